@@ -1,0 +1,1 @@
+"""A daemon that enlarges every image dropped into a folder with a network trained on it."""

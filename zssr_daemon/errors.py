@@ -1,0 +1,66 @@
+"""The exception tree: what went wrong, as a stable slug, and what it means for the job.
+
+`reason` is what logs, the ledger and `NAME.error.json` carry; it never changes its spelling.
+"""
+
+from typing import ClassVar
+
+
+class ZSSRError(Exception):
+    """Anything this program reports on purpose."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class SettingsError(ZSSRError):
+    """Settings or folders are refused; the message names key, value and cure."""
+
+    exit_code = 78
+
+
+class LedgerLockedError(ZSSRError):
+    """Another daemon holds the ledger of this state folder."""
+
+    exit_code = 75
+
+
+class JobError(ZSSRError):
+    """One image cannot be processed; the daemon and the other images go on."""
+
+    exit_code = 1
+    reason: str = "internal_error"
+    is_retryable: bool = False
+
+    def __init__(self, message: str, *, reason: str | None = None) -> None:
+        super().__init__(message)
+        if reason is not None:
+            self.reason = reason
+
+
+class ImageError(JobError):
+    """The file itself is at fault: trying again cannot help.
+
+    `reason` is one of: unsafe_file, file_too_large, unsupported_format, too_many_pixels,
+    multi_frame, unsupported_depth, output_too_large, truncated, corrupt.
+    """
+
+    reason = "corrupt"
+
+    #: A file still being written can look like each of these; it is looked at again.
+    UNFINISHED_REASONS: ClassVar[frozenset[str]] = frozenset(
+        {"truncated", "corrupt", "unsupported_format"}
+    )
+
+
+class SourceChangedError(JobError):
+    """The source is no longer the file the ledger knows; it goes back to settling."""
+
+    reason = "source_changed"
+    is_retryable = True
+
+
+class TransientError(JobError):
+    """Trying again may help: a worker crash, a hang, a device error."""
+
+    reason = "worker_crash"
+    is_retryable = True
