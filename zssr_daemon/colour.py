@@ -1,0 +1,133 @@
+"""Colour: any Pillow mode to plain grey or RGB with or without alpha, and the profile to keep."""
+
+import io
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+#: The modes everything is brought to.
+PLAIN_MODES: Final = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B"})
+
+_PLAIN_EQUIVALENT: Final = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
+
+# Bytes 16 to 20 of a profile: the colour space it describes.
+_PROFILE_SPACES: Final = {"CMYK": b"CMYK", "LAB": b"Lab ", "L": b"GRAY", "RGB": b"RGB "}
+
+
+def to_plain_mode(
+    image: Image.Image, notes: list[str], *, key_scale: int = 1
+) -> tuple[Image.Image, bytes | None]:
+    """Return the image in one of PLAIN_MODES and the profile its numbers are in, if any.
+
+    `key_scale` takes a grey colour key of few bits to the 8-bit range, as Pillow does with the
+    pixels only. What is dropped or guessed is added to `notes`.
+    """
+    icc = _usable_profile(image, notes)
+    if image.mode in {"CMYK", "LAB"}:
+        return _to_srgb(image, icc, notes)
+    if image.mode == "P":
+        return _without_palette(image), icc
+    key = image.info.get("transparency")
+    if image.mode not in PLAIN_MODES:
+        image = image.convert(_PLAIN_EQUIVALENT.get(image.mode, "RGB"))
+    if key is not None and image.mode in {"L", "RGB"}:
+        image = _with_colour_key(image, np.asarray(key) * key_scale & 255)
+    return image, icc
+
+
+def fill_hidden_colour(
+    pixels: NDArray[np.float32], alpha: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give pixels under zero alpha the colour of their nearest visible neighbours.
+
+    `pixels` is (H, W, C) float32, `alpha` (H, W); the result is new, visible pixels are equal.
+    Without it the colour that nobody was meant to see bleeds into the edges that are enlarged.
+    """
+    visible = alpha > 0
+    if visible.all() or not visible.any():
+        return pixels
+    weight = visible.astype(np.float32)[:, :, None]
+    return _pull_push(pixels * weight, weight)
+
+
+def _usable_profile(image: Image.Image, notes: list[str]) -> bytes | None:
+    """Return the embedded profile if it can be read and describes this kind of pixels."""
+    icc = image.info.get("icc_profile")
+    if not icc:
+        return None
+    kind = {"1": "L", "I;16": "L", "I;16B": "L", "LA": "L", "La": "L"}.get(image.mode, image.mode)
+    expected = _PROFILE_SPACES.get(kind, b"RGB ")
+    try:
+        ImageCms.getOpenProfile(io.BytesIO(icc))
+    except (OSError, TypeError, ValueError, ImageCms.PyCMSError):
+        notes.append("broken colour profile dropped")
+        return None
+    if icc[16:20] != expected:
+        notes.append(f"colour profile of another colour space dropped ({icc[16:20]!r})")
+        return None
+    return bytes(icc)
+
+
+def _to_srgb(
+    image: Image.Image, icc: bytes | None, notes: list[str]
+) -> tuple[Image.Image, bytes | None]:
+    """Take CMYK or LAB to sRGB, through its profile where there is one."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    if icc is None:
+        notes.append(f"{image.mode} without a profile: plain conversion")
+    if icc is not None:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    elif image.mode == "LAB":
+        source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    else:
+        return image.convert("RGB"), _undated(srgb.tobytes())
+    transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB")
+    return transform.apply(image), _undated(srgb.tobytes())
+
+
+def _undated(icc: bytes) -> bytes:
+    """Clear the creation date, so that equal inputs give equal outputs."""
+    return icc[:24] + bytes(12) + icc[36:]
+
+
+def _without_palette(image: Image.Image) -> Image.Image:
+    """Turn palette indices into RGB, or RGBA where any entry in use lets light through."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    with_alpha = image.convert("RGBA")
+    is_opaque = with_alpha.getchannel("A").getextrema() == (255, 255)
+    return with_alpha.convert("RGB") if is_opaque else with_alpha
+
+
+def _with_colour_key(image: Image.Image, key: NDArray[np.integer]) -> Image.Image:
+    """Make the pixels equal to `key` transparent; Pillow's own conversion may forget to."""
+    samples = np.asarray(image).reshape(image.height, image.width, -1)
+    hit = (samples == key).all(axis=-1)
+    keyed = image.copy()
+    keyed.info.pop("transparency")
+    keyed.putalpha(Image.fromarray(np.where(hit, 0, 255).astype(np.uint8)))
+    return keyed
+
+
+def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average known pixels into ever coarser grids, then fill each grid from the coarser one.
+
+    `colour` is (H, W, C), zero where `weight`, (H, W, 1), is zero.
+    """
+    if weight.all():
+        return colour
+    height, width, _ = colour.shape
+    coarse_weight = _halve(weight)
+    coarse = _halve(colour) / np.maximum(coarse_weight, 1)
+    coarse = _pull_push(coarse, np.minimum(coarse_weight, 1))
+    guess = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.where(weight > 0, colour, guess)
+
+
+def _halve(grid: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add up blocks of 2×2; an odd last row or column counts once."""
+    height, width, _ = grid.shape
+    grid = np.pad(grid, ((0, height % 2), (0, width % 2), (0, 0)))
+    return grid[0::2, 0::2] + grid[1::2, 0::2] + grid[0::2, 1::2] + grid[1::2, 1::2]

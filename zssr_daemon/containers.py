@@ -1,0 +1,86 @@
+"""Container structure: the parts of a PNG, JPEG, TIFF or AVIF file, read from its bytes.
+
+Nothing here decodes. The functions raise IndexError or struct.error where the data ends early.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_TIFF_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
+
+# Tags of more values than this are not what we look for, and could fill the memory.
+_MAX_TIFF_VALUES: Final = 1 << 20
+
+
+class Part(NamedTuple):
+    """A chunk, segment or box: its name, and where its content lies in the file."""
+
+    name: bytes
+    start: int
+    end: int
+
+
+def png_chunks(data: bytes) -> Iterator[Part]:
+    """Walk the chunks of a PNG up to IEND."""
+    position = 8
+    name = b""
+    while name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, position)
+        start = position + 8
+        position = start + length + 4  # the checksum
+        if position > len(data):
+            raise IndexError(position)
+        yield Part(name, start, start + length)
+
+
+def jpeg_segments(data: bytes) -> Iterator[Part]:
+    """Walk the segments of a JPEG up to the first scan; a name is the marker's second byte."""
+    position = 2
+    name = b""
+    while name != b"\xda":
+        if data[position] != 0xFF:
+            return  # rubbish between segments: the decoder's business
+        name = data[position + 1 : position + 2]
+        if name == b"\xff":  # a fill byte
+            position += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        yield Part(name, position + 4, position + 2 + length)
+        position += 2 + length
+
+
+def iso_boxes(data: bytes) -> Iterator[Part]:
+    """Walk the top-level boxes of an ISO media file (AVIF)."""
+    position = 0
+    while position < len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        start = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        end = len(data) if length == 0 else position + length
+        if not start <= end <= len(data):
+            raise IndexError(end)
+        yield Part(name, start, end)
+        position = end
+
+
+def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Read the integer tags of a TIFF's first page, BigTIFF too."""
+    order = "<" if data[:2] == b"II" else ">"
+    is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    offset_code, count_code, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+    (position,) = struct.unpack_from(order + offset_code, data, 8 if is_big else 4)
+    (count,) = struct.unpack_from(order + count_code, data, position)
+    position += struct.calcsize(count_code)
+    tags = {}
+    for entry in range(position, position + count * entry_size, entry_size):
+        tag, kind, length = struct.unpack_from(order + "HH" + offset_code, data, entry)
+        if kind in _TIFF_INTEGERS and length <= _MAX_TIFF_VALUES:
+            values = f"{order}{length}{_TIFF_INTEGERS[kind]}"
+            place = entry + 4 + struct.calcsize(offset_code)
+            if struct.calcsize(values) > struct.calcsize(offset_code):
+                (place,) = struct.unpack_from(order + offset_code, data, place)
+            tags[tag] = struct.unpack_from(values, data, place)
+    return tags

@@ -1,0 +1,59 @@
+"""Opening a source by a path that an outsider chose, without following where it leads."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from zssr_daemon.errors import ImageError
+
+_FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# O_NONBLOCK: opening a fifo would otherwise wait for its writer for ever.
+_FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+# A symlink (ELOOP; ENOTDIR where a folder is asked for) and a socket (ENXIO).
+_UNSAFE_ERRNOS: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
+
+
+def open_source(root: str | Path, rel_path: str) -> int:
+    """Open a regular file below `root` for reading and return its descriptor.
+
+    Every component of `rel_path` (in `os.fsdecode` form, so any bytes are legal) is opened
+    relative to the one before it and never through a symlink. `root` itself may be one: the
+    operator named it. The caller closes the descriptor.
+
+    Raises ImageError (`unsafe_file`) for links, folders, fifos, devices and paths that climb;
+    any other OSError, FileNotFoundError among them, is about the disk and passes through.
+    """
+    *folders, name = _split(rel_path)
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for folder in folders:
+        fd = _step(fd, folder, _FOLDER_FLAGS)
+    fd = _step(fd, name, _FILE_FLAGS)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ImageError(f"{name!r} is not a regular file", reason="unsafe_file")
+    return fd
+
+
+def _split(rel_path: str) -> list[str]:
+    """Split a relative path, refusing components that could leave the root."""
+    parts = rel_path.split("/")
+    if not {"", ".", ".."}.isdisjoint(parts):
+        raise ImageError(f"{rel_path!r} is not a plain relative path", reason="unsafe_file")
+    return parts
+
+
+def _step(folder_fd: int, name: str, flags: int) -> int:
+    """Open `name` in a folder and close the folder."""
+    try:
+        return os.open(name, flags, dir_fd=folder_fd)
+    except OSError as error:
+        if error.errno in _UNSAFE_ERRNOS:
+            message = f"{name!r} is not a plain file or folder"
+            raise ImageError(message, reason="unsafe_file") from error
+        raise
+    finally:
+        os.close(folder_fd)
