@@ -124,9 +124,7 @@ class ZSSRConfig:
     @property
     def ensemble_size(self) -> int:
         """Forward passes per tile: 1, 4 or 8."""
-        if isinstance(self.self_ensemble, bool):
-            return 8 if self.self_ensemble else 1
-        return self.self_ensemble
+        return 8 if self.self_ensemble is True else max(1, int(self.self_ensemble))
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) in pixels of the result for a source of that size."""

@@ -1,0 +1,24 @@
+"""Back-projection: make a result shrink back to its source.
+
+Irani and Peleg 1991, doi 10.1016/1049-9652(91)90045-L; arXiv 1712.06087, section 3.
+"""
+
+from torch import Tensor
+
+from zssr_daemon.zssr.resize import resize
+
+
+def back_project(enlarged: Tensor, source: Tensor, scale: float, times: int) -> Tensor:
+    """Add what shrinking `enlarged` misses of `source`, `times` over.
+
+    enlarged: (N, C, H', W') float32, about [0, 1]; source: (N, C, H, W) float32, [0, 1].
+    Returns (N, C, H', W') float32 clipped to [0, 1]. Differences of a grid match: both
+    are anchored at the corner, H' = round(H * scale).
+    """
+    source_size = (source.shape[-2], source.shape[-1])
+    out_size = (enlarged.shape[-2], enlarged.shape[-1])
+    result = enlarged.clamp(0, 1)
+    for _ in range(times):
+        missing = source - resize(result, source_size, 1 / scale)
+        result = resize(missing, out_size, scale).add_(result).clamp_(0, 1)
+    return result

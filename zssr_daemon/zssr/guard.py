@@ -1,0 +1,72 @@
+"""The guard: compare how network and bicubic rebuild the image from its own son.
+
+It catches fits that died (residual zero) or diverged. The truth stays unknown, so this says
+whether a network works, not how good it is.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.infer import predict_residual
+from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
+from zssr_daemon.zssr.pairs import pad_to_multiple, shrink
+from zssr_daemon.zssr.resize import resize
+
+# A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
+LEAST_GAIN_DB = 0.02
+
+# Below this mean squared error (80 dB) bicubic leaves an 8-bit image nothing to learn from.
+NOTHING_TO_LEARN = 1e-8
+
+
+class Guard:
+    """Rebuild the parts of an image from their own sons, by bicubic and by a network."""
+
+    def __init__(self, parts: list[Tensor], config: ZSSRConfig) -> None:
+        """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
+        self._scale = config.scale_factor
+        self._times = config.back_projections
+        self._parts = [part.unsqueeze(0) for part in parts]
+        self._sons = [shrink(part, self._scale) for part in self._parts]
+        self.bicubic_mse = self._mse(None, is_bf16=False)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether bicubic rebuilds the image exactly, as it does one colour or one pixel."""
+        return self.bicubic_mse < NOTHING_TO_LEARN
+
+    def network_mse(self, network: ResidualNet, *, is_bf16: bool) -> float:
+        """Return the network's mean squared error after back-projection, without ensemble."""
+        return self._mse(network, is_bf16=is_bf16)
+
+    def is_alive(self, mse: float) -> bool:
+        """Tell whether `mse` is better than bicubic with back-projection; NaN is not."""
+        return mse < self.bicubic_mse * 10 ** (-LEAST_GAIN_DB / 10)
+
+    @torch.no_grad()
+    def _mse(self, network: ResidualNet | None, *, is_bf16: bool) -> float:
+        squared, count = 0.0, 0
+        for part, son in zip(self._parts, self._sons, strict=True):
+            rebuilt = self._rebuild(network, son, (part.shape[-2], part.shape[-1]), is_bf16)
+            squared += (rebuilt - part).square().sum(dtype=torch.float64).item()
+            count += part.numel()
+        return squared / count
+
+    def _rebuild(
+        self, network: ResidualNet | None, son: Tensor, size: tuple[int, int], is_bf16: bool
+    ) -> Tensor:
+        enlarged = resize(son, size, self._scale)
+        if network is not None:
+            padded = pad_to_multiple(enlarged, unshuffle_factor(self._scale))
+            residual = predict_residual(network, padded, is_bf16=is_bf16)
+            enlarged = enlarged + residual[..., : size[0], : size[1]]
+        return back_project(enlarged, son, self._scale, self._times)
+
+
+def psnr_db(mse: float) -> float | None:
+    """Return the peak signal-to-noise ratio (dB) for a peak of 1, None if there is no error."""
+    return -10 * math.log10(mse) if mse >= NOTHING_TO_LEARN else None

@@ -1,0 +1,135 @@
+"""Training pairs: hr_father crops with what their enlarged lr_son lacks."""
+
+from bisect import bisect
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zssr_daemon.zssr.config import scaled_length
+from zssr_daemon.zssr.resize import resize
+
+# Sizes of the fathers, relative to the image. Sampling by area makes larger ones likelier,
+# in proportion to their squared scale, as in the paper.
+PYRAMID = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+# Above this many source pixels the fathers come from random regions, which bounds the time and
+# the memory of a fit whatever the image.
+MAX_SOURCE_PIXELS = 2**18
+REGION_SIDE = 128
+
+
+def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
+    """Return the parts of the image that a fit looks at.
+
+    planes: (N, C, H, W). Returns tensors (C, h, w), views of it: each plane whole if it is
+    small, else as many random regions as MAX_SOURCE_PIXELS holds.
+    """
+    height, width = planes.shape[-2:]
+    if height * width <= MAX_SOURCE_PIXELS:
+        return list(planes)
+    region_h = min(height, REGION_SIDE)
+    region_w = min(width, REGION_SIDE**2 // region_h)
+    region_h = min(height, REGION_SIDE**2 // region_w)
+    count = MAX_SOURCE_PIXELS // (region_h * region_w)
+    corners = torch.rand(count, 2, generator=generator).tolist()
+    return [
+        plane[:, top : top + region_h, left : left + region_w]
+        for plane in planes
+        for top, left in (
+            (int(y * (height - region_h + 1)), int(x * (width - region_w + 1))) for y, x in corners
+        )
+    ]
+
+
+def shrink(father: Tensor, scale: float) -> Tensor:
+    """Return the lr_son of a father (C, H, W), [0, 1]: shrunk by `scale`, rounded to 8 bits.
+
+    Real sources carry that rounding, so the network had better see it.
+    """
+    size = (scaled_length(father.shape[-2], 1 / scale), scaled_length(father.shape[-1], 1 / scale))
+    return resize(father, size, 1 / scale).clamp(0, 1).mul(255).round().div(255)
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the right and bottom edges of (..., C, H, W) until both sides divide by `multiple`."""
+    right, bottom = -image.shape[-1] % multiple, -image.shape[-2] % multiple
+    return (
+        functional.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
+    )
+
+
+class PairPool:
+    """Father pyramids with their residuals, computed once; a crop is then one slice.
+
+    Each entry is (2C, H, W): the enlarged son minus 0.5, then father minus enlarged son.
+    """
+
+    def __init__(
+        self,
+        fathers: list[Tensor],
+        *,
+        scale: float,
+        unshuffle: int,
+        crop_size: int,
+        dtype: torch.dtype,
+    ) -> None:
+        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
+        self.unshuffle = unshuffle
+        pairs = [
+            _pair(father, scale, unshuffle, dtype)
+            for image in fathers
+            for father in _pyramid(image)
+        ]
+        largest = max(min(pair.shape[-2:]) for pair in pairs)
+        # Crops are square so that rotated ones stack, and start on the unshuffle grid.
+        self.crop_size = min(-(-crop_size // unshuffle) * unshuffle, largest)
+        self._pairs = [pair for pair in pairs if min(pair.shape[-2:]) >= self.crop_size]
+        self._areas = list(accumulate(pair.shape[-2] * pair.shape[-1] for pair in self._pairs))
+
+    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw `count` crops, each under a random one of the 8 rotations and flips.
+
+        Returns (input, residual), both (count, C, crop_size, crop_size) in the pool's dtype.
+        Bicubic shrinking commutes with the 8, so transforming the pair is transforming the father.
+        """
+        draws = torch.rand(count, 4, generator=generator).tolist()
+        inputs, residuals = torch.stack([self._crop(*draw) for draw in draws]).chunk(2, dim=1)
+        return inputs, residuals
+
+    def _crop(self, which: float, y: float, x: float, turn: float) -> Tensor:
+        pair = self._pairs[bisect(self._areas, which * self._areas[-1])]
+        top, left = (
+            int(at * ((side - self.crop_size) // self.unshuffle + 1)) * self.unshuffle
+            for at, side in ((y, pair.shape[-2]), (x, pair.shape[-1]))
+        )
+        crop = pair[:, top : top + self.crop_size, left : left + self.crop_size]
+        return dihedral(crop, int(turn * 8))
+
+
+def dihedral(image: Tensor, index: int) -> Tensor:
+    """Apply one of the 8 rotations and flips to (..., H, W): index 0..7, 0 leaves it as it is."""
+    turned = torch.rot90(image, index % 4, (-2, -1))
+    return turned.flip(-1) if index >= 4 else turned
+
+
+def dihedral_inverse(image: Tensor, index: int) -> Tensor:
+    """Undo `dihedral(image, index)`."""
+    return torch.rot90(image.flip(-1) if index >= 4 else image, -(index % 4), (-2, -1))
+
+
+def _pyramid(image: Tensor) -> list[Tensor]:
+    """Return the image and its shrunken versions, (C, h, w) each."""
+    height, width = image.shape[-2:]
+    smaller = (
+        resize(image, (scaled_length(height, by), scaled_length(width, by)), by).clamp(0, 1)
+        for by in PYRAMID[1:]
+    )
+    return [image, *smaller]
+
+
+def _pair(father: Tensor, scale: float, unshuffle: int, dtype: torch.dtype) -> Tensor:
+    """Return (2C, H, W) of one father, padded to the unshuffle grid."""
+    enlarged = resize(shrink(father, scale), (father.shape[-2], father.shape[-1]), scale)
+    return pad_to_multiple(torch.cat([enlarged - 0.5, father - enlarged]), unshuffle).to(dtype)

@@ -1,0 +1,67 @@
+"""Progress: what a caller hears after every iteration and tile."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sign of life from `super_resolve`."""
+
+    stage: Literal["fit", "infer"]
+    step: int  # iterations of this fit, or tiles of this inference, done so far
+    steps: int  # of how many at most
+    fraction: float  # 0..1 of the whole call by estimated arithmetic; never falls
+    loss: float | None  # L1, last value read back from the device
+    lr: float | None
+
+
+OnStep = Callable[[Step], None]
+
+
+class Progress:
+    """Turn work done into fractions that never fall, even when a fit starts again.
+
+    Work is measured in output pixels passed forward through the network.
+    """
+
+    def __init__(self, on_step: OnStep | None, total_work: float) -> None:
+        self.iterations = 0  # of all fits, the failed ones too
+        self._on_step = on_step
+        self._total = total_work
+        self._done = 0.0
+        self._fraction = 0.0
+
+    def add_work(self, work: float) -> None:
+        """Put `work` more on the list, as a refit does."""
+        self._total += work
+
+    def leave_only(self, work: float) -> None:
+        """Count everything as done but the last `work`: a fit may end early."""
+        self._done = self._total - work
+
+    def fit_step(self, step: int, steps: int, work: float, loss: float | None, lr: float) -> None:
+        """Report one iteration that took `work`."""
+        self.iterations += 1
+        self._report(Step("fit", step, steps, self._advance(work), loss, lr))
+
+    def tile_reporter(self, tiles: int, passes: int) -> Callable[[int], None]:
+        """Return what reports each of `tiles` tiles, given its area, passed `passes` times."""
+        done = 0
+
+        def report(area: int) -> None:
+            nonlocal done
+            done += 1
+            self._report(Step("infer", done, tiles, self._advance(area * passes), None, None))
+
+        return report
+
+    def _advance(self, work: float) -> float:
+        self._done += work
+        self._fraction = max(self._fraction, min(1.0, self._done / self._total))
+        return self._fraction
+
+    def _report(self, step: Step) -> None:
+        if self._on_step is not None:
+            self._on_step(step)

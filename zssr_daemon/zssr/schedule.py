@@ -1,0 +1,72 @@
+"""Learning rates over a round: cosine, and the paper's plateau rule."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+WARM_UP = 0.1  # share of a round; without it the large rate kills some fits at the start
+
+
+class Schedule(Protocol):
+    """Tell the learning rate of an iteration, or None to stop."""
+
+    def __call__(self, iteration: int) -> float | None:
+        """Return the rate of `iteration`, which counts from 0 in steps of 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """Rise linearly to `peak`, then fall along half a cosine to `stop` at the last iteration."""
+
+    peak: float
+    stop: float
+    iterations: int
+
+    def __call__(self, iteration: int) -> float | None:
+        """Return the rate of `iteration`; the caller counts to `iterations`."""
+        warm_up = max(1, math.ceil(WARM_UP * self.iterations))
+        if iteration < warm_up:
+            return self.peak * (iteration + 1) / warm_up
+        done = (iteration - warm_up + 1) / max(1, self.iterations - warm_up)
+        floor = min(self.stop, self.peak)
+        return floor + (self.peak - floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(slots=True)
+class Plateau:
+    """Divide the rate when the reconstruction error stops falling (arXiv 1712.06087, 3.1)."""
+
+    rate: float
+    stop: float
+    decay: float
+    ratio: float
+    window: int  # errors the line is fitted through
+    every: int  # iterations between two errors
+    reconstruct: Callable[[], float]  # mean squared error of the input rebuilt from its son
+    _errors: list[float] = field(default_factory=list)
+
+    def __call__(self, iteration: int) -> float | None:
+        """Return the rate of `iteration`, None once it is below `stop`."""
+        if iteration > 0 and iteration % self.every == 0:
+            self._errors.append(self.reconstruct())
+            recent = self._errors[-self.window :]
+            if len(recent) == self.window and is_stalled(recent, self.ratio):
+                self.rate /= self.decay
+                self._errors.clear()  # judge the new rate by its own errors only
+        return self.rate if self.rate >= self.stop else None
+
+
+def is_stalled(errors: list[float], ratio: float) -> bool:
+    """Tell whether the fall of `errors` drowns in their noise: -ratio * slope < standard error."""
+    x = np.arange(len(errors), dtype=np.float64)
+    x -= x.mean()
+    y = np.asarray(errors, dtype=np.float64)
+    slope = float(x @ y / (x @ x))
+    residual = y - y.mean() - slope * x
+    # Standard error of a least-squares slope: two degrees of freedom are spent on the line.
+    standard_error = math.sqrt(float(residual @ residual) / (len(y) - 2) / float(x @ x))
+    return -ratio * slope < standard_error
