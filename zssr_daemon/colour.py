@@ -120,8 +120,8 @@ def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDAr
         return colour
     height, width, _ = colour.shape
     coarse_weight = _halve(weight)
-    coarse = _halve(colour) / np.maximum(coarse_weight, 1)
-    coarse = _pull_push(coarse, np.minimum(coarse_weight, 1))
+    mean = np.divide(_halve(colour), coarse_weight.clip(min=1), dtype=np.float32)
+    coarse = _pull_push(mean, coarse_weight.clip(max=1))
     guess = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
     return np.where(weight > 0, colour, guess)
 
