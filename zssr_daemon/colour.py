@@ -106,7 +106,7 @@ def _with_colour_key(image: Image.Image, key: NDArray[np.integer]) -> Image.Imag
     samples = np.asarray(image).reshape(image.height, image.width, -1)
     hit = (samples == key).all(axis=-1)
     keyed = image.copy()
-    keyed.info.pop("transparency")
+    keyed.info.pop("transparency", None)
     keyed.putalpha(Image.fromarray(np.where(hit, 0, 255).astype(np.uint8)))
     return keyed
 

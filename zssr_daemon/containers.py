@@ -7,7 +7,12 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_TIFF_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
+_TIFF_INTEGERS: Final = {3: "H", 4: "I", 7: "B", 16: "Q"}  # SHORT, LONG, UNDEFINED, LONG8
+
+# Size, layout and coding of the pixels. Other tags may be damaged without harm.
+_TIFF_PIXEL_TAGS: Final = frozenset(
+    {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 338, 339, 347}
+)
 
 # Tags of more values than this are not what we look for, and could fill the memory.
 _MAX_TIFF_VALUES: Final = 1 << 20
@@ -32,6 +37,12 @@ def png_chunks(data: bytes) -> Iterator[Part]:
         if position > len(data):
             raise IndexError(position)
         yield Part(name, start, start + length)
+
+
+def png_with_only(data: bytes, names: frozenset[bytes]) -> bytes:
+    """Return the PNG without the chunks that are not among `names`."""
+    kept = [data[part.start - 8 : part.end + 4] for part in png_chunks(data) if part.name in names]
+    return b"".join([data[:8], *kept])
 
 
 def jpeg_segments(data: bytes) -> Iterator[Part]:
@@ -67,7 +78,7 @@ def iso_boxes(data: bytes) -> Iterator[Part]:
 
 
 def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Read the integer tags of a TIFF's first page, BigTIFF too."""
+    """Read the tags that describe the pixels of a TIFF's first page, BigTIFF too."""
     order = "<" if data[:2] == b"II" else ">"
     is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
     offset_code, count_code, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
@@ -77,7 +88,7 @@ def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
     tags = {}
     for entry in range(position, position + count * entry_size, entry_size):
         tag, kind, length = struct.unpack_from(order + "HH" + offset_code, data, entry)
-        if kind in _TIFF_INTEGERS and length <= _MAX_TIFF_VALUES:
+        if tag in _TIFF_PIXEL_TAGS and kind in _TIFF_INTEGERS and length <= _MAX_TIFF_VALUES:
             values = f"{order}{length}{_TIFF_INTEGERS[kind]}"
             place = entry + 4 + struct.calcsize(offset_code)
             if struct.calcsize(values) > struct.calcsize(offset_code):

@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from zssr_daemon.errors import JobError
 from zssr_daemon.metadata import ImageMetadata, resized_exif
+from zssr_daemon.truncation import ends_early
 
 _XMP_KEYWORD: Final = "XML:com.adobe.xmp"
 
@@ -81,6 +82,8 @@ def verify(
     if actual != expected:
         message = f"width, height, depth, colour type: {actual} instead of {expected}"
         raise JobError(message, reason="output_invalid")
+    if ends_early(data, "PNG"):
+        raise JobError("the written file is incomplete", reason="output_invalid")
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             picture.load()

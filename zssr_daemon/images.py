@@ -4,19 +4,26 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zssr_daemon.colour import fill_hidden_colour, to_plain_mode
+from zssr_daemon.containers import png_with_only
 from zssr_daemon.depth import bit_depth
 from zssr_daemon.errors import ImageError
 from zssr_daemon.formats import ALLOWED_FORMATS, HEAD_BYTES, ImageInfo, ImageLimits, sniff_format
 from zssr_daemon.metadata import ImageMetadata, read_metadata, read_orientation
 from zssr_daemon.truncation import ends_early
+
+# What makes the pixels of a PNG, and tells an animated one.
+_PNG_PIXELS: Final = frozenset(
+    {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +98,33 @@ def _load(data: bytes, limits: ImageLimits) -> _Loaded:
     if format_name is None:
         allowed = ", ".join(ALLOWED_FORMATS)
         raise ImageError(f"the content is none of {allowed}", reason="unsupported_format")
+    try:
+        return _decode_picture(data, format_name, limits, [])
+    except ImageError as error:
+        if format_name != "PNG" or error.reason != "corrupt":
+            raise
+        return _decode_damaged_png(data, limits, error)
+
+
+def _decode_damaged_png(data: bytes, limits: ImageLimits, fault: ImageError) -> _Loaded:
+    """Try again without what carries no pixels: Pillow gives up at any damaged chunk."""
+    for names in (_PNG_PIXELS | {b"iCCP"}, _PNG_PIXELS):
+        with suppress(ImageError):
+            notes = [f"metadata dropped ({fault})"]
+            return _decode_picture(png_with_only(data, names), "PNG", limits, notes)
+    raise fault
+
+
+def _decode_picture(
+    data: bytes, format_name: str, limits: ImageLimits, notes: list[str]
+) -> _Loaded:
+    """Let nothing out of the decoders but a picture or an ImageError."""
     with _decoder_faults(data, format_name), _bomb_guard(limits):
-        return _decode_picture(data, format_name)
+        return _decode_unguarded(data, format_name, notes)
 
 
-def _decode_picture(data: bytes, format_name: str) -> _Loaded:
+def _decode_unguarded(data: bytes, format_name: str, notes: list[str]) -> _Loaded:
     """Check the header, decode everything, and bring it to a plain mode."""
-    notes: list[str] = []
     depth = bit_depth(data, format_name)
     with Image.open(io.BytesIO(data), formats=[format_name]) as source:
         _check_frames(source, notes)
@@ -136,8 +163,8 @@ def _check_frames(source: Image.Image, notes: list[str]) -> None:
 
 
 def _key_scale(data: bytes, format_name: str) -> int:
-    """Return the factor from a PNG's grey levels of 1, 2 or 4 bits to those of 8."""
-    return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] < 8 else 1
+    """Return the factor from a PNG's grey levels of 2 or 4 bits to those of 8."""
+    return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] in {2, 4} else 1
 
 
 def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
@@ -183,7 +210,9 @@ def _decoder_faults(data: bytes, format_name: str) -> Iterator[None]:
 
 def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
     """Find the reason for a decoder's failure."""
-    if "truncated" in str(error).lower() or ends_early(data, format_name):
+    # Where the end cannot be known beforehand, as in a packed BMP, the decoder says it.
+    says_truncated = format_name != "PNG" and "truncated" in str(error).lower()
+    if says_truncated or ends_early(data, format_name):
         return ImageError("the file ends before its content does", reason="truncated")
     if isinstance(error, UnidentifiedImageError) and format_name in {"TIFF", "AVIF"}:
         message = f"a {format_name} of a kind that is not supported"

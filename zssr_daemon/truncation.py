@@ -1,12 +1,29 @@
 """Truncation: whether a file ends before its own structure says it should."""
 
 import struct
+import zlib
+from collections.abc import Iterable
 from typing import Final
 
 from zssr_daemon.containers import iso_boxes, jpeg_segments, png_chunks, tiff_tags
 
 # Offsets and lengths of a page's strips, or of its tiles.
 _TIFF_BLOCKS: Final = ((273, 279), (324, 325))
+
+_PNG_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+# The seven grids of an interlaced PNG: left, top, horizontal and vertical step.
+_ADAM7: Final = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+
+_BLOCK_BYTES: Final = 1 << 20
 
 
 def ends_early(data: bytes, format_name: str) -> bool:
@@ -24,7 +41,38 @@ def ends_early(data: bytes, format_name: str) -> bool:
 
 
 def _png_ends_early(data: bytes) -> bool:
-    return [part.name for part in png_chunks(data)][-1] != b"IEND"
+    """Count chunks up to IEND, and the rows inside: Pillow leaves missing ones black."""
+    chunks = list(png_chunks(data))
+    parts = (data[part.start : part.end] for part in chunks if part.name == b"IDAT")
+    try:
+        return _inflates_to_less(parts, _png_raw_bytes(data))
+    except zlib.error:
+        return False  # damaged, and the decoder will say so
+
+
+def _png_raw_bytes(data: bytes) -> int:
+    """Return the length of the pixels before compression, filter bytes included."""
+    width, height, bits, colour_type = struct.unpack_from(">IIBB", data, 16)
+    bits *= _PNG_CHANNELS.get(colour_type, 1)
+    grids = _ADAM7 if data[28] else ((0, 0, 1, 1),)
+    total = 0
+    for left, top, step_x, step_y in grids:
+        columns = -((left - width) // step_x)
+        rows = -((top - height) // step_y)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + (columns * bits + 7) // 8)
+    return total
+
+
+def _inflates_to_less(parts: Iterable[bytes], expected: int) -> bool:
+    """Tell whether a deflated stream ends short of `expected` bytes, in little memory."""
+    stream = zlib.decompressobj()
+    for part in parts:
+        rest = part
+        while rest and expected > 0:
+            expected -= len(stream.decompress(rest, _BLOCK_BYTES))
+            rest = stream.unconsumed_tail
+    return expected > 0 and expected > len(stream.flush())
 
 
 def _jpeg_ends_early(data: bytes) -> bool:

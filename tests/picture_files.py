@@ -1,0 +1,132 @@
+"""Picture files for the tests, generated; and the calls of `images` on paths."""
+
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zssr_daemon.encode import encode
+from zssr_daemon.formats import ImageInfo, ImageLimits
+from zssr_daemon.images import DecodedImage, decode, inspect
+from zssr_daemon.metadata import ImageMetadata
+
+LIMITS = ImageLimits(max_file_bytes=10_000_000, max_input_pixels=100_000)
+
+
+def samples(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Return random levels of the given shape."""
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def decode_path(path: Path, limits: ImageLimits = LIMITS) -> DecodedImage:
+    """Call `decode` on a path."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return decode(fd, limits)
+    finally:
+        os.close(fd)
+
+
+def inspect_path(path: Path, limits: ImageLimits = LIMITS) -> ImageInfo:
+    """Call `inspect` on a path."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return inspect(fd, limits)
+    finally:
+        os.close(fd)
+
+
+def encode_path(
+    path: Path,
+    image: DecodedImage,
+    *,
+    keep_metadata: bool = True,
+    metadata: ImageMetadata | None = None,
+) -> None:
+    """Call `encode` on a path."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        encode(
+            image.pixels,
+            image.alpha,
+            fd,
+            bit_depth=image.info.bit_depth,
+            metadata=metadata or image.metadata,
+            keep_metadata=keep_metadata,
+            comments={"Software": "test"},
+        )
+    finally:
+        os.close(fd)
+
+
+def levels(image: DecodedImage) -> NDArray[np.uint8]:
+    """Return colour, and alpha behind it, as (H, W, C) levels of 8 bits."""
+    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    return np.rint(parts * 255).astype(np.uint8)
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    """Assemble one chunk of a PNG."""
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+def png(
+    size: tuple[int, int],
+    bits: int,
+    colour_type: int,
+    rows: bytes,
+    extra: bytes = b"",
+) -> bytes:
+    """Assemble a PNG by hand; `rows` holds each row with its filter byte."""
+    header = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", header)
+        + extra
+        + png_chunk(b"IDAT", zlib.compress(rows))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def tiff(fields: Mapping[int, tuple[int, tuple[int, ...]]], pixels: bytes) -> bytes:
+    """Assemble a little-endian TIFF of one strip; an entry is tag → (type, values)."""
+    codes = {3: "H", 4: "I"}
+    count = len(fields) + 2
+    after = 8 + 2 + count * 12 + 4
+    tail = b""
+    directory = b""
+    entries = {**fields, 273: (4, (0,)), 279: (4, (len(pixels),))}
+    sizes = sum(
+        len(values) * struct.calcsize(codes[kind])
+        for kind, values in entries.values()
+        if len(values) * struct.calcsize(codes[kind]) > 4
+    )
+    entries[273] = (4, (after + sizes,))
+    for tag, (kind, values) in sorted(entries.items()):
+        content = struct.pack(f"<{len(values)}{codes[kind]}", *values)
+        if len(content) > 4:
+            place, tail = struct.pack("<I", after + len(tail)), tail + content
+        else:
+            place = content.ljust(4, b"\0")
+        directory += struct.pack("<HHI", tag, kind, len(values)) + place
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", count) + directory + bytes(4) + tail + pixels
+
+
+def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: int = 1) -> bytes:
+    """Assemble a TIFF of one channel."""
+    entries = {256: (3, (size[0],)), 257: (3, (size[1],)), 258: (3, (bits,)), 259: (3, (1,))}
+    entries |= {262: (3, (1,)), 277: (3, (1,)), 278: (3, (size[1],)), 339: (3, (sample_format,))}
+    return tiff(entries, pixels)
+
+
+def smooth_picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
+    """Return a picture that lossy formats keep well."""
+    ramp = Image.linear_gradient("L").resize((width, height))
+    bands = [ramp, ramp.transpose(Image.Transpose.FLIP_LEFT_RIGHT), ramp.rotate(180)]
+    return Image.merge("RGB", bands).convert(mode)

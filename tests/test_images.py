@@ -1,0 +1,434 @@
+"""Reading images: modes, depths, orientation, frames and metadata."""
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from picture_files import (
+    LIMITS,
+    decode_path,
+    encode_path,
+    grey_tiff,
+    inspect_path,
+    levels,
+    png,
+    png_chunk,
+    samples,
+    smooth_picture,
+    tiff,
+)
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
+
+from zssr_daemon.errors import ImageError
+
+LOSSLESS = ["png", "tif", "bmp", "webp"]
+
+
+def save(path: Path, picture: Image.Image, **options: Any) -> Path:
+    """Save without loss where the format has a choice."""
+    if path.suffix == ".webp":
+        options |= {"lossless": True, "exact": True}
+    picture.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", LOSSLESS)
+def test_rgb_is_read_exactly(tmp_path: Path, suffix: str) -> None:
+    """A lossless RGB file decodes to its own levels, float32, contiguous, in [0, 1]."""
+    pixels = samples(13, 17, 3)
+    image = decode_path(save(tmp_path / f"a.{suffix}", Image.fromarray(pixels)))
+    assert (image.info.width, image.info.height, image.info.channels) == (17, 13, 3)
+    assert (image.alpha, image.info.has_alpha, image.info.bit_depth) == (None, False, 8)
+    assert image.pixels.dtype == np.float32
+    assert image.pixels.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(levels(image), pixels)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "avif"])
+def test_lossy_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    """JPEG and AVIF decode to about the picture that was saved."""
+    picture = smooth_picture()
+    path = save(tmp_path / f"a.{suffix}", picture, quality=95)
+    image = decode_path(path)
+    assert image.info.format == {"jpg": "JPEG", "avif": "AVIF"}[suffix]
+    assert np.abs(levels(image).astype(int) - np.asarray(picture)).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_grey_stays_one_channel(tmp_path: Path, suffix: str) -> None:
+    """L is one channel, and never becomes RGB."""
+    pixels = samples(5, 7)
+    image = decode_path(save(tmp_path / f"a.{suffix}", Image.fromarray(pixels)))
+    assert image.info.channels == 1
+    np.testing.assert_array_equal(levels(image)[:, :, 0], pixels)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp"])
+def test_one_bit_becomes_grey(tmp_path: Path, suffix: str) -> None:
+    """1-bit pixels become the levels 0 and 255 of one channel."""
+    picture = Image.fromarray(samples(5, 7)).convert("1")
+    image = decode_path(save(tmp_path / f"a.{suffix}", picture))
+    np.testing.assert_array_equal(levels(image)[:, :, 0], np.asarray(picture.convert("L")))
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("LA", "png"), ("LA", "tif"), ("RGBA", "png"), ("RGBA", "webp")]
+)
+def test_alpha_is_a_channel_of_its_own(tmp_path: Path, mode: str, suffix: str) -> None:
+    """Alpha is set apart; colour that is visible at all is exact."""
+    pixels = samples(9, 8, len(mode))
+    pixels[..., -1] |= 1
+    image = decode_path(save(tmp_path / f"a.{suffix}", Image.fromarray(pixels, mode)))
+    assert image.info.has_alpha
+    assert image.pixels.shape == (9, 8, len(mode) - 1)
+    np.testing.assert_array_equal(levels(image), pixels)
+
+
+def test_opaque_alpha_stays(tmp_path: Path) -> None:
+    """An all-opaque alpha is not dropped: it comes back as a constant."""
+    image = decode_path(save(tmp_path / "a.png", Image.new("RGBA", (4, 4), (1, 2, 3, 255))))
+    assert image.alpha is not None
+    assert (image.alpha == 1).all()
+
+
+def test_hidden_colour_comes_from_visible_neighbours(tmp_path: Path) -> None:
+    """Colour under zero alpha is replaced, so that it cannot bleed into visible edges."""
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[:, 4:] = (10, 200, 30, 255)
+    pixels[:, :4] = (255, 0, 255, 0)
+    image = decode_path(save(tmp_path / "a.png", Image.fromarray(pixels)))
+    np.testing.assert_array_equal(levels(image)[..., :3], np.full((8, 8, 3), (10, 200, 30)))
+    np.testing.assert_array_equal(levels(image)[..., 3], pixels[..., 3])
+
+
+def test_opaque_palette_becomes_rgb(tmp_path: Path) -> None:
+    """P without transparency is true colour without alpha."""
+    picture = smooth_picture().quantize(16)
+    image = decode_path(save(tmp_path / "a.png", picture))
+    assert (image.info.channels, image.info.has_alpha) == (3, False)
+    np.testing.assert_array_equal(levels(image), np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("transparency", [0, b"\x80\xff\x00"])
+def test_transparent_palette_becomes_rgba(tmp_path: Path, transparency: int | bytes) -> None:
+    """P with tRNS, an index or a table, is true colour with alpha."""
+    picture = Image.fromarray(samples(8, 8) % 3, "P")
+    picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image = decode_path(save(tmp_path / "a.png", picture, transparency=transparency))
+    table = np.array([0, 255, 255] if transparency == 0 else list(b"\x80\xff\x00"))
+    assert image.info.has_alpha
+    np.testing.assert_array_equal(levels(image)[..., 3], table[np.asarray(picture)])
+
+
+def test_opaque_palette_table_is_not_transparency(tmp_path: Path) -> None:
+    """A tRNS table that lets nothing through adds no alpha."""
+    picture = Image.new("P", (4, 4))
+    path = save(tmp_path / "a.png", picture, transparency=b"\xff")
+    assert not inspect_path(path).has_alpha
+
+
+def test_rgb_colour_key_becomes_alpha(tmp_path: Path) -> None:
+    """The one colour an RGB file names as transparent is transparent, its neighbours are not."""
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0] = (1, 2, 3)
+    pixels[0, 1] = (1, 2, 4)
+    image = decode_path(save(tmp_path / "a.png", Image.fromarray(pixels), transparency=(1, 2, 3)))
+    np.testing.assert_array_equal(levels(image)[..., 3], [[0, 255, 255], [255, 255, 255]])
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 1), (2, 2), (4, 9), (8, 77)])
+def test_grey_colour_key_counts_in_the_files_own_bits(tmp_path: Path, bits: int, key: int) -> None:
+    """A grey key is a level of the file's depth, while the pixels are scaled to 8 bits."""
+    per_byte = 8 // bits
+    row = sum(key << (8 - bits * (n + 1)) for n in range(0, per_byte, 2))  # every second pixel
+    data = png(
+        (max(per_byte, 1), 1), bits, 0, bytes([0, row]), png_chunk(b"tRNS", struct.pack(">H", key))
+    )
+    (tmp_path / "a.png").write_bytes(data)
+    image = decode_path(tmp_path / "a.png")
+    expected = [0 if n % 2 == 0 else 255 for n in range(per_byte)]
+    np.testing.assert_array_equal(levels(image)[0, :, 1], expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_of_16_bits_keeps_every_bit(tmp_path: Path, suffix: str) -> None:
+    """L16 goes in and out without losing a level."""
+    pixels = np.random.default_rng(1).integers(0, 1 << 16, (9, 7), dtype=np.uint16)
+    image = decode_path(save(tmp_path / f"a.{suffix}", Image.fromarray(pixels)))
+    assert image.info.bit_depth == 16
+    encode_path(tmp_path / "b.png", image)
+    with Image.open(tmp_path / "b.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), pixels)
+
+
+def test_big_endian_16_bit_tiff(tmp_path: Path) -> None:
+    """The byte order of a TIFF does not change its levels."""
+    pixels = np.array([[1, 256, 65535]], np.uint16)
+    picture = Image.frombytes("I;16B", (3, 1), pixels.astype(">u2").tobytes())
+    image = decode_path(save(tmp_path / "a.tif", picture))
+    np.testing.assert_array_equal(np.rint(image.pixels[..., 0] * 65535), pixels)
+
+
+UNSUPPORTED = {
+    "RGB16.png": png((1, 1), 16, 2, bytes(7)),
+    "RGBA16.png": png((1, 1), 16, 6, bytes(9)),
+    "LA16.png": png((1, 1), 16, 4, bytes(5)),
+    "L16-key.png": png((1, 1), 16, 0, bytes(3), png_chunk(b"tRNS", bytes(2))),
+    "float.tif": grey_tiff((1, 1), 32, bytes(4), sample_format=3),
+    "signed8.tif": grey_tiff((1, 1), 8, bytes(1), sample_format=2),
+    "int32.tif": grey_tiff((1, 1), 32, bytes(4)),
+    "L12.tif": grey_tiff((2, 1), 12, bytes(3)),
+    "RGB16.tif": tiff(
+        {256: (3, (1,)), 257: (3, (1,)), 258: (3, (16, 16, 16)), 259: (3, (1,))}
+        | {262: (3, (2,)), 277: (3, (3,)), 278: (3, (1,))},
+        bytes(6),
+    ),
+    "LA16.tif": tiff(
+        {256: (3, (1,)), 257: (3, (1,)), 258: (3, (16, 16)), 259: (3, (1,))}
+        | {262: (3, (1,)), 277: (3, (2,)), 278: (3, (1,)), 338: (3, (2,))},
+        bytes(4),
+    ),
+    "white-is-zero-16.tif": tiff(
+        {256: (3, (1,)), 257: (3, (1,)), 258: (3, (16,)), 259: (3, (1,))}
+        | {262: (3, (0,)), 277: (3, (1,)), 278: (3, (1,))},
+        bytes(2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_depth_that_would_be_cut_is_refused(tmp_path: Path, name: str) -> None:
+    """What cannot be kept is refused with a reason, never cut to 8 bits."""
+    (tmp_path / name).write_bytes(UNSUPPORTED[name])
+    with pytest.raises(ImageError, match="not supported") as caught:
+        inspect_path(tmp_path / name)
+    assert caught.value.reason == "unsupported_depth"
+
+
+def test_hand_made_tiff_is_a_good_one(tmp_path: Path) -> None:
+    """The refusals above are about depth: the same file with 8 bits is read."""
+    (tmp_path / "a.tif").write_bytes(grey_tiff((2, 1), 8, b"\x07\x09"))
+    np.testing.assert_array_equal(levels(decode_path(tmp_path / "a.tif"))[0, :, 0], [7, 9])
+
+
+def test_12_bit_jpeg_is_refused(tmp_path: Path) -> None:
+    """The precision stands in the frame header."""
+    buffer = io.BytesIO()
+    smooth_picture().save(buffer, "JPEG")
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        inspect_path(tmp_path / "a.jpg")
+    assert caught.value.reason == "unsupported_depth"
+
+
+def test_10_bit_avif_is_refused(tmp_path: Path) -> None:
+    """The depth stands in the codec's configuration record, where Pillow does not look."""
+    smooth_picture().save(tmp_path / "a.avif")
+    data = bytearray((tmp_path / "a.avif").read_bytes())
+    data[data.index(b"av1C") + 6] |= 0x40
+    (tmp_path / "a.avif").write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        inspect_path(tmp_path / "a.avif")
+    assert caught.value.reason == "unsupported_depth"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg", "avif"])
+def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: int) -> None:
+    """The pixels are turned as a viewer would, and the output says it is upright."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = smooth_picture(24, 16)
+    path = save(tmp_path / f"a.{suffix}", stored, exif=exif, quality=100)
+    with Image.open(path) as source:
+        expected = np.asarray(ImageOps.exif_transpose(source).convert("RGB"))
+    image = decode_path(path)
+    assert (image.info.height, image.info.width) == expected.shape[:2]
+    assert (expected.shape[0] == 24) == (orientation >= 5)
+    np.testing.assert_array_equal(levels(image), expected)
+    encode_path(tmp_path / "out.png", image)
+    with Image.open(tmp_path / "out.png") as written:
+        assert written.getexif().get(0x0112, 1) == 1
+    np.testing.assert_array_equal(levels(decode_path(tmp_path / "out.png")), expected)
+
+
+def test_orientation_from_xmp_is_applied_once(tmp_path: Path) -> None:
+    """A picture whose orientation stands only in its XMP is turned, and the packet corrected."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    path = save(tmp_path / "a.jpg", smooth_picture(24, 16), xmp=xmp)
+    image = decode_path(path)
+    assert (image.info.width, image.info.height) == (16, 24)
+    encode_path(tmp_path / "out.png", image)
+    again = decode_path(tmp_path / "out.png")
+    assert (again.info.width, again.info.height) == (16, 24)
+    assert again.metadata.xmp is not None
+    assert 'tiff:Orientation="1"' in again.metadata.xmp
+
+
+def test_nonsense_orientation_is_upright(tmp_path: Path) -> None:
+    """Only 1 to 8 mean anything."""
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    path = save(tmp_path / "a.jpg", smooth_picture(24, 16), exif=exif)
+    assert inspect_path(path).width == 24
+
+
+def test_phone_picture_gives_its_photograph(tmp_path: Path) -> None:
+    """Of an MPO the first frame is taken, and said so."""
+    photograph, preview = smooth_picture(24, 16), smooth_picture(12, 8)
+    photograph.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
+    info = inspect_path(tmp_path / "a.jpg")
+    assert (info.format, info.width, info.note) == ("MPO", 24, "frame 0 of 2 taken")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif", "avif"])
+def test_several_frames_are_refused(tmp_path: Path, suffix: str) -> None:
+    """No frame is dropped unsaid: the message has their number."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="3 frames") as caught:
+        inspect_path(tmp_path / f"a.{suffix}")
+    assert caught.value.reason == "multi_frame"
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "avif"])
+def test_metadata_is_kept(tmp_path: Path, suffix: str) -> None:
+    """Author, camera details, position, resolution and XMP reach the output; sizes are new."""
+    exif = Image.Exif()
+    exif[0x013B] = "An Author"
+    exif[0x8769] = {0x829A: TiffImagePlugin.IFDRational(1, 60), 0xA002: 999, 0xA003: 999}
+    exif[0x8825] = {1: "N"}
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    options: dict[str, Any] = {"exif": exif, "dpi": (300, 300), "xmp": xmp}
+    if suffix == "png":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options |= {"pnginfo": text}
+    if suffix == "tif":
+        exif[700] = xmp
+        options |= {"exif": exif.tobytes()}
+    image = decode_path(save(tmp_path / f"a.{suffix}", smooth_picture(24, 16), **options))
+    encode_path(tmp_path / "out.png", image)
+    with Image.open(tmp_path / "out.png") as written:
+        written.load()
+        found = written.getexif()
+        assert found[0x013B] == "An Author"
+        assert found[0x0112] == 1
+        assert found.get_ifd(0x8769)[0x829A] == TiffImagePlugin.IFDRational(1, 60)
+        assert (found.get_ifd(0x8769)[0xA002], found.get_ifd(0x8769)[0xA003]) == (24, 16)
+        assert found.get_ifd(0x8825)[1] == "N"
+        assert not {0x0111, 0x0102, 0x0103} & set(found)  # the layout of a TIFF
+        assert written.info["xmp"] == xmp
+        if suffix not in {"webp", "avif"}:  # these have no field for it
+            assert written.info["dpi"] == pytest.approx((300, 300), rel=1e-3)
+
+
+def test_strip_removes_all_but_colour(tmp_path: Path) -> None:
+    """`strip` leaves no EXIF, resolution or XMP, and keeps the processing parameters."""
+    exif = Image.Exif()
+    exif[0x013B] = "An Author"
+    path = save(tmp_path / "a.jpg", smooth_picture(), exif=exif, dpi=(300, 300), xmp=b"<x/>")
+    encode_path(tmp_path / "out.png", decode_path(path), keep_metadata=False)
+    with Image.open(tmp_path / "out.png") as written:
+        written.load()
+        assert written.info == {"Software": "test"}
+
+
+def test_thumbnail_is_removed(tmp_path: Path) -> None:
+    """The preview inside the EXIF shows the old picture; it does not reach the output."""
+    main = struct.pack("<HHHI4s", 1, 0x013B, 2, 4, b"Me.\0")
+    preview = struct.pack("<HHHII", 2, 0x0201, 4, 1, 56) + struct.pack("<HHII", 0x0202, 4, 1, 9)
+    directory = b"II*\0\x08\0\0\0" + main + struct.pack("<I", 26) + preview + bytes(4)
+    exif = b"Exif\0\0" + directory + b"THUMBNAIL"
+    path = save(tmp_path / "a.jpg", smooth_picture(), exif=exif)
+    image = decode_path(path)
+    assert image.metadata.exif is not None
+    assert b"Me." in image.metadata.exif
+    assert b"THUMBNAIL" not in image.metadata.exif
+    with Image.open(path) as source:
+        assert source.getexif().get_ifd(ExifTags.IFD.IFD1)[0x0202] == 9
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0rubbish",
+        b"Exif\0\0II*\0\xff\xff\xff\x7f",
+        b"II*\0\x08\0\0\0\xff\xff\0",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_damaged_exif_never_fails_an_image(tmp_path: Path, suffix: str, exif: bytes) -> None:
+    """Metadata that cannot be read is dropped; the pixels count."""
+    image = decode_path(save(tmp_path / f"a.{suffix}", smooth_picture(), exif=exif))
+    encode_path(tmp_path / "out.png", image)
+    assert decode_path(tmp_path / "out.png").info.width == 64
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"\0\0\0\x03tEXta\0b\0\0\0\0",  # wrong checksum
+        png_chunk(b"zTXt", b"a\0\0rubbish"),
+        png_chunk(b"iTXt", b"a\0\x01\0\0\0rubbish"),
+        png_chunk(b"iCCP", b"a\0\0rubbish"),
+        png_chunk(b"iCCP", b""),
+        png_chunk(b"pHYs", b"\0"),
+        png_chunk(b"pHYs", bytes(9)),
+        png_chunk(b"eXIf", b"rubbish"),
+        png_chunk(b"gAMA", b""),
+        png_chunk(b"cHRM", b"\0"),
+        png_chunk(b"sRGB", b""),
+        png_chunk(b"tIME", b"\0"),
+    ],
+)
+def test_damaged_png_extras_never_fail_an_image(tmp_path: Path, chunk: bytes) -> None:
+    """A chunk that carries no pixels cannot cost the picture."""
+    (tmp_path / "a.png").write_bytes(png((1, 1), 8, 0, b"\0\x42", chunk))
+    assert levels(decode_path(tmp_path / "a.png")).tolist() == [[[0x42]]]
+
+
+def test_metadata_of_the_output_is_as_small_as_the_source(tmp_path: Path) -> None:
+    """Nothing is invented: a bare file gives a bare output."""
+    image = decode_path(save(tmp_path / "a.png", smooth_picture()))
+    encode_path(tmp_path / "out.png", image)
+    with Image.open(tmp_path / "out.png") as written:
+        written.load()
+        assert written.info == {"Software": "test"}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    mode=st.sampled_from(["L", "LA", "RGB", "RGBA"]),
+    width=st.integers(1, 40),
+    height=st.integers(1, 40),
+    seed=st.integers(0, 1 << 16),
+)
+def test_decode_and_encode_are_inverse(
+    tmp_path: Path, mode: str, width: int, height: int, seed: int
+) -> None:
+    """Any 8-bit picture comes back equal wherever it can be seen."""
+    channels = len(mode)
+    shape = (height, width) if mode == "L" else (height, width, channels)
+    pixels = samples(*shape, seed=seed)
+    Image.fromarray(pixels, mode).save(tmp_path / "a.png")
+    encode_path(tmp_path / "b.png", decode_path(tmp_path / "a.png", LIMITS))
+    with Image.open(tmp_path / "b.png") as written:
+        assert written.mode == mode
+        back = np.asarray(written)
+    if mode in {"LA", "RGBA"}:
+        np.testing.assert_array_equal(back[..., -1], pixels[..., -1])
+        seen = pixels[..., -1] > 0
+        np.testing.assert_array_equal(back[seen], pixels[seen])
+    else:
+        np.testing.assert_array_equal(back, pixels)
