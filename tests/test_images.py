@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ from picture_files import (
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from zssr_daemon.errors import ImageError
+
+# Left, top, horizontal and vertical step of each pass.
+_ADAM7 = [
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+]
 
 LOSSLESS = ["png", "tif", "bmp", "webp"]
 
@@ -396,9 +408,55 @@ def test_damaged_png_extras_never_fail_an_image(tmp_path: Path, chunk: bytes) ->
     assert levels(decode_path(tmp_path / "a.png")).tolist() == [[[0x42]]]
 
 
-def test_metadata_of_the_output_is_as_small_as_the_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {0x8769: (4, (0x7FFFFFFF,))},
+        {0x8769: (4, (9,)), 0x8825: (4, (4,))},
+        {0x8769: (3, (1, 2, 3, 4, 5))},
+        {282: (4, (0,)), 283: (3, (0,)), 296: (3, (77,))},
+        {34675: (4, (1, 2, 3)), 700: (4, (7, 8, 9))},
+        {274: (3, (77,))},
+    ],
+)
+def test_damaged_tiff_extras_never_fail_an_image(
+    tmp_path: Path, extra: dict[int, tuple[int, tuple[int, ...]]]
+) -> None:
+    """Pointers into nowhere and values of the wrong type cost themselves, not the picture."""
+    entries = {256: (3, (2,)), 257: (3, (1,)), 258: (3, (8,)), 259: (3, (1,))}
+    entries |= {262: (3, (1,)), 277: (3, (1,)), 278: (3, (1,))}
+    (tmp_path / "a.tif").write_bytes(tiff({**entries, **extra}, b"\x07\x09"))
+    image = decode_path(tmp_path / "a.tif")
+    assert levels(image).tolist() == [[[7], [9]]]
+    encode_path(tmp_path / "out.png", image)
+
+
+def test_interlaced_png_is_read(tmp_path: Path) -> None:
+    """The seven grids of Adam7 are counted as they are: a whole file is not taken for a cut one."""
+    for width, height in [(1, 1), (2, 5), (9, 3), (17, 16)]:
+        rows = b"".join(
+            (b"\0" + bytes([0x42]) * len(range(left, width, step_x)))
+            * len(range(top, height, step_y))
+            for left, top, step_x, step_y in _ADAM7
+            if left < width
+        )
+        data = bytearray(png((width, height), 8, 0, rows))
+        data[28] = 1
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        (tmp_path / "a.png").write_bytes(data)
+        assert (levels(decode_path(tmp_path / "a.png")) == 0x42).all()
+
+
+def test_big_tiff_is_read(tmp_path: Path) -> None:
+    """64-bit offsets are read as well."""
+    path = save(tmp_path / "a.tif", smooth_picture(), big_tiff=True)
+    np.testing.assert_array_equal(levels(decode_path(path)), np.asarray(smooth_picture()))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_metadata_of_the_output_is_as_small_as_the_source(tmp_path: Path, suffix: str) -> None:
     """Nothing is invented: a bare file gives a bare output."""
-    image = decode_path(save(tmp_path / "a.png", smooth_picture()))
+    image = decode_path(save(tmp_path / f"a.{suffix}", smooth_picture()))
     encode_path(tmp_path / "out.png", image)
     with Image.open(tmp_path / "out.png") as written:
         written.load()

@@ -17,7 +17,7 @@ from zssr_daemon.containers import png_with_only
 from zssr_daemon.depth import bit_depth
 from zssr_daemon.errors import ImageError
 from zssr_daemon.formats import ALLOWED_FORMATS, HEAD_BYTES, ImageInfo, ImageLimits, sniff_format
-from zssr_daemon.metadata import ImageMetadata, read_metadata, read_orientation
+from zssr_daemon.metadata import ImageMetadata, drop_odd_xmp, read_metadata, read_orientation
 from zssr_daemon.truncation import ends_early
 
 # What makes the pixels of a PNG, and tells an animated one.
@@ -64,15 +64,14 @@ def decode(fd: int, limits: ImageLimits) -> DecodedImage:
     Colour under full transparency is replaced by that of visible neighbours. Raises as `inspect`.
     """
     loaded = _load(_read_file(fd, limits), limits)
-    samples = _upright(np.asarray(loaded.picture), loaded.orientation)
-    top = np.float32((1 << loaded.info.bit_depth) - 1)
-    values = samples.reshape(loaded.info.height, loaded.info.width, -1).astype(np.float32) / top
-    pixels = np.ascontiguousarray(values[:, :, : loaded.info.channels])
+    info = loaded.info
+    samples = _upright(np.atleast_3d(np.asarray(loaded.picture)), loaded.orientation)
+    pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
     alpha = None
-    if loaded.info.has_alpha:
-        alpha = np.ascontiguousarray(values[:, :, -1])
+    if info.has_alpha:
+        alpha = _to_unit_range(samples[:, :, -1], info.bit_depth)
         pixels = fill_hidden_colour(pixels, alpha)
-    return DecodedImage(pixels=pixels, alpha=alpha, info=loaded.info, metadata=loaded.metadata)
+    return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
 
 
 def _read_file(fd: int, limits: ImageLimits) -> bytes:
@@ -130,6 +129,7 @@ def _decode_unguarded(data: bytes, format_name: str, notes: list[str]) -> _Loade
         _check_frames(source, notes)
         if ends_early(data, format_name):
             raise ImageError("the file ends before its content does", reason="truncated")
+        drop_odd_xmp(source)
         source.load()
         orientation = read_orientation(source)
         metadata = read_metadata(source, notes)
@@ -167,8 +167,15 @@ def _key_scale(data: bytes, format_name: str) -> int:
     return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] in {2, 4} else 1
 
 
+def _to_unit_range(samples: NDArray[np.integer], bit_depth: int) -> NDArray[np.float32]:
+    """Divide levels by the highest one, into a new contiguous array."""
+    values = samples.astype(np.float32, order="C")
+    values /= (1 << bit_depth) - 1
+    return values
+
+
 def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
-    """Apply an EXIF orientation to (H, W) or (H, W, C) samples; a view."""
+    """Apply an EXIF orientation to (H, W, C) samples; a view."""
     if orientation >= 5:
         samples = samples.swapaxes(0, 1)
     if orientation in {3, 4, 7, 8}:

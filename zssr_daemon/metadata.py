@@ -22,6 +22,8 @@ _TIFF_STRUCTURE: Final = frozenset(
 # Longer than any honest packet, short of what would make the output unreadable again.
 _MAX_XMP_CHARS: Final = 16 << 20
 
+# Pillow says 1 where a TIFF says nothing.
+_MIN_DPI: Final = 1.0
 _MAX_DPI: Final = 100_000.0
 
 
@@ -36,6 +38,15 @@ class ImageMetadata:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None  # horizontal, vertical; dots per inch
     xmp: str | None = None
+
+
+def drop_odd_xmp(image: Image.Image) -> None:
+    """Forget, before the image is loaded, an XMP packet that is no bytes.
+
+    Pillow searches a TIFF's packet for the orientation as it loads, and fails on other types.
+    """
+    if not isinstance(image.info.get("xmp"), bytes):
+        image.info.pop("xmp", None)
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -103,7 +114,7 @@ def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
         horizontal, vertical = map(float, image.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    if not all(math.isfinite(dpi) and 0 < dpi <= _MAX_DPI for dpi in (horizontal, vertical)):
+    if not all(math.isfinite(dpi) and _MIN_DPI < dpi <= _MAX_DPI for dpi in (horizontal, vertical)):
         return None
     return horizontal, vertical
 
