@@ -19,8 +19,9 @@ from zssr_daemon.zssr.resize import resize
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
 LEAST_GAIN_DB = 0.02
 
-# Below this mean squared error (80 dB) bicubic leaves an 8-bit image nothing to learn from.
-NOTHING_TO_LEARN = 1e-8
+# Mean squared error that the 8-bit rounding of the son alone can cause (54 dB); where bicubic is
+# no worse there is nothing to learn.
+NOTHING_TO_LEARN = (0.5 / 255) ** 2
 
 
 class Guard:
@@ -37,7 +38,7 @@ class Guard:
     @property
     def is_flat(self) -> bool:
         """Whether bicubic rebuilds the image exactly, as it does one colour or one pixel."""
-        return self.bicubic_mse < NOTHING_TO_LEARN
+        return self.bicubic_mse <= NOTHING_TO_LEARN
 
     def network_mse(self, network: ResidualNet, *, is_bf16: bool) -> float:
         """Return the network's mean squared error after back-projection, without ensemble."""
@@ -67,6 +68,6 @@ class Guard:
         return back_project(enlarged, son, self._scale, self._times)
 
 
-def psnr_db(mse: float) -> float | None:
-    """Return the peak signal-to-noise ratio (dB) for a peak of 1, None if there is no error."""
-    return -10 * math.log10(mse) if mse >= NOTHING_TO_LEARN else None
+def psnr_db(mse: float) -> float:
+    """Return the peak signal-to-noise ratio (dB) for a peak of 1, at most 120."""
+    return -10 * math.log10(max(mse, 1e-12))

@@ -30,7 +30,7 @@ class SuperResolved:
     restarts: int  # refits the guard asked for
     is_fallback: bool  # bicubic and back-projection only: no fit succeeded, or nothing to learn
     # The input rebuilt from its own shrunken version, both with back-projection, dB over all
-    # channels; None where it is undefined: no network, or no error at all.
+    # channels; None where it tells nothing: no network, or no error beyond rounding.
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     seconds: dict[str, float]  # {"fit": ..., "infer": ...}
@@ -73,7 +73,7 @@ def super_resolve(
         restarts=fitted.restarts,
         is_fallback=fitted.network is None,
         psnr_network_db=None if fitted.mse is None else psnr_db(fitted.mse),
-        psnr_bicubic_db=psnr_db(guard.bicubic_mse),
+        psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
         seconds={"fit": fitted_s - started_s, "infer": time.perf_counter() - fitted_s},
     )
 

@@ -2,7 +2,10 @@
 
 Pixel centres: output pixel i samples the source at (i + 0.5) / scale - 0.5, whatever the size,
 so sizes that are not a multiple of the scale are cut, never stretched.
+Keys 1981, doi 10.1109/TASSP.1981.1163711; borders renormalise the weights, as Pillow does.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -14,11 +17,47 @@ def resize(image: Tensor, out_size: tuple[int, int], scale: float) -> Tensor:
     image: (C, H, W) or (N, C, H, W), float32, any C, range and device.
     out_size: (height, width) in pixels, as `scaled_length` rounds it.
     Returns the same rank, dtype and device; not clipped, so edges overshoot by up to 8 %.
-    Keys 1981, doi 10.1109/TASSP.1981.1163711; borders renormalise the weights, as Pillow does.
     """
+    sizes = list(zip(image.shape[-2:], out_size, strict=True))
+    if any(wanted in (1, given) for given, wanted in sizes):
+        # The operator below (torch 2.14, CPU) copies a side whose length stays, whatever the
+        # scale, and returns wrong values for an output one pixel wide.
+        rows = _resize_axis(image, -2, out_size[0], scale)
+        return _resize_axis(rows, -1, out_size[1], scale)
     batch = image if image.dim() == 4 else image.unsqueeze(0)
     # F.interpolate accepts the scale or the size, not both; the operator under it takes both.
     resized: Tensor = torch.ops.aten._upsample_bicubic2d_aa(
         batch, list(out_size), False, scale, scale
     )
     return resized if image.dim() == 4 else resized.squeeze(0)
+
+
+def _resize_axis(image: Tensor, axis: int, length: int, scale: float) -> Tensor:
+    """Resize one axis by the formula: any length is right, ten times slower than the operator."""
+    positions, weights = _taps(image.shape[axis], length, scale)
+    positions, weights = positions.to(image.device), weights.to(image)
+    shape = (length, 1) if axis == -2 else (length,)
+    terms = [
+        image.index_select(axis, position) * weight.view(shape)
+        for position, weight in zip(positions.T, weights.T, strict=True)
+    ]
+    return torch.stack(terms).sum(dim=0)
+
+
+def _taps(given: int, wanted: int, scale: float) -> tuple[Tensor, Tensor]:
+    """Return source positions and weights of each output pixel, both (wanted, taps)."""
+    stretch = max(1.0, 1 / scale)
+    centre = (torch.arange(wanted, dtype=torch.float64) + 0.5) / scale - 0.5
+    first = (centre - 2 * stretch).ceil().long()
+    positions = first[:, None] + torch.arange(math.ceil(4 * stretch) + 1)
+    weights = _keys((positions - centre[:, None]) / stretch)
+    weights = weights * ((positions >= 0) & (positions < given))
+    return positions.clamp(0, given - 1), weights / weights.sum(dim=1, keepdim=True)
+
+
+def _keys(distance: Tensor) -> Tensor:
+    """Return the cubic convolution kernel with a = -0.5 at `distance` in pixels."""
+    x = distance.abs()
+    inner = (1.5 * x - 2.5) * x**2 + 1
+    outer = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, inner, torch.where(x < 2, outer, torch.zeros_like(x)))

@@ -1,0 +1,99 @@
+"""The configuration: ranges, presets, sizes."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+
+
+def test_defaults_are_the_balanced_preset() -> None:
+    """Every default stands once: balanced changes nothing."""
+    assert ZSSRConfig.from_preset("balanced") == ZSSRConfig()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_from_preset_applies_its_row_and_then_the_overrides(preset: str) -> None:
+    """A given value beats the preset's, the preset's beats the default."""
+    config = ZSSRConfig.from_preset(preset, seed=7, rounds=5)
+    expected = {"preset": preset, **PRESETS[preset], "seed": 7, "rounds": 5}
+    assert expected == {key: getattr(config, key) for key in expected}
+
+
+def test_unknown_preset_is_refused_by_name() -> None:
+    """The message tells the value and what is allowed."""
+    with pytest.raises(ValueError, match=r"preset = 'paper'.*fast, balanced, best"):
+        ZSSRConfig.from_preset("paper")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scale_factor", 1.0),
+        ("scale_factor", 8.5),
+        ("scale_factor", float("nan")),
+        ("scale_times", 0),
+        ("scale_times", 1.5),
+        ("in_channels", 2),
+        ("model_width", 0),
+        ("model_depth", 1),
+        ("model_kernel_size", 4),
+        ("lr", 0.0),
+        ("lr", float("inf")),
+        ("lr_schedule", "step"),
+        ("lr_stop", -1e-6),
+        ("lr_decay", 1.0),
+        ("lr_decay_ratio", 0.0),
+        ("lr_decay_range", 2),
+        ("lr_decay_step", 0),
+        ("num_epochs", 0),
+        ("crop_size", 4),
+        ("batch_size", 0),
+        ("rounds", 0),
+        ("patch_size", 4),
+        ("self_ensemble", 3),
+        ("ensemble_reduce", "max"),
+        ("back_projections", -1),
+        ("precision", "fp16"),
+        ("seed", -1),
+        ("preset", "paper"),
+    ],
+)
+def test_value_out_of_range_is_refused(key: str, value: Any) -> None:
+    """The message names the key and the value."""
+    with pytest.raises(ValueError, match=f"{key} = "):
+        ZSSRConfig(**{key: value})
+
+
+def test_every_field_has_a_refusal_tested() -> None:
+    """A field added without a range fails here."""
+    mark = next(m for m in test_value_out_of_range_is_refused.pytestmark)
+    refused = {key for key, _ in mark.args[1]}
+    assert {field.name for field in dataclasses.fields(ZSSRConfig)} == refused
+
+
+@pytest.mark.parametrize(
+    ("factor", "times", "source", "expected"),
+    [
+        (2.0, 1, (640, 481), (1280, 962)),
+        (2.0, 3, (1, 5), (8, 40)),
+        (1.5, 1, (1, 3), (2, 5)),  # 4.5 rounds up
+        (1.5, 2, (101, 7), (227, 16)),  # 2.25 of the source, not 1.5 of a rounded 152
+        (1.1, 1, (1, 4), (1, 4)),
+    ],
+)
+def test_output_size_is_the_rounded_total_scale(
+    factor: float, times: int, source: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    """Sizes follow from the source alone, so steps do not add up their roundings."""
+    config = ZSSRConfig(scale_factor=factor, scale_times=times)
+    assert expected == config.output_size(*source)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(True, 8), (False, 1), (0, 1), (1, 1), (4, 4), (8, 8)]
+)
+def test_ensemble_size_of_a_boolean_is_eight_or_one(value: Any, expected: int) -> None:
+    """`self_ensemble = true` means all eight."""
+    assert expected == ZSSRConfig(self_ensemble=value).ensemble_size

@@ -1,0 +1,57 @@
+"""The network: shapes, start, reach."""
+
+import pytest
+import torch
+
+from zssr_daemon.zssr.network import ResidualNet, receptive_radius, unshuffle_factor
+
+
+def network(*, seed: int = 0, kernel_size: int = 3, unshuffle: int = 2) -> ResidualNet:
+    """Return a small network."""
+    return ResidualNet(
+        channels=3,
+        unshuffle=unshuffle,
+        width=8,
+        depth=3,
+        kernel_size=kernel_size,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+@pytest.mark.parametrize(("kernel_size", "unshuffle"), [(3, 2), (5, 3), (1, 2)])
+def test_receptive_radius_bounds_what_a_pixel_reaches(kernel_size: int, unshuffle: int) -> None:
+    """Beyond the radius (rounded up to the unshuffle grid) nothing changes, within it something."""
+    net = network(kernel_size=kernel_size, unshuffle=unshuffle)
+    image = torch.zeros(1, 3, 30 * unshuffle, 30 * unshuffle)
+    centre = 15 * unshuffle
+    poked = image.clone()
+    poked[0, :, centre, centre] = 1.0
+    with torch.no_grad():
+        changed = (net(image) != net(poked))[0].any(dim=0)
+    radius = receptive_radius(depth=3, kernel_size=kernel_size, unshuffle=unshuffle)
+    reached = changed.any(dim=0).nonzero().flatten()
+    assert centre - radius == int(reached.min())
+    assert centre + unshuffle - 1 + radius == int(reached.max())
+
+
+def test_unfitted_network_starts_near_bicubic() -> None:
+    """The tiny last layer makes the first residual negligible: below one step of 8 bits."""
+    with torch.no_grad():
+        assert float(network()(torch.rand(1, 3, 16, 16) - 0.5).abs().mean()) < 1 / 255
+
+
+def test_initial_weights_come_from_the_given_generator_only() -> None:
+    """The global generator is neither read nor moved."""
+    before = torch.random.get_rng_state()
+    weights = [next(network(seed=seed).parameters()) for seed in (1, 1, 2)]
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(2.0, 2), (3.0, 3), (8.0, 8), (1.5, 2), (1.1, 2), (2.5, 2)]
+)
+def test_unshuffle_factor_is_the_scale_if_whole(scale: float, expected: int) -> None:
+    """Then every source pixel is one position of the network."""
+    assert expected == unshuffle_factor(scale)

@@ -1,0 +1,231 @@
+"""The pipeline: any image in, the enlarged image out, and the truth about how it went."""
+
+from typing import Any
+
+import pytest
+import torch
+from zssr_pictures import load, psnr_db, quick, texture
+
+from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
+from zssr_daemon.zssr.resize import resize
+
+
+def run(image: torch.Tensor, config: ZSSRConfig) -> tuple[SuperResolved, list[Step]]:
+    """Return the result and every step reported."""
+    steps: list[Step] = []
+    return super_resolve(image, config, device="cpu", on_step=steps.append), steps
+
+
+def floor_of(image: torch.Tensor, config: ZSSRConfig) -> torch.Tensor:
+    """Return bicubic with back-projection: what a fallback delivers."""
+    width, height = config.output_size(image.shape[2], image.shape[1])
+    enlarged = resize(image[None], (height, width), config.total_scale)
+    return back_project(enlarged, image[None], config.total_scale, config.back_projections)[0]
+
+
+@pytest.mark.slow
+def test_short_fit_beats_bicubic_on_a_real_picture() -> None:
+    """A third of the fast preset gains more than 1.5 dB over bicubic with back-projection."""
+    source, truth = load("butterfly_lr.png"), load("butterfly_hr.png")
+    config = ZSSRConfig.from_preset("fast", num_epochs=300)
+    result, _ = run(source, config)
+    assert not result.is_fallback
+    assert result.iterations == 300
+    assert psnr_db(result.image, truth) > psnr_db(floor_of(source, config), truth) + 1.5
+    assert result.psnr_network_db is not None
+    assert result.psnr_bicubic_db is not None
+    assert result.psnr_network_db > result.psnr_bicubic_db
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
+    """Determinism, whatever the global generator was doing, which is not touched."""
+    image = texture(40, 48)
+    torch.manual_seed(1)
+    first, _ = run(image, quick(precision="auto"))
+    state = torch.random.get_rng_state()
+    torch.rand(3)
+    again, _ = run(image, quick(precision="auto"))
+    torch.manual_seed(1)
+    assert torch.equal(state, torch.random.get_rng_state())
+    other, _ = run(image, quick(precision="auto", seed=1))
+    assert torch.equal(first.image, again.image)
+    assert not torch.equal(first.image, other.image)
+
+
+@pytest.mark.parametrize(
+    ("channels", "height", "width"),
+    [(3, 1, 1), (1, 1, 1), (3, 1, 20), (3, 20, 1), (3, 3, 5), (1, 2, 2), (3, 17, 31), (1, 40, 33)],
+)
+@pytest.mark.parametrize("scale", [2.0, 3.0, 1.5])
+def test_any_size_gives_the_exact_output_size(
+    channels: int, height: int, width: int, scale: float
+) -> None:
+    """Float32, in [0, 1], on the CPU, of the size that `output_size` foretells."""
+    config = quick(scale_factor=scale, num_epochs=4)
+    image = texture(height, width, channels)
+    result, _ = run(image, config)
+    out_width, out_height = config.output_size(width, height)
+    assert (channels, out_height, out_width) == tuple(result.image.shape)
+    assert torch.float32 == result.image.dtype
+    assert result.image.isfinite().all()
+    assert 0 <= float(result.image.min()) <= float(result.image.max()) <= 1
+
+
+@pytest.mark.parametrize("image", [torch.full((3, 20, 20), 0.2), torch.rand(3, 1, 1)])
+def test_nothing_to_learn_falls_back_at_once(image: torch.Tensor) -> None:
+    """One colour or one pixel: no fit, the colours kept, and said so."""
+    result, _ = run(image, quick())
+    assert result.is_fallback
+    assert (result.iterations, result.restarts) == (0, 0)
+    assert result.psnr_network_db is None
+    assert result.psnr_bicubic_db is None
+    expected = image.mean(dim=(1, 2))
+    torch.testing.assert_close(result.image.mean(dim=(1, 2)), expected, rtol=0, atol=1e-5)
+
+
+def test_diverging_fit_is_refitted_twice_then_bicubic_is_delivered() -> None:
+    """A learning rate of 10 destroys any network; the result is bicubic and says so."""
+    image = texture(40, 40)
+    config = quick(lr=10.0, num_epochs=60)
+    result, steps = run(image, config)
+    assert result.is_fallback
+    assert result.restarts == 2
+    assert result.iterations > 60
+    assert torch.equal(floor_of(image, config), result.image)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+
+
+def test_failed_fit_can_be_saved_by_the_refit() -> None:
+    """A rate that kills the first fit and not a later one ends with a network."""
+    image = texture(40, 40)
+    result, _ = run(image, quick(lr=0.1, num_epochs=60))
+    assert not result.is_fallback
+    assert result.restarts > 0
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"rounds": 3}, {"scale_times": 2}, {"in_channels": 1}, {"lr_schedule": "plateau"}]
+)
+def test_progress_rises_to_one(overrides: dict[str, Any]) -> None:
+    """Every iteration and tile reports; fractions never fall, start near 0 and end at 1."""
+    result, steps = run(texture(40, 48), quick(patch_size=16, **overrides))
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert fractions[0] < 0.05
+    assert pytest.approx(fractions[-1]) == 1
+    assert result.iterations == sum(step.stage == "fit" for step in steps)
+    assert all(0 < step.step <= step.steps for step in steps)
+    assert all(
+        step.loss is not None and step.lr is not None for step in steps if step.stage == "fit"
+    )
+    assert steps[-1].stage == "infer"
+
+
+@pytest.mark.parametrize("stage", ["fit", "infer"])
+def test_exception_of_on_step_ends_the_call(stage: str) -> None:
+    """That is how a job is cancelled; nothing swallows it, not even an ArithmeticError."""
+
+    def cancel(step: Step) -> None:
+        if step.stage == stage:
+            raise FloatingPointError("cancelled")
+
+    with pytest.raises(FloatingPointError, match="cancelled"):
+        super_resolve(texture(24, 24), quick(), device="cpu", on_step=cancel)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        torch.zeros(2, 4, 4),
+        torch.zeros(4, 4),
+        torch.zeros(3, 0, 4),
+        torch.zeros(3, 4, 4, dtype=torch.float64),
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+    ],
+)
+def test_wrong_tensors_are_refused(image: torch.Tensor) -> None:
+    """Shape and dtype are the caller's duty."""
+    with pytest.raises(ValueError, match=r"image (shape|dtype)"):
+        super_resolve(image, quick(), device="cpu")
+
+
+def test_grey_image_through_three_channels_stays_grey() -> None:
+    """in_channels 3 on one channel: repeated, then averaged; on RGB it is what auto does."""
+    grey, rgb = texture(24, 24, 1), texture(24, 24)
+    assert run(grey, quick(in_channels=3))[0].image.shape[0] == 1
+    auto, three = (run(rgb, quick(in_channels=channels))[0] for channels in ("auto", 3))
+    assert torch.equal(auto.image, three.image)
+
+
+def test_one_channel_network_treats_colours_alike() -> None:
+    """in_channels 1 on RGB: swapping the colours of the source swaps those of the result."""
+    image = texture(24, 24)
+    image[2] = image[1]
+    result, _ = run(image, quick(in_channels=1))
+    assert not result.is_fallback
+    torch.testing.assert_close(result.image[1], result.image[2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"scale_factor": 3.0},
+        {"scale_times": 2},
+        {"in_channels": 1},
+        {"model_width": 8},
+        {"model_depth": 3},
+        {"model_kernel_size": 5},
+        {"lr": 2e-3},
+        {"lr_schedule": "plateau"},
+        {"lr_stop": 2e-3},
+        {"num_epochs": 50},
+        {"crop_size": 24},
+        {"batch_size": 2},
+        {"rounds": 2},
+        {"self_ensemble": 4},
+        {"self_ensemble": 8},
+        {"back_projections": 1},
+        {"precision": "bf16"},
+        {"seed": 3},
+    ],
+)
+def test_every_parameter_has_an_effect(overrides: dict[str, Any]) -> None:
+    """A key that changed nothing would be a lie in settings.toml."""
+    image = texture(40, 48)
+    assert not torch.equal(run(image, quick())[0].image, run(image, quick(**overrides))[0].image)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"lr_decay": 2.0}, {"lr_decay_ratio": 0.01}, {"lr_decay_range": 6}, {"lr_decay_step": 5}],
+)
+def test_every_parameter_of_the_plateau_schedule_has_an_effect(overrides: dict[str, Any]) -> None:
+    """The rates of the iterations differ."""
+    base = {"lr_schedule": "plateau", "lr_decay_step": 4, "lr_decay_range": 3, "num_epochs": 60}
+    plain, changed = (
+        [step.lr for step in run(texture(40, 48), quick(**values))[1]]
+        for values in (base, base | overrides)
+    )
+    assert plain != changed
+
+
+def test_median_and_tile_size_are_followed() -> None:
+    """The reduction changes pixels; a smaller patch changes only the number of tiles."""
+    image = texture(40, 48)
+    mean, steps = run(image, quick(self_ensemble=True))
+    median, _ = run(image, quick(self_ensemble=True, ensemble_reduce="median"))
+    tiled, more_steps = run(image, quick(self_ensemble=True, patch_size=16))
+    assert not torch.equal(mean.image, median.image)
+    torch.testing.assert_close(mean.image, tiled.image, rtol=0, atol=1e-5)
+    assert len(more_steps) == len(steps) + 3 * 3 - 1
+
+
+def test_large_image_is_fitted_on_a_bounded_part() -> None:
+    """The work of a fit does not grow with the image: the same iterations, the right size."""
+    image = texture(600, 700)
+    result, _ = run(image, quick(num_epochs=90))
+    assert result.iterations == 90
+    assert tuple(result.image.shape) == (3, 1200, 1400)

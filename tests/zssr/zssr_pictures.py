@@ -1,0 +1,46 @@
+"""Pictures and settings that the algorithm's tests share."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zssr_daemon.zssr.config import ZSSRConfig
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def load(name: str) -> Tensor:
+    """Return a bundled picture as (3, H, W) float32 in [0, 1]."""
+    with Image.open(DATA / name) as image:
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float().div(255)
+
+
+def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> Tensor:
+    """Return sharp-edged random blobs, (channels, height, width) float32 in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(channels, height // 4 + 2, width // 4 + 2, generator=generator)
+    fine = coarse.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
+    return fine[:, :height, :width].mul(255).round().div(255).contiguous()
+
+
+def quick(**overrides: Any) -> ZSSRConfig:
+    """Return real settings that take a fraction of a second: fp32, few iterations."""
+    values: dict[str, Any] = {
+        "num_epochs": 40,
+        "rounds": 1,
+        "model_width": 16,
+        "model_depth": 4,
+        "crop_size": 16,
+        "self_ensemble": 1,
+        "precision": "fp32",
+    }
+    return ZSSRConfig.from_preset("balanced", **(values | overrides))
+
+
+def psnr_db(a: Tensor, b: Tensor) -> float:
+    """Return the PSNR (dB) of two tensors in [0, 1]."""
+    return float(-10 * torch.log10((a - b).square().mean()))
