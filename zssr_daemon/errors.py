@@ -41,14 +41,14 @@ class ImageError(JobError):
     """The file itself is at fault: trying again cannot help.
 
     `reason` is one of: unsafe_file, file_too_large, unsupported_format, too_many_pixels,
-    multi_frame, unsupported_depth, output_too_large, truncated, corrupt.
+    multi_frame, unsupported_depth, output_too_large, truncated, corrupt, unreadable.
     """
 
     reason = "corrupt"
 
     #: A file still being written can look like each of these; it is looked at again.
     UNFINISHED_REASONS: ClassVar[frozenset[str]] = frozenset(
-        {"truncated", "corrupt", "unsupported_format"}
+        {"truncated", "corrupt", "unsupported_format", "unreadable"}
     )
 
 

@@ -1,0 +1,241 @@
+"""Intake: from a file in the inbox to a queued job, through the readiness gate.
+
+A file is queued once it has lain still for a while and a probe process has decoded it in full.
+Nothing here gives up on a file that is still being written.
+"""
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from zssr_daemon.errors import ImageError
+from zssr_daemon.formats import ImageInfo, ImageLimits
+from zssr_daemon.identity import FileIdentity
+from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.probe import ProbeRequest, ProbeResult
+from zssr_daemon.prober import Prober
+from zssr_daemon.settings import Settings
+from zssr_daemon.watcher import Candidate, InboxObserver, InboxScan, SettleTracker
+
+#: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
+_SCAN_GAP_S = 0.1
+_SCAN_SHARE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A file passed the gate and has a job."""
+
+    job: Job
+    info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file can never be processed; it has a job that waits to be failed with this reason."""
+
+    job: Job
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A file of the inbox is no image and stays where it is."""
+
+    rel: str
+
+
+Outcome = Queued | Refused | Ignored
+
+
+class Intake:
+    """Watches one inbox. Times are seconds of the caller's monotonic clock."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, on_hint: Callable[[], None]) -> None:
+        self._settings = settings
+        self._inbox = settings.folders.inbox
+        self._ledger = ledger
+        watch = settings.watch
+        self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
+        self._tracker = SettleTracker(watch.stable_after_s)
+        self._prober = Prober(image_limits(settings))
+        self._probing: set[str] = set()
+        self._kept: set[FileIdentity] = set()  # done before, and left in the inbox on purpose
+        self._hinted = threading.Event()
+        self._on_hint = on_hint
+        self._observer = (
+            None
+            if watch.polling
+            else InboxObserver(self._inbox, is_recursive=watch.recursive, on_hint=self._hint)
+        )
+        self._next_scan = self._scan_allowed = 0.0
+        self.scans = 0  # completed so far
+
+    def step(self, now: float) -> list[Outcome]:
+        """Do what is due.
+
+        Raises:
+            OSError: the inbox cannot be read.
+        """
+        if self._observer is not None and self._observer.ensure_alive():
+            self._hinted.set()  # what happened before the watch stood was not told
+        if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
+            self._scan_inbox(now)
+        for rel in self._tracker.due(now):
+            self._look_again(rel, now)
+        outcomes: list[Outcome] = [Ignored(rel) for rel in self._scan.ignored]
+        self._scan.ignored.clear()
+        for result in self._prober.poll():
+            outcomes += self._judge(result, now)
+        return outcomes
+
+    def next_due(self) -> float:
+        """Return when `step` has something to do, unless a message comes first."""
+        scan = self._scan_allowed if self._hinted.is_set() else self._next_scan
+        settled = self._tracker.next_due()
+        return scan if settled is None else min(scan, settled)
+
+    def connections(self) -> "list[Connection[Any, Any]]":
+        """Return what to wait on."""
+        return self._prober.connections()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file is on its way to the queue; an empty one holds nothing up."""
+        return self._tracker.waiting == 0 and self._prober.is_idle
+
+    def scan_soon(self) -> None:
+        """Look at the whole inbox at the next step."""
+        self._next_scan = 0.0
+
+    def stop(self) -> None:
+        """End the watch and the probe."""
+        if self._observer is not None:
+            self._observer.stop()
+        self._prober.stop()
+
+    def _hint(self) -> None:
+        self._hinted.set()
+        self._on_hint()
+
+    def _scan_inbox(self, now: float) -> None:
+        self._hinted.clear()  # before the scan: what happens during it counts for the next
+        started_s = time.monotonic()
+        self._next_scan = now + self._settings.watch.scan_interval_s
+        blocking = self._ledger.blocking()
+        for candidate in self._scan:
+            identity = candidate.identity
+            job = blocking.get((identity.dev, identity.ino))
+            if job is not None and self._is_still(job, candidate):
+                continue
+            if candidate.rel not in self._tracker and not self._is_kept(identity):
+                self._tracker.observe(candidate, now)
+        took_s = time.monotonic() - started_s
+        self._scan_allowed = now + took_s + max(_SCAN_GAP_S, _SCAN_SHARE * took_s)
+        self.scans += 1
+
+    def _is_still(self, job: Job, candidate: Candidate) -> bool:
+        """Tell whether a known job covers this file; follow renames, drop what was rewritten."""
+        if job.state is not JobState.QUEUED:
+            return True  # a change is noticed before its result is published
+        if job.identity != candidate.identity:
+            self._ledger.forget(job.id)
+            return False
+        if job.src_rel != candidate.rel and self._scan.look(job.src_rel) is None:
+            self._ledger.rename(job.id, candidate.rel)
+        return True
+
+    def _is_kept(self, identity: FileIdentity) -> bool:
+        if identity not in self._kept and self._ledger.is_kept(identity):
+            self._kept.add(identity)
+        return identity in self._kept
+
+    def _look_again(self, rel: str, now: float) -> None:
+        if rel in self._probing:
+            self._tracker.defer(rel, now + self._settings.watch.scan_interval_s)
+            return
+        candidate = self._scan.look(rel)
+        if candidate is None:
+            self._tracker.drop(rel)
+        elif self._tracker.observe(candidate, now):
+            self._probing.add(rel)
+            self._prober.submit(ProbeRequest(root=str(self._inbox), rel_path=rel))
+
+    def _judge(self, result: ProbeResult, now: float) -> list[Outcome]:
+        rel = result.request.rel_path
+        self._probing.discard(rel)
+        candidate = self._scan.look(rel)
+        if candidate is None or result.oserror_errno == errno.ENOENT:
+            self._tracker.drop(rel)
+            return []
+        fault = self._fault(result, candidate.identity)
+        if fault is None:
+            return self._queue(result, candidate)
+        if self._may_still_change(fault.reason, candidate, now):
+            self._tracker.observe(candidate, now)  # a changed file begins to settle anew
+            self._tracker.defer(rel, now + max(1.0, self._settings.watch.stable_after_s))
+            return []
+        return self._refuse(candidate, fault)
+
+    def _fault(self, result: ProbeResult, identity: FileIdentity) -> ImageError | None:
+        """Say what stands against queueing, or None."""
+        if result.oserror_errno is not None:
+            return ImageError(str(result.message), reason="unreadable")
+        if result.reason is not None:
+            return ImageError(str(result.message), reason=result.reason)
+        if result.identity != identity:
+            return ImageError("the file changed while it was read", reason="source_changed")
+        assert result.info is not None
+        width, height = self._settings.zssr.output_size(result.info.width, result.info.height)
+        limit = self._settings.limits.max_output_pixels
+        if width * height > limit:
+            message = f"{width} × {height} output pixels, [limits] max_output_pixels is {limit}"
+            return ImageError(message, reason="output_too_large")
+        return None
+
+    def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
+        if reason == "source_changed":
+            return True
+        if reason not in ImageError.UNFINISHED_REASONS:
+            return False
+        quiet_s = self._tracker.unchanged_for_s(candidate, now)
+        return quiet_s < self._settings.watch.unreadable_after_s
+
+    def _queue(self, result: ProbeResult, candidate: Candidate) -> list[Outcome]:
+        assert result.info is not None
+        info = result.info
+        job = self._add(candidate, result.sha256, info.width, info.height)
+        return [] if job is None else [Queued(job, info)]
+
+    def _refuse(self, candidate: Candidate, fault: ImageError) -> list[Outcome]:
+        job = self._add(candidate)
+        return [] if job is None else [Refused(job, fault.reason, str(fault))]
+
+    def _add(
+        self,
+        candidate: Candidate,
+        sha256: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Job | None:
+        self._tracker.drop(candidate.rel)
+        identity = candidate.identity
+        if self._ledger.is_blocking(identity):
+            return None  # another name of a file that is queued already
+        return self._ledger.add(
+            candidate.rel, identity, now=time.time(), sha256=sha256, width=width, height=height
+        )
+
+
+def image_limits(settings: Settings) -> ImageLimits:
+    """Return the part of `[limits]` that decoding needs."""
+    return ImageLimits(
+        max_file_bytes=settings.limits.max_file_bytes,
+        max_input_pixels=settings.limits.max_input_pixels,
+    )

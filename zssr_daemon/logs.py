@@ -1,0 +1,138 @@
+"""Logs: events, not sentences; one JSON object a line, or a readable console on a terminal.
+
+Third-party records and warnings go through the same chain. The file always receives JSON.
+"""
+
+import logging
+import logging.handlers
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import rich.text
+import structlog
+from rich.console import Console
+from structlog.typing import EventDict, Processor
+
+
+class Events(StrEnum):
+    """Every event the daemon tells of; README lists their keys."""
+
+    DAEMON_STARTED = "daemon_started"
+    DAEMON_STOPPING = "daemon_stopping"
+    DAEMON_STOPPED = "daemon_stopped"
+    FILE_IGNORED = "file_ignored"
+    JOB_QUEUED = "job_queued"
+    JOB_STARTED = "job_started"
+    JOB_PROGRESS = "job_progress"
+    JOB_RETRY = "job_retry"
+    JOB_DONE = "job_done"
+    JOB_FAILED = "job_failed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    SETTINGS_WARNING = "settings_warning"
+    WORKER_READY = "worker_ready"
+    WORKER_RESTARTED = "worker_restarted"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What a process needs to set up its own logging; plain data, since spawn inherits none."""
+
+    level: str = "info"
+    file: Path | None = None
+
+
+def configure(settings: LogSettings, console: Console | None = None) -> None:
+    """Set up logging for this process.
+
+    Args:
+        settings: level and file.
+        console: a terminal's console, shared with the progress bars; None writes JSON lines to
+            standard output.
+
+    Raises:
+        OSError: the log file cannot be opened.
+    """
+    handlers: list[logging.Handler] = [_stdout_handler(console)]
+    if settings.file is not None:
+        settings.file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(_json(logging.handlers.WatchedFileHandler(settings.file, encoding="utf-8")))
+    logging.basicConfig(level=settings.level.upper(), handlers=handlers, force=True)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[*_chain(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def get_logger(**bound: Any) -> structlog.stdlib.BoundLogger:
+    """Return a logger with `bound` keys on each of its lines."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger("zssr_daemon").bind(**bound)
+    return logger
+
+
+def _chain() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _foreign_chain() -> list[Processor]:
+    """Return the chain for records that were not born in structlog."""
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _lead_with_what_and_when(_logger: Any, _method: str, keys: EventDict) -> EventDict:
+    """Put the keys that every line has first, for people who read the raw file."""
+    lead = {name: keys.pop(name) for name in ("timestamp", "level", "event") if name in keys}
+    return {**lead, **keys}
+
+
+def _json(handler: logging.Handler) -> logging.Handler:
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+    return _formatted(
+        handler,
+        structlog.processors.ExceptionRenderer(tracebacks),
+        _lead_with_what_and_when,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    )
+
+
+def _stdout_handler(console: Console | None) -> logging.Handler:
+    if console is None:
+        return _json(logging.StreamHandler(sys.stdout))
+    renderer = structlog.dev.ConsoleRenderer(colors=not console.no_color, sort_keys=False)
+    return _formatted(_ConsoleHandler(console), renderer)
+
+
+def _formatted(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_foreign_chain(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    return handler
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above the progress bars of the same console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._console.print(rich.text.Text.from_ansi(text), soft_wrap=True, highlight=False)

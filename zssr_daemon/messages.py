@@ -1,0 +1,103 @@
+"""Messages: the plain data that travels between the supervisor and its child processes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zssr_daemon.formats import ImageLimits
+from zssr_daemon.identity import FileIdentity
+from zssr_daemon.zssr.config import ZSSRConfig
+
+Stage = Literal["decode", "fit", "infer", "encode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """Everything a worker needs to know of one attempt; folders' politics are not its business."""
+
+    job_id: str
+    inbox: str
+    src_rel: str
+    identity: FileIdentity
+    part: str  # absolute path to write the output to
+    config: ZSSRConfig
+    limits: ImageLimits
+    keeps_metadata: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReady:
+    """The worker's device has passed its self-test."""
+
+    device: str
+    torch_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerBroken:
+    """The worker's device cannot be used; the process ends."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkProgress:
+    """A sign of life from within the work itself."""
+
+    job_id: str
+    stage: Stage
+    step: int
+    steps: int
+    fraction: float  # of the whole job, 0..1
+    loss: float | None
+    lr: float | None
+
+    def eta_s(self, elapsed_s: float) -> float | None:
+        """Estimate the seconds left after `elapsed_s`; None while it is too early to tell."""
+        if self.fraction <= 0.02:
+            return None
+        return elapsed_s * (1 - self.fraction) / self.fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReport:
+    """What an enlargement took and gave."""
+
+    out_width: int
+    out_height: int
+    seconds: dict[Stage, float]
+    iterations: int
+    restarts: int
+    is_fallback: bool
+    psnr_network_db: float | None
+    psnr_bicubic_db: float | None
+    peak_memory_bytes: int  # of the whole process, since it began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkDone:
+    """The part is written and verified; it is not yet durable."""
+
+    job_id: str
+    out_sha256: str
+    report: WorkReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFailed:
+    """The attempt is over without an output."""
+
+    job_id: str
+    reason: str
+    message: str
+    is_retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCancelled:
+    """The attempt ended because it was asked to."""
+
+    job_id: str
+
+
+WorkEnd = WorkDone | WorkFailed | WorkCancelled
+WorkMessage = WorkerReady | WorkerBroken | WorkProgress | WorkEnd

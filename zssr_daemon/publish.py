@@ -1,0 +1,192 @@
+"""Publisher: how an output becomes durable and its source leaves the inbox.
+
+The order is the guarantee. Each step is durable before the next begins, each step can be
+repeated, and the source is only moved once its output is on the disk under its final name:
+
+    part written, verified, fsynced (worker) -> name committed -> link, fsync -> done -> disposal
+"""
+
+import json
+import time
+from pathlib import Path
+
+from zssr_daemon import durable, names
+from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.identity import FileIdentity
+from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.settings import Settings
+
+ERROR_SUFFIX = ".error.json"
+
+
+class Publisher:
+    """Moves files between the folders, always in step with the ledger."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._folders = settings.folders
+        self._output = settings.output
+        self._scale = settings.zssr.total_scale
+        self._ledger = ledger
+
+    def part_path(self, job: Job) -> Path:
+        """Return where an attempt of `job` writes, with its folder made."""
+        out_rel = self._out_rels(job)[0]
+        path = self._folders.output / names.part_rel(out_rel, job.id, job.attempts)
+        durable.make_folder(path.parent, below=self._folders.output)
+        return path
+
+    def source_exists(self, job: Job) -> bool:
+        """Tell whether there is still a file under the source's name."""
+        return _identity_of(self._folders.inbox / job.src_rel) is not None
+
+    def source_is_unchanged(self, job: Job) -> bool:
+        """Tell whether the source is still the file that was queued."""
+        return _identity_of(self._folders.inbox / job.src_rel) == job.identity
+
+    def publish(self, job: Job, *, out_sha256: str) -> Job:
+        """Give the verified part its final name and record the job as done.
+
+        Raises:
+            SourceChangedError: the source was replaced while the job ran; nothing is published.
+        """
+        part = self.part_path(job)
+        if not self.source_is_unchanged(job):
+            part.unlink(missing_ok=True)
+            raise SourceChangedError("the source changed while its job ran")
+        durable.fsync_file(part)
+        return self._link(job, part, out_sha256)
+
+    def dispose(self, job: Job) -> Job:
+        """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
+
+        Repeated after a crash, it goes on where it stopped.
+        """
+        if job.state is JobState.FAILED:
+            job = self._move(job, self._folders.failed)
+            self._write_error_record(job)
+            return self._ledger.disposed(job.id, "failed")
+        if self._output.on_success == "archive":
+            self._move(job, self._folders.archive)
+        elif self._output.on_success == "delete":
+            self._delete(job)
+        return self._ledger.disposed(job.id, self._output.on_success)
+
+    def discard_part(self, job: Job) -> None:
+        """Remove what an interrupted attempt of `job` has written."""
+        self.part_path(job).unlink(missing_ok=True)
+
+    def recover(self) -> None:
+        """Finish what a crash interrupted between an output's name and its source's disposal.
+
+        Called once at start, before anything else touches the folders.
+        """
+        for job in self._ledger.in_state(JobState.PUBLISHING):
+            self._recover_publishing(job)
+        self.dispose_pending()
+        self._remove_stale_parts()
+
+    def dispose_pending(self) -> None:
+        """Dispose of every source whose job is over but whose disposal was interrupted."""
+        for job in self._ledger.undisposed():
+            self.dispose(job)
+
+    def _out_rels(self, job: Job) -> list[str]:
+        return [
+            names.output_rel(
+                job.src_rel, self._output.name, scale=self._scale, suffix=".png", tag=tag
+            )
+            for tag in _tags(job)
+        ]
+
+    def _link(self, job: Job, part: Path, out_sha256: str) -> Job:
+        for out_rel in self._out_rels(job):
+            job = self._ledger.publishing(job.id, out_rel=out_rel, out_sha256=out_sha256)
+            try:
+                durable.link_no_replace(part, self._folders.output / out_rel)
+            except FileExistsError:
+                continue
+            return self._ledger.done(job.id, now=time.time())
+        raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    def _recover_publishing(self, job: Job) -> None:
+        assert job.out_rel is not None and job.out_sha256 is not None
+        final = self._folders.output / job.out_rel
+        part = self.part_path(job)
+        if _has_hash(final, job.out_sha256):
+            part.unlink(missing_ok=True)
+            self._ledger.done(job.id, now=time.time())
+        elif _has_hash(part, job.out_sha256):
+            self._link(job, part, job.out_sha256)
+        else:
+            self._ledger.requeue(job.id)
+
+    def _write_error_record(self, job: Job) -> None:
+        if job.disposal_rel is None:  # the source was gone before it could be moved
+            return
+        path = self._folders.failed / (job.disposal_rel + ERROR_SUFFIX)
+        if not path.exists():
+            durable.write_new(path, _error_record(job))
+
+    def _delete(self, job: Job) -> None:
+        source = self._folders.inbox / job.src_rel
+        if self.source_is_unchanged(job):
+            source.unlink()
+            durable.fsync_folder(source.parent)
+
+    def _move(self, job: Job, folder: Path) -> Job:
+        """Move the source below `folder`, under a name committed to the ledger beforehand."""
+        source = self._folders.inbox / job.src_rel
+        for rel in self._free_rels(job):
+            if not self.source_is_unchanged(job):
+                return job  # moved already, or taken away by its owner
+            may_be_reserved = rel == job.disposal_rel
+            job = self._ledger.plan_disposal(job.id, rel)
+            durable.make_folder((folder / rel).parent, below=folder)
+            try:
+                durable.move_no_replace(source, folder / rel, may_be_reserved=may_be_reserved)
+            except FileExistsError:
+                continue
+            return job
+        raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    @staticmethod
+    def _free_rels(job: Job) -> list[str]:
+        planned = [] if job.disposal_rel is None else [job.disposal_rel]
+        reserve_bytes = len(ERROR_SUFFIX)
+        return planned + [
+            names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes) for tag in _tags(job)
+        ]
+
+    def _remove_stale_parts(self) -> None:
+        for path in durable.files_below(self._folders.output):
+            if names.is_part(path.name):
+                path.unlink(missing_ok=True)
+
+
+def _tags(job: Job) -> tuple[str, str, str]:
+    """Return what tells a name from one that is taken: at first nothing, at last the whole id."""
+    return "", f"-{job.id[:8]}", f"-{job.id}"
+
+
+def _identity_of(path: Path) -> FileIdentity | None:
+    try:
+        return FileIdentity.from_stat(path.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _has_hash(path: Path, sha256: str) -> bool:
+    return path.is_file() and durable.sha256_of(path) == sha256
+
+
+def _error_record(job: Job) -> bytes:
+    record = {
+        "job_id": job.id,
+        "image": names.printable(job.src_rel),
+        "reason": job.reason,
+        "message": job.message,
+        "attempts": job.attempts,
+        "failed_at": job.finished_at,
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,292 @@
+"""The settings of settings.toml: every key, its unit, its default and its range.
+
+Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file, the defaults here.
+`[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
+"""
+
+import difflib
+import os
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from zssr_daemon.errors import SettingsError
+from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+
+ENV_PREFIX = "ZSSR_"
+ENV_DELIMITER = "__"
+
+
+class Table(BaseModel):
+    """One table of settings.toml: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Folders(Table):
+    """Where pictures come from and go to; relative paths count from the settings file."""
+
+    inbox: Path = Path("inbox")
+    output: Path = Path("output")
+    archive: Path = Path("archive")
+    failed: Path = Path("failed")
+    state: Path = Path("state")
+
+    def by_name(self) -> dict[str, Path]:
+        """Each folder under its key, in the order of the file."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class Watch(Table):
+    """When a file of the inbox counts as there, and as complete."""
+
+    recursive: bool = True
+    scan_interval_s: float = Field(15.0, ge=0.1)
+    stable_after_s: float = Field(5.0, ge=0.0)
+    unreadable_after_s: float = Field(20.0, ge=0.0)
+    polling: bool = False
+    ignore: tuple[str, ...] = ()
+
+
+class Output(Table):
+    """What is written, and what becomes of the source."""
+
+    name: str = "{stem}_x{scale}"
+    format: Literal["png"] = "png"
+    on_success: Literal["archive", "keep", "delete"] = "archive"
+    metadata: Literal["keep", "strip"] = "keep"
+
+    @field_validator("name")
+    @classmethod
+    def _names_the_source(cls, name: str) -> str:
+        try:
+            example = name.format(stem="photo", scale="2")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("may use {stem} and {scale} only") from error
+        if "{stem}" not in name or "/" in example:
+            raise ValueError("must contain {stem} and no '/'")
+        return name
+
+
+class Limits(Table):
+    """What one image may cost."""
+
+    max_MB: float = Field(200.0, gt=0)  # noqa: N815 (the article's name)
+    max_input_pixels: int = Field(100_000_000, ge=1)
+    max_output_pixels: int = Field(400_000_000, ge=1)
+    job_timeout_s: float = Field(21_600.0, gt=0)
+    max_attempts: int = Field(3, ge=1)
+    retry_after_s: float = Field(10.0, ge=0.0)
+    min_free_disk_bytes: int = Field(1_000_000_000, ge=0)
+
+    @property
+    def max_file_bytes(self) -> int:
+        """`max_MB` in bytes; a megabyte has 1 000 000."""
+        return int(self.max_MB * 1_000_000)
+
+
+class Worker(Table):
+    """The processes that compute."""
+
+    devices: Literal["auto"] | tuple[str, ...] = "auto"
+    processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    silent_after_s: float = Field(300.0, gt=0)
+
+
+class Logging(Table):
+    """What is told, and where; a file always receives JSON."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+    progress_interval_s: float = Field(5.0, gt=0)
+
+
+def _on_its_preset(table: Any) -> Any:
+    """Complete a raw [zssr] table from its preset; pydantic then checks types and names."""
+    if not isinstance(table, dict):
+        return table
+    return PRESETS.get(str(table.get("preset")), {}) | table
+
+
+class Settings(BaseSettings):
+    """All of settings.toml."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+    )
+    folders: Folders = Folders()
+    watch: Watch = Watch()
+    zssr: Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)] = ZSSRConfig()
+    output: Output = Output()
+    limits: Limits = Limits()
+    worker: Worker = Worker()
+    logging: Logging = Logging()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the init values, which are what the TOML file says."""
+        return env_settings, init_settings
+
+    def relative_to(self, base: Path) -> Self:
+        """Resolve relative paths against `base`, the folder of the settings file."""
+        folders = Folders(
+            **{name: _absolute(base, path) for name, path in self.folders.by_name().items()}
+        )
+        log_file = self.logging.file and _absolute(base, self.logging.file)
+        logging = self.logging.model_copy(update={"file": log_file})
+        return self.model_copy(update={"folders": folders, "logging": logging})
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read, merge and validate the settings.
+
+    Args:
+        file: the TOML file; None takes the defaults, relative to the current folder.
+
+    Raises:
+        SettingsError: the file is missing, is no TOML, or has a faulty key; the message names
+            key, value, origin and cure.
+    """
+    try:
+        settings = Settings(**_read_toml(file))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, file)) from error
+    return settings.relative_to((file.parent if file else Path()).resolve())
+
+
+def unknown_environment_names() -> list[str]:
+    """Name the `ZSSR_*` variables that no key answers to; each is likely a misspelling."""
+    known = {
+        f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper()
+        for table, keys in known_keys().items()
+        for key in keys
+    }
+    return sorted(n for n in os.environ if n.startswith(ENV_PREFIX) and n.upper() not in known)
+
+
+def known_keys() -> dict[str, list[str]]:
+    """Name the keys of each table of settings.toml."""
+    return {
+        table: list(
+            getattr(field.default, "__dataclass_fields__", type(field.default).__annotations__)
+        )
+        for table, field in Settings.model_fields.items()
+    }
+
+
+def check_folders(settings: Settings, settings_file: Path | None) -> None:
+    """Create the folders and refuse those that cannot work.
+
+    Raises:
+        SettingsError: two folders overlap, one holds the settings file or the interpreter's
+            environment, or one cannot be created or written to.
+    """
+    folders = {name: path.resolve() for name, path in settings.folders.by_name().items()}
+    _refuse_overlap(folders)
+    _refuse_holding(folders, settings_file)
+    for name, path in folders.items():
+        _make_writable(name, path)
+
+
+def _absolute(base: Path, path: Path) -> Path:
+    return (base / path.expanduser()).absolute()
+
+
+def _read_toml(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, ValueError) as error:
+        cure = (
+            "give the file with --settings, or copy the settings.toml that comes with the program"
+        )
+        raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    """Say for each fault: key, value, where it came from, how to mend it."""
+    return "\n".join(_explain_one(dict(fault), file) for fault in error.errors())
+
+
+def _explain_one(fault: dict[str, Any], file: Path | None) -> str:
+    names = [str(part) for part in fault["loc"] if part != "function-before[_on_its_preset()]"]
+    origin = _origin(names, file)
+    if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{origin}: unknown key {_key(names)}{_nearest(names)}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{origin}: {_key(names)} = {_shorten(fault['input'])}: {message}"
+
+
+def _origin(names: list[str], file: Path | None) -> str:
+    variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
+    if variable in os.environ:
+        return f"environment variable {variable}"
+    return str(file or "defaults")
+
+
+def _key(names: list[str]) -> str:
+    return f"[{names[0]}] {'.'.join(names[1:])}".rstrip() if names else "[]"
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(names: list[str]) -> str:
+    tables = known_keys()
+    candidates = list(tables) if len(names) < 2 else tables.get(names[0], [])
+    close = difflib.get_close_matches(names[-1], candidates, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(candidates)}"
+
+
+def _refuse_overlap(folders: dict[str, Path]) -> None:
+    for name, path in folders.items():
+        for other_name, other in folders.items():
+            if name != other_name and path.is_relative_to(other):
+                raise SettingsError(
+                    f"[folders] {name} = {path} lies in {other_name} = {other}: "
+                    "the daemon would take its own files for pictures; give each its own folder"
+                )
+
+
+def _refuse_holding(folders: dict[str, Path], settings_file: Path | None) -> None:
+    held = {"the interpreter": Path(sys.prefix).resolve()}
+    if settings_file is not None:
+        held["the settings file"] = settings_file.resolve()
+    for name, path in folders.items():
+        for what, where in held.items():
+            if where.is_relative_to(path):
+                raise SettingsError(
+                    f"[folders] {name} = {path} holds {what} ({where}); give it a folder of its own"
+                )
+
+
+def _make_writable(name: str, path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
+            "able to create and write to it"
+        ) from error

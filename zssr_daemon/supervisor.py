@@ -1,0 +1,342 @@
+"""Supervisor: the loop that moves jobs through the ledger; it never decodes and never computes.
+
+`step` is one tick and returns at once; `run` is the only loop. Signal handlers set flags.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from multiprocessing.connection import wait
+from typing import Any, Protocol
+
+from zssr_daemon import logs
+from zssr_daemon.errors import JobError, SourceChangedError
+from zssr_daemon.executor import Event, Executor, WorkerEnded
+from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits
+from zssr_daemon.job_log import JobLog
+from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.logs import Events
+from zssr_daemon.messages import (
+    WorkCancelled,
+    WorkDone,
+    WorkerBroken,
+    WorkerReady,
+    WorkFailed,
+    WorkOrder,
+    WorkProgress,
+)
+from zssr_daemon.names import printable
+from zssr_daemon.obstacle import Obstacle, find_obstacle
+from zssr_daemon.publish import Publisher
+from zssr_daemon.settings import Settings
+
+#: The longest nap: silent workers and passed deadlines are noticed at least this often.
+_MAX_WAIT_S = 1.0
+
+#: While paused, look this often whether the obstacle is gone.
+_PAUSE_CHECK_S = 5.0
+
+#: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
+_MAX_RETRY_S = 3600.0
+
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Board(Protocol):
+    """Where people see progress."""
+
+    def show(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
+        """Show how far a job is."""
+
+    def clear(self, key: str) -> None:
+        """Take a job that ended, or went back, off the board; `key` is its id."""
+
+    def queue(self, waiting: int) -> None:
+        """Show how many jobs wait."""
+
+
+class Supervisor:
+    """One daemon on one set of folders."""
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, executor: Executor, board: Board | None = None
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._executor = executor
+        self._board = board
+        self._log = logs.get_logger()
+        self._job_log = JobLog(settings.logging.progress_interval_s)
+        self._publisher = Publisher(settings, ledger)
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._intake = Intake(settings, ledger, self._wake)
+        self._running: dict[str, Job] = {}
+        self._pause: Obstacle | None = None
+        self._pause_check = 0.0
+        self._pause_out_pixels = 0  # what the job needs that met the obstacle
+        self._stops = 0
+        self._scans_while_busy = 0
+        self._has_failures = False
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def run(self, *, is_once: bool = False) -> bool:
+        """Work until told to stop (or, with `is_once`, until the inbox is drained).
+
+        Returns whether every job of this run came out well.
+        """
+        self._recover()
+        while not self._stops and not (is_once and self._is_drained()):
+            self.step(time.monotonic())
+            self._sleep()
+        self._shut_down()
+        return not self._has_failures
+
+    def step(self, now: float) -> None:
+        """Do what is due at `now`, in seconds of the monotonic clock."""
+        with self._pausing():
+            for outcome in self._intake.step(now):
+                self._admit(outcome)
+        for event in self._executor.poll():
+            with self._pausing():
+                self._handle(event)
+        with self._pausing():
+            self._try_to_resume(now)
+            self._claim()
+        if self._board is not None:
+            self._board.queue(self._ledger.counts()[JobState.QUEUED])
+
+    def request_stop(self) -> None:
+        """End the loop after this tick; asked twice, do not wait for the workers' steps."""
+        self._stops += 1
+        self._wake()
+
+    def handle_signals(self) -> None:
+        """Let SIGTERM and SIGINT request a stop."""
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.request_stop())
+
+    def _sleep(self) -> None:
+        due_s = max(0.0, self._intake.next_due() - time.monotonic())
+        pipes = [*self._executor.connections(), *self._intake.connections()]
+        ready = wait([*pipes, self._wake_reader], timeout=min(due_s, _MAX_WAIT_S))
+        if self._wake_reader in ready:
+            os.read(self._wake_reader, 65536)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+            os.write(self._wake_writer, b"\0")
+
+    def _is_drained(self) -> bool:
+        """Tell whether nothing is left to do, by a scan made after the last job ended."""
+        counts = self._ledger.counts()
+        live = counts[JobState.QUEUED] + counts[JobState.RUNNING] + counts[JobState.PUBLISHING]
+        if live or self._pause or not self._intake.is_settled:
+            self._scans_while_busy = self._intake.scans
+            return False
+        if self._intake.scans == self._scans_while_busy:
+            self._intake.scan_soon()
+            return False
+        return True
+
+    def _shut_down(self) -> None:
+        self._log.info(Events.DAEMON_STOPPING, reason="signal" if self._stops else "drained")
+        self._intake.stop()
+        self._executor.cancel_all(is_urgent=lambda: self._stops > 1)
+        for job in list(self._running.values()):
+            self._put_back(job, "stopping")
+
+    def _recover(self) -> None:
+        with self._pausing():
+            self._publisher.recover()
+        for job in self._ledger.in_state(JobState.RUNNING):
+            self._attempt_failed(job, "interrupted", "the daemon ended while the job ran")
+
+    # -- files and jobs -----------------------------------------------------------------------
+
+    def _admit(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Queued):
+            self._job_log.queued(outcome.job, outcome.info)
+        elif isinstance(outcome, Refused):
+            self._fail(outcome.job, outcome.reason, outcome.message)
+        elif isinstance(outcome, Ignored):
+            self._log.info(Events.FILE_IGNORED, image=printable(outcome.rel))
+
+    def _claim(self) -> None:
+        while self._pause is None and self._executor.has_room():
+            job = self._ledger.claim(now=time.time(), settings_hash=_hash_of(self._settings))
+            if job is None:
+                return
+            self._running[job.id] = job
+            try:
+                self._start(job)
+            except OSError:
+                self._put_back(job, "io_error")
+                raise
+
+    def _start(self, job: Job) -> None:
+        if not self._publisher.source_exists(job):
+            self._fail(job, "source_gone", "the file was taken away before its turn came")
+            return
+        width, height = self._settings.zssr.output_size(job.width or 1, job.height or 1)
+        obstacle = find_obstacle(self._settings, width * height)
+        if obstacle is not None:
+            self._put_back(job, obstacle.reason)
+            self._begin_pause(obstacle, width * height)
+            return
+        device = self._executor.submit(self._order(job))
+        self._job_log.started(job, device, self._settings.zssr)
+
+    def _order(self, job: Job) -> WorkOrder:
+        return WorkOrder(
+            job_id=job.id,
+            inbox=str(self._settings.folders.inbox),
+            src_rel=job.src_rel,
+            identity=job.identity,
+            part=str(self._publisher.part_path(job)),
+            config=self._settings.zssr,
+            limits=image_limits(self._settings),
+            keeps_metadata=self._settings.output.metadata == "keep",
+        )
+
+    # -- what workers say ---------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case WorkerReady():
+                self._log.info(Events.WORKER_READY, **asdict(event))
+            case WorkProgress():
+                self._progress(self._running[event.job_id], event)
+            case WorkDone():
+                self._publish(self._running[event.job_id], event)
+            case WorkFailed():
+                self._work_failed(self._running[event.job_id], event)
+            case WorkCancelled():
+                self._put_back(self._running[event.job_id], "cancelled")
+            case WorkerEnded():
+                self._worker_ended(event)
+            case WorkerBroken():
+                pass  # its end follows, with the reason
+
+    def _progress(self, job: Job, progress: WorkProgress) -> None:
+        eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
+        self._job_log.progress(job, progress, eta_s)
+        if self._board is not None:
+            self._board.show(job, progress, eta_s)
+
+    def _publish(self, job: Job, done: WorkDone) -> None:
+        try:
+            job = self._publisher.publish(job, out_sha256=done.out_sha256)
+        except SourceChangedError as error:
+            self._source_changed(job, error)
+            return
+        except OSError:
+            self._put_back(job, "io_error")
+            raise
+        self._take_off(job)
+        with self._pausing():
+            job = self._publisher.dispose(job)
+        self._job_log.done(job, done.report, self._settings.zssr)
+
+    def _work_failed(self, job: Job, failed: WorkFailed) -> None:
+        if failed.reason == SourceChangedError.reason:
+            self._source_changed(job, SourceChangedError(failed.message))
+        elif failed.is_retryable:
+            self._attempt_failed(job, failed.reason, failed.message)
+        else:
+            self._fail(job, failed.reason, failed.message)
+
+    def _worker_ended(self, ended: WorkerEnded) -> None:
+        self._log.warning(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        job = self._running.get(ended.job_id or "")
+        if job is not None:
+            self._attempt_failed(job, f"worker_{ended.reason}", ended.message)
+
+    # -- ways a job goes on -------------------------------------------------------------------
+
+    def _attempt_failed(self, job: Job, reason: str, message: str) -> None:
+        """Try again later, or give up after `max_attempts`."""
+        if job.attempts >= self._settings.limits.max_attempts:
+            self._fail(job, reason, message)
+            return
+        self._take_off(job)
+        self._publisher.discard_part(job)
+        doublings = max(0, job.attempts - 1)
+        wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
+        self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        self._job_log.retried(job, reason, message, wait_s)
+
+    def _fail(self, job: Job, reason: str, message: str) -> None:
+        self._has_failures = True
+        self._take_off(job)
+        job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
+        with self._pausing():
+            self._publisher.discard_part(job)
+            job = self._publisher.dispose(job)
+        self._job_log.failed(job)
+
+    def _put_back(self, job: Job, reason: str) -> None:
+        """Queue an interrupted job again, its attempt given back."""
+        self._take_off(job)
+        with self._pausing():
+            self._publisher.discard_part(job)
+        self._ledger.requeue(job.id)
+        self._job_log.retried(job, reason, "interrupted, not at fault", 0.0)
+
+    def _source_changed(self, job: Job, error: JobError) -> None:
+        """Let the changed file settle anew; it will be a job of its own."""
+        self._take_off(job)
+        self._publisher.discard_part(job)
+        self._ledger.forget(job.id)
+        self._job_log.retried(job, error.reason, str(error), 0.0)
+        self._intake.scan_soon()
+
+    def _take_off(self, job: Job) -> None:
+        self._running.pop(job.id, None)
+        if self._board is not None:
+            self._board.clear(job.id)
+
+    # -- pauses -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _pausing(self) -> Iterator[None]:
+        """Turn a fault of disks or folders into a pause: no job is to blame for it."""
+        try:
+            yield
+        except OSError as error:
+            reason = "disk_full" if error.errno in _DISK_FULL else "folder_missing"
+            obstacle = find_obstacle(self._settings) or Obstacle(reason, str(error))
+            self._begin_pause(obstacle)
+
+    def _begin_pause(self, obstacle: Obstacle, out_pixels: int = 0) -> None:
+        self._pause_out_pixels = out_pixels
+        self._pause_check = time.monotonic() + _PAUSE_CHECK_S
+        if self._pause is None:
+            self._log.warning(Events.PAUSED, reason=obstacle.reason, message=obstacle.message)
+        self._pause = obstacle
+
+    def _try_to_resume(self, now: float) -> None:
+        if self._pause is None or now < self._pause_check:
+            return
+        self._pause_check = now + _PAUSE_CHECK_S
+        if find_obstacle(self._settings, self._pause_out_pixels) is None:
+            self._publisher.dispose_pending()
+            self._log.info(Events.RESUMED, reason=self._pause.reason)
+            self._pause = None
+
+
+def _hash_of(settings: Settings) -> str:
+    """Name the settings that shape the output, in 16 hex digits."""
+    shaping: dict[str, Any] = {
+        "zssr": asdict(settings.zssr),
+        "output": settings.output.model_dump(),
+    }
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
