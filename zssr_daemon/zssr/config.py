@@ -13,7 +13,7 @@ Preset = Literal["fast", "balanced", "best"]
 PRESETS: dict[str, dict[str, object]] = {
     "fast": {"num_epochs": 900, "rounds": 1},
     "balanced": {},
-    "best": {"num_epochs": 12000, "rounds": 4},
+    "best": {"num_epochs": 11000, "rounds": 4},
 }
 
 
@@ -57,7 +57,7 @@ class ZSSRConfig:
     lr_decay_step: int = 50
 
     # Most iterations of one fit, all rounds together. The knob between speed and quality.
-    num_epochs: int = 4800
+    num_epochs: int = 4200
     # Side of a training crop, pixels of the father; cut to the image if that is smaller.
     crop_size: int = 32
     # Crops per iteration.
