@@ -4,8 +4,12 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from zssr_daemon.names import part_beside
 
 #: File systems without hard links, or a kernel that forbids linking other users' files.
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
@@ -46,8 +50,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def link_no_replace(part: Path, final: Path) -> None:
+def link_no_replace(part: Path, final: Path, *, may_be_reserved: bool = False) -> None:
     """Give the finished `part` its final name, durably; `part` is gone afterwards.
+
+    Args:
+        part: the whole file, in the same file system.
+        final: its name; without hard links an empty file is put there first.
+        may_be_reserved: an earlier, interrupted call may have left that empty file.
 
     Raises:
         FileExistsError: `final` is taken, also when it was taken only this instant.
@@ -57,7 +66,8 @@ def link_no_replace(part: Path, final: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        _reserve(final)
+        if not (may_be_reserved and _is_empty(final)):
+            _reserve(final)
         part.replace(final)
     else:
         fsync_folder(final.parent)
@@ -92,7 +102,7 @@ def move_no_replace(source: Path, target: Path, *, may_be_reserved: bool = False
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a small file as a whole, durably; an older one of this name is replaced."""
-    part = path.with_name(f".{path.name}"[:200] + ".part")
+    part = path.with_name(part_beside(path.name))
     with part.open("wb") as stream:
         stream.write(content)
         stream.flush()
@@ -102,10 +112,15 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield every file below `folder`."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield Path(parent, name)
+    """Yield every file below `folder`, however deep; a folder that cannot be read is left out."""
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
 
 
 def _reserve(path: Path) -> None:
@@ -114,14 +129,17 @@ def _reserve(path: Path) -> None:
 
 def _is_empty(path: Path) -> bool:
     try:
-        return path.lstat().st_size == 0
+        status = path.lstat()
     except FileNotFoundError:
         return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 def _copy_over(source: Path, target: Path) -> None:
     """Copy across file systems, and prove the copy before it takes the reserved name."""
-    part = target.with_name(f".{target.name}"[:200] + ".part")
+    if not (source.is_symlink() or source.is_file()):
+        return  # a fifo or socket has no content: the empty file stands for it
+    part = target.with_name(part_beside(target.name))
     shutil.copy2(source, part, follow_symlinks=False)
     if not part.is_symlink():
         fsync_file(part)

@@ -24,10 +24,11 @@ LOCK_NAME = "daemon.lock"
 
 # Blocking: the file is known, and a scan must not queue it again. That is every live job, and
 # every ended one whose source is still to be moved away.
+# Identities are text: inodes of network shares and times after 2262 exceed SQLite's integers.
 _SCHEMA = f"""
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY, src_rel BLOB NOT NULL,
-  dev INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  dev TEXT NOT NULL, ino TEXT NOT NULL, size TEXT NOT NULL, mtime_ns TEXT NOT NULL,
   sha256 TEXT, width INTEGER, height INTEGER,
   state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
   settings_hash TEXT, out_rel BLOB, out_sha256 TEXT, disposal TEXT, disposal_rel BLOB,
@@ -108,12 +109,12 @@ class Ledger:
     def is_blocking(self, identity: FileIdentity) -> bool:
         """Tell whether this file has a job that is not over."""
         where = f"dev = ? AND ino = ? AND {_BLOCKING}"
-        return bool(self._select(where, [identity.dev, identity.ino]))
+        return bool(self._select(where, [str(identity.dev), str(identity.ino)]))
 
     def is_kept(self, identity: FileIdentity) -> bool:
         """Tell whether a job is done with exactly this file and left it in the inbox."""
         where = "state = 'done' AND disposal = 'keep' AND " + _same(_IDENTITY)
-        return bool(self._select(where, [getattr(identity, name) for name in _IDENTITY]))
+        return bool(self._select(where, list(_columns_of(identity).values())))
 
     def in_state(self, *states: JobState) -> list[Job]:
         """Return the jobs in any of `states`, oldest first."""
@@ -162,9 +163,16 @@ class Ledger:
             sqlite3.IntegrityError: the file is known already and its job not over.
         """
         job_id = uuid.uuid4().hex
-        values = {name: getattr(identity, name) for name in _IDENTITY}
-        values |= {"id": job_id, "src_rel": os.fsencode(src_rel), "sha256": sha256}
-        values |= {"width": width, "height": height, "state": JobState.QUEUED, "created_at": now}
+        values: dict[str, Any] = {
+            **_columns_of(identity),
+            "id": job_id,
+            "src_rel": os.fsencode(src_rel),
+            "sha256": sha256,
+            "width": width,
+            "height": height,
+            "state": JobState.QUEUED,
+            "created_at": now,
+        }
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         self._db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)
         return self.get(job_id)
@@ -294,9 +302,13 @@ def _same(names: Iterable[str]) -> str:
     return " AND ".join(f"{name} = ?" for name in names)
 
 
+def _columns_of(identity: FileIdentity) -> dict[str, str]:
+    return {name: str(getattr(identity, name)) for name in _IDENTITY}
+
+
 def _job(row: sqlite3.Row) -> Job:
     values = dict(row)
-    identity = FileIdentity(**{name: values.pop(name) for name in _IDENTITY})
+    identity = FileIdentity(**{name: int(values.pop(name)) for name in _IDENTITY})
     for name in _PATHS:
         values[name] = None if values[name] is None else os.fsdecode(values[name])
     values["state"] = JobState(values["state"])

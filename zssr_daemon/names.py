@@ -4,6 +4,7 @@ import os
 import re
 
 MAX_NAME_BYTES = 255
+_MAX_SUFFIX_BYTES = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PART = re.compile(r"\.[0-9a-f]{32}\.\d+\.part")
 
@@ -19,16 +20,21 @@ def output_rel(src_rel: str, pattern: str, *, scale: float, suffix: str, tag: st
         tag: set before the suffix where the plain name is taken.
     """
     folder, name = os.path.split(src_rel)
-    stem = _CONTROL.sub("_", os.path.splitext(name)[0])  # noqa: PTH122 (any bytes are legal)
+    stem = _CONTROL.sub("_", _split_suffix(name)[0])
     # Everything but the stem has a fixed length, so the stem is what gives way.
     fixed = os.fsencode(pattern.format(stem="", scale=f"{scale:.6g}") + tag + suffix)
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - len(fixed))
     return os.path.join(folder, pattern.format(stem=stem, scale=f"{scale:.6g}") + tag + suffix)  # noqa: PTH118
 
 
+def part_beside(name: str) -> str:
+    """Name the temporary file in which `name` is written."""
+    return "." + cut_to_bytes(name, MAX_NAME_BYTES - len("..part")) + ".part"
+
+
 def cut_to_bytes(text: str, limit: int) -> str:
     """Cut `text` between two characters so that its bytes fit `limit`."""
-    while len(os.fsencode(text)) > limit:
+    while text and len(os.fsencode(text)) > limit:
         text = text[:-1]
     return text
 
@@ -46,10 +52,16 @@ def is_part(name: str) -> bool:
 def tagged(rel: str, tag: str, *, reserve_bytes: int = 0) -> str:
     """Set `tag` before the suffix of a path, leaving `reserve_bytes` of the name's 255 free."""
     folder, name = os.path.split(rel)
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122 (any bytes are legal)
+    stem, suffix = _split_suffix(name)
     end = tag + suffix
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - reserve_bytes - len(os.fsencode(end)))
     return os.path.join(folder, stem + end)  # noqa: PTH118
+
+
+def _split_suffix(name: str) -> tuple[str, str]:
+    """Part a name from its suffix; one too long to be kept beside a tag is no suffix."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 (any bytes are legal)
+    return (stem, suffix) if len(os.fsencode(suffix)) <= _MAX_SUFFIX_BYTES else (name, "")
 
 
 def printable(path: str) -> str:

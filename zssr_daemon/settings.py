@@ -6,13 +6,23 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 
 import difflib
 import os
+import string
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+import pydantic_settings
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.errors import SettingsError
@@ -21,21 +31,36 @@ from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
 
+_JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
+
 
 class Table(BaseModel):
     """One table of settings.toml: frozen, and strict about names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _plain_path(path: Path) -> Path:
+    """Refuse what the system would not take for a path, and write a home folder out."""
+    if "\0" in str(path):
+        raise ValueError("must not hold a NUL character")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("begins with '~', and that user has no home folder") from error
+
+
+PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 
 
 class Folders(Table):
     """Where pictures come from and go to; relative paths count from the settings file."""
 
-    inbox: Path = Path("inbox")
-    output: Path = Path("output")
-    archive: Path = Path("archive")
-    failed: Path = Path("failed")
-    state: Path = Path("state")
+    inbox: PlainPath = Path("inbox")
+    output: PlainPath = Path("output")
+    archive: PlainPath = Path("archive")
+    failed: PlainPath = Path("failed")
+    state: PlainPath = Path("state")
 
     def by_name(self) -> dict[str, Path]:
         """Each folder under its key, in the order of the file."""
@@ -64,12 +89,15 @@ class Output(Table):
     @field_validator("name")
     @classmethod
     def _names_the_source(cls, name: str) -> str:
-        try:
-            example = name.format(stem="photo", scale="2")
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("may use {stem} and {scale} only") from error
-        if "{stem}" not in name or "/" in example:
-            raise ValueError("must contain {stem} and no '/'")
+        parts = list(string.Formatter().parse(name))
+        fields = [field for _, field, spec, conversion in parts if field is not None]
+        if not set(fields) <= {"stem", "scale"} or any(part[2] or part[3] for part in parts):
+            raise ValueError("may use {stem} and {scale} only")
+        if fields.count("stem") != 1:
+            raise ValueError("must contain {stem} once")
+        literal = "".join(text for text, *_ in parts)
+        if "/" in literal or not literal.isprintable() or len(literal.encode()) > 100:
+            raise ValueError("must have no '/' or control character, and at most 100 bytes")
         return name
 
 
@@ -93,7 +121,7 @@ class Limits(Table):
 class Worker(Table):
     """The processes that compute."""
 
-    devices: Literal["auto"] | tuple[str, ...] = "auto"
+    devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
     processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     silent_after_s: float = Field(300.0, gt=0)
@@ -103,7 +131,7 @@ class Logging(Table):
     """What is told, and where; a file always receives JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    file: Path | None = None
+    file: PlainPath | None = None
     progress_interval_s: float = Field(5.0, gt=0)
 
 
@@ -167,6 +195,10 @@ def load_settings(file: Path | None) -> Settings:
         settings = Settings(**_read_toml(file))
     except ValidationError as error:
         raise SettingsError(_explain(error, file)) from error
+    except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
+        raise SettingsError(
+            f"environment variable {ENV_PREFIX}...: {error}: {_JSON_CURE}"
+        ) from error
     return settings.relative_to((file.parent if file else Path()).resolve())
 
 
@@ -205,7 +237,7 @@ def check_folders(settings: Settings, settings_file: Path | None) -> None:
 
 
 def _absolute(base: Path, path: Path) -> Path:
-    return (base / path.expanduser()).absolute()
+    return (base / path).absolute()
 
 
 def _read_toml(file: Path | None) -> dict[str, Any]:
@@ -232,6 +264,8 @@ def _explain_one(fault: dict[str, Any], file: Path | None) -> str:
     if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{origin}: unknown key {_key(names)}{_nearest(names)}"
     message = fault["msg"].removeprefix("Value error, ")
+    if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
+        return f"{_origin([*names, message.split()[0]], file)}: [zssr] {message}"
     return f"{origin}: {_key(names)} = {_shorten(fault['input'])}: {message}"
 
 
