@@ -45,26 +45,18 @@ def fit_rounds(
     """
     generator = torch.Generator().manual_seed(attempt.seed)
     network = new_network(parts[0], config, generator)
-    budgets = round_budgets(config)
     fathers, done, mse = parts, 0, float("inf")
-    for number, iterations in enumerate(budgets):
+
+    def reconstruct() -> float:
+        return guard.network_mse(network, is_bf16=attempt.is_bf16)
+
+    for number, iterations in enumerate(round_budgets(config)):
         if number > 0:
             fathers = parts + half_way_fathers(parts, network, config, attempt.is_bf16, progress)
-        pool = PairPool(
-            fathers,
-            scale=config.scale_factor,
-            unshuffle=network.unshuffle,
-            crop_size=config.crop_size,
-            dtype=torch.bfloat16 if attempt.is_bf16 else torch.float32,
-        )
         lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
-
-        def reconstruct() -> float:
-            return guard.network_mse(network, is_bf16=attempt.is_bf16)
-
         fit(
             network,
-            pool,
+            new_pool(fathers, network, config, is_bf16=attempt.is_bf16),
             schedule=new_schedule(config, lr, iterations, reconstruct),
             iterations=iterations,
             batch_size=config.batch_size,
@@ -77,6 +69,19 @@ def fit_rounds(
         if not guard.is_alive(mse):
             raise DivergedError(f"reconstruction error {mse}, bicubic's {guard.bicubic_mse}")
     return network, mse
+
+
+def new_pool(
+    fathers: list[Tensor], network: ResidualNet, config: ZSSRConfig, *, is_bf16: bool
+) -> PairPool:
+    """Return the training pairs of fathers (C, h, w) float32 in [0, 1]."""
+    return PairPool(
+        fathers,
+        scale=config.scale_factor,
+        unshuffle=network.unshuffle,
+        crop_size=config.crop_size,
+        dtype=torch.bfloat16 if is_bf16 else torch.float32,
+    )
 
 
 def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) -> ResidualNet:
