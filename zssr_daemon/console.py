@@ -22,6 +22,7 @@ class ProgressBoard:
             TextColumn("{task.fields[detail]}", markup=False),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
         self._queue_task = self._progress.add_task("", total=None, visible=False, detail="")
