@@ -123,7 +123,8 @@ def show(row: dict[str, Any]) -> None:
     print(
         f"{row['image']:16s} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.4f}  "
         f"bicubic {row['psnr_bicubic_db']:6.2f}  floor {row['psnr_floor_db']:6.2f}  "
-        f"{row['seconds']:6.1f} s ({row['cpu_seconds']:.1f} of a core)  {row['iterations']:.0f} iterations",
+        f"{row['seconds']:6.1f} s ({row['cpu_seconds']:.1f} of a core)  "
+        f"{row['iterations']:.0f} iterations",
         flush=True,
     )
 
