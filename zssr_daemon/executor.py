@@ -172,12 +172,17 @@ class _Slot:
 
     @property
     def is_free(self) -> bool:
+        """Whether the worker can begin at once; one that died idle costs no job an attempt."""
+        return self._is_idle and self.child is not None and self.child.is_alive
+
+    @property
+    def _is_idle(self) -> bool:
         return self._is_ready and self.order is None
 
     @property
     def silent_for_s(self) -> float:
         """Seconds since the last sign of life of a worker that owes one."""
-        return 0.0 if self.is_free else time.monotonic() - self._heard_s
+        return 0.0 if self._is_idle else time.monotonic() - self._heard_s
 
     @property
     def busy_for_s(self) -> float:

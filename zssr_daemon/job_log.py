@@ -100,6 +100,10 @@ class JobLog:
             attempts=job.attempts,
         )
 
+    def disposal_delayed(self, job: Job, message: str) -> None:
+        """Tell that an ended job's source cannot be moved out of the inbox now."""
+        self._log.warning(Events.DISPOSAL_DELAYED, **_job_keys(job), message=message)
+
     def _info(self, event: Events, job: Job, **keys: Any) -> None:
         self._log.info(event, **_job_keys(job), **keys)
 

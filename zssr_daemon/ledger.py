@@ -5,11 +5,13 @@ Each public method that changes something is one transaction, durable when it re
 deletes. Losing the ledger costs repeated work and history, never a picture.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
@@ -45,11 +47,23 @@ PRAGMA user_version = {SCHEMA_VERSION};
 
 _BLOCKING = "(state IN ('queued', 'running', 'publishing') OR disposal IS NULL)"
 _PATHS = frozenset({"src_rel", "out_rel", "disposal_rel"})  # bytes in the file, str outside
+
+#: What SQLite reports of the disk, as the system would: the supervisor pauses on it.
+_ERRNOS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+}
 _IDENTITY = tuple(field.name for field in fields(FileIdentity))
 
 
 class Ledger:
-    """The job store of one state folder."""
+    """The job store of one state folder.
+
+    Any method may raise OSError, when the disk below fails.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -64,17 +78,12 @@ class Ledger:
             SettingsError: the file is no ledger, or a newer version wrote it.
         """
         path = state_folder / LEDGER_NAME
-        try:
+        with _faults_explained(path):
             db = sqlite3.connect(path, isolation_level=None)
             db.execute("PRAGMA busy_timeout = 10000")
             db.execute("PRAGMA journal_mode = DELETE")
             db.execute("PRAGMA synchronous = EXTRA")
             _create_or_check(db, path)
-        except sqlite3.DatabaseError as error:
-            raise SettingsError(
-                f"{path}: not a usable ledger ({error}); move it away and start again: "
-                "the pictures are in their folders, only the history is lost"
-            ) from error
         return cls(db)
 
     @classmethod
@@ -82,12 +91,15 @@ class Ledger:
         """Open read-only, beside a running daemon.
 
         Raises:
-            SettingsError: there is no ledger yet.
+            SettingsError: there is no ledger yet, or the file is none.
         """
         path = state_folder / LEDGER_NAME
         if not path.is_file():
             raise SettingsError(f"{path}: no ledger yet; it is made by the first `run`")
-        return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+        with _faults_explained(path):
+            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            _check_version(db, path)
+        return cls(db)
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -136,14 +148,14 @@ class Ledger:
 
     def counts(self) -> dict[JobState, int]:
         """Count the jobs in each state."""
-        rows = self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        rows = self._execute("SELECT state, count(*) FROM jobs GROUP BY state")
         found = {JobState(state): count for state, count in rows}
         return {state: found.get(state, 0) for state in JobState}
 
     def next_due(self) -> float | None:
         """Return the earliest `not_before` of the queued jobs, or None when none is queued."""
-        row = self._db.execute("SELECT min(not_before) FROM jobs WHERE state = 'queued'").fetchone()
-        return None if row[0] is None else float(row[0])
+        ((due,),) = self._execute("SELECT min(not_before) FROM jobs WHERE state = 'queued'")
+        return None if due is None else float(due)
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -174,7 +186,7 @@ class Ledger:
             "created_at": now,
         }
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-        self._db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)
+        self._execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)
         return self.get(job_id)
 
     def claim(self, *, now: float, settings_hash: str) -> Job | None:
@@ -239,7 +251,7 @@ class Ledger:
 
     def forget(self, job_id: str) -> None:
         """Drop a live job whose source has changed; the changed file is queued as a new job."""
-        self._db.execute("DELETE FROM jobs WHERE id = ?", [job_id])
+        self._execute("DELETE FROM jobs WHERE id = ?", [job_id])
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -251,15 +263,26 @@ class Ledger:
     def _select(
         self, where: str, values: Iterable[Any] = (), order: str = "created_at, rowid"
     ) -> list[Job]:
-        rows = self._db.execute(f"SELECT * FROM jobs WHERE {where} ORDER BY {order}", tuple(values))
-        return [_job(row) for row in rows]
+        sql = f"SELECT * FROM jobs WHERE {where} ORDER BY {order}"
+        return [_job(row) for row in self._execute(sql, tuple(values))]
+
+    def _execute(
+        self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            number = _ERRNOS.get(error.sqlite_errorcode & 0xFF)  # the low byte is the kind
+            if number is None:
+                raise
+            raise OSError(number, f"ledger: {error}") from error
 
     def _set(self, job_id: str, **columns: Any) -> Job:
         values = {
             name: os.fsencode(value) if name in _PATHS else value for name, value in columns.items()
         }
         setters = ", ".join(f"{name} = :{name}" for name in values)
-        self._db.execute(f"UPDATE jobs SET {setters} WHERE id = :id", values | {"id": job_id})
+        self._execute(f"UPDATE jobs SET {setters} WHERE id = :id", values | {"id": job_id})
         return self.get(job_id)
 
 
@@ -287,11 +310,26 @@ class LedgerLock:
         self._file.close()
 
 
+@contextmanager
+def _faults_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(
+            f"{path}: not a usable ledger ({error}); move it away and start again: "
+            "the pictures are in their folders, only the history is lost"
+        ) from error
+
+
 def _create_or_check(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
+    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
         db.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
-    elif version != SCHEMA_VERSION:
+    _check_version(db, path)
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
         raise SettingsError(
             f"{path}: ledger version {version}, this program knows {SCHEMA_VERSION}; "
             "run the version that wrote it, or start with another state folder"

@@ -23,6 +23,7 @@ class Events(StrEnum):
     DAEMON_STARTED = "daemon_started"
     DAEMON_STOPPING = "daemon_stopping"
     DAEMON_STOPPED = "daemon_stopped"
+    DISPOSAL_DELAYED = "disposal_delayed"
     FILE_IGNORED = "file_ignored"
     JOB_QUEUED = "job_queued"
     JOB_STARTED = "job_started"

@@ -27,7 +27,10 @@ def find_obstacle(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
     needed = settings.limits.min_free_disk_bytes + out_pixels * _BYTES_PER_OUT_PIXEL
     for name in ("output", "state"):
         folder = settings.folders.by_name()[name]
-        free = _free_bytes(folder)
+        try:
+            free = _free_bytes(folder)
+        except OSError as error:
+            return Obstacle("folder_missing", f"[folders] {name} = {folder}: {error.strerror}")
         if free < needed:
             message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
             return Obstacle("disk_full", message)
@@ -35,8 +38,11 @@ def find_obstacle(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
 
 
 def _folder_fault(folder: Path) -> str | None:
-    if not folder.is_dir():
-        return "it is not there"
+    try:
+        if not folder.is_dir():
+            return "it is not there"
+    except OSError as error:  # a stale share, a folder above it that is closed to us
+        return f"it cannot be reached: {error.strerror}"
     return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written to"
 
 

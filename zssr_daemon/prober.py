@@ -62,6 +62,9 @@ class Prober:
 
     def _send_next(self) -> None:
         if self._current is None and self._waiting:
+            if self._child is not None and not self._child.is_alive:  # it died of no file
+                self._child.kill()
+                self._child = None
             if self._child is None:
                 self._child = ChildProcess("zssr-probe", probe_main, self._limits)
             self._current = self._waiting.popleft()

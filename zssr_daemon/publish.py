@@ -8,6 +8,7 @@ repeated, and the source is only moved once its output is on the disk under its 
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from zssr_daemon import durable, names
@@ -31,8 +32,7 @@ class Publisher:
 
     def part_path(self, job: Job) -> Path:
         """Return where an attempt of `job` writes, with its folder made."""
-        out_rel = self._out_rels(job)[0]
-        path = self._folders.output / names.part_rel(out_rel, job.id, job.attempts)
+        path = self._part(job)
         durable.make_folder(path.parent, below=self._folders.output)
         return path
 
@@ -50,9 +50,8 @@ class Publisher:
         Raises:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
         """
-        part = self.part_path(job)
+        part = self._part(job)
         if not self.source_is_unchanged(job):
-            part.unlink(missing_ok=True)
             raise SourceChangedError("the source changed while its job ran")
         durable.fsync_file(part)
         return self._link(job, part, out_sha256)
@@ -74,22 +73,35 @@ class Publisher:
 
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
-        self.part_path(job).unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed now, is at the next start
+            self._part(job).unlink(missing_ok=True)
 
-    def recover(self) -> None:
-        """Finish what a crash interrupted between an output's name and its source's disposal.
+    def finish(self, job: Job) -> None:
+        """Bring a job to its end that was interrupted between its output's name and `done`.
 
-        Called once at start, before anything else touches the folders.
+        Where neither name nor part holds the output, the job is queued again.
         """
-        for job in self._ledger.in_state(JobState.PUBLISHING):
-            self._recover_publishing(job)
-        self.dispose_pending()
-        self._remove_stale_parts()
+        assert job.out_rel is not None and job.out_sha256 is not None
+        final = self._folders.output / job.out_rel
+        part = self._part(job)
+        if _has_hash(final, job.out_sha256):
+            durable.fsync_folder(final.parent)
+            self.discard_part(job)
+            self._ledger.done(job.id, now=time.time())
+        elif _has_hash(part, job.out_sha256):
+            self._link(job, part, job.out_sha256)
+        else:
+            self._ledger.requeue(job.id)
 
-    def dispose_pending(self) -> None:
-        """Dispose of every source whose job is over but whose disposal was interrupted."""
-        for job in self._ledger.undisposed():
-            self.dispose(job)
+    def remove_stale_parts(self) -> None:
+        """Remove what attempts of an earlier process left; called while none is running."""
+        for path in durable.files_below(self._folders.output):
+            if names.is_part(path.name):
+                path.unlink(missing_ok=True)
+
+    def _part(self, job: Job) -> Path:
+        out_rel = self._out_rels(job)[0]
+        return self._folders.output / names.part_rel(out_rel, job.id, job.attempts)
 
     def _out_rels(self, job: Job) -> list[str]:
         return [
@@ -100,33 +112,25 @@ class Publisher:
         ]
 
     def _link(self, job: Job, part: Path, out_sha256: str) -> Job:
-        for out_rel in self._out_rels(job):
+        planned = [] if job.state is not JobState.PUBLISHING else [job.out_rel or ""]
+        for out_rel in planned + self._out_rels(job):
+            may_be_reserved = out_rel in planned
             job = self._ledger.publishing(job.id, out_rel=out_rel, out_sha256=out_sha256)
+            final = self._folders.output / out_rel
             try:
-                durable.link_no_replace(part, self._folders.output / out_rel)
+                durable.link_no_replace(part, final, may_be_reserved=may_be_reserved)
             except FileExistsError:
                 continue
             return self._ledger.done(job.id, now=time.time())
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
-    def _recover_publishing(self, job: Job) -> None:
-        assert job.out_rel is not None and job.out_sha256 is not None
-        final = self._folders.output / job.out_rel
-        part = self.part_path(job)
-        if _has_hash(final, job.out_sha256):
-            part.unlink(missing_ok=True)
-            self._ledger.done(job.id, now=time.time())
-        elif _has_hash(part, job.out_sha256):
-            self._link(job, part, job.out_sha256)
-        else:
-            self._ledger.requeue(job.id)
-
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
             return
-        path = self._folders.failed / (job.disposal_rel + ERROR_SUFFIX)
-        if not path.exists():
-            durable.write_new(path, _error_record(job))
+        # The source's name beside it is this job's, so an older record here is of nothing.
+        durable.write_new(
+            self._folders.failed / (job.disposal_rel + ERROR_SUFFIX), _error_record(job)
+        )
 
     def _delete(self, job: Job) -> None:
         source = self._folders.inbox / job.src_rel
@@ -157,11 +161,6 @@ class Publisher:
         return planned + [
             names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes) for tag in _tags(job)
         ]
-
-    def _remove_stale_parts(self) -> None:
-        for path in durable.files_below(self._folders.output):
-            if names.is_part(path.name):
-                path.unlink(missing_ok=True)
 
 
 def _tags(job: Job) -> tuple[str, str, str]:

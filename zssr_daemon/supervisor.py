@@ -46,6 +46,10 @@ _PAUSE_CHECK_S = 5.0
 #: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
 _MAX_RETRY_S = 3600.0
 
+#: A source that cannot be moved out of the inbox is tried again after this.
+_DISPOSAL_RETRY_S = 60.0
+
+_DISK_FAULTY = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.EBUSY})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -81,6 +85,7 @@ class Supervisor:
         self._pause: Obstacle | None = None
         self._pause_check = 0.0
         self._pause_out_pixels = 0  # what the job needs that met the obstacle
+        self._next_disposal = 0.0
         self._stops = 0
         self._scans_while_busy = 0
         self._has_failures = False
@@ -109,6 +114,8 @@ class Supervisor:
                 self._handle(event)
         with self._pausing():
             self._try_to_resume(now)
+            if self._pause is None and now >= self._next_disposal:
+                self._dispose_pending()
             self._claim()
         if self._board is not None:
             self._board.queue(self._ledger.counts()[JobState.QUEUED])
@@ -156,9 +163,18 @@ class Supervisor:
 
     def _recover(self) -> None:
         with self._pausing():
-            self._publisher.recover()
-        for job in self._ledger.in_state(JobState.RUNNING):
-            self._attempt_failed(job, "interrupted", "the daemon ended while the job ran")
+            self._finish_interrupted()
+            if self._pause is None:
+                self._publisher.remove_stale_parts()
+            for job in self._ledger.in_state(JobState.RUNNING):
+                self._attempt_failed(job, "interrupted", "the daemon ended while the job ran")
+
+    def _finish_interrupted(self) -> None:
+        """Finish what a crash, or a fault of a disk, left between two states."""
+        for job in self._ledger.in_state(JobState.PUBLISHING):
+            with self._blaming(job):
+                self._publisher.finish(job)
+        self._dispose_pending()
 
     # -- files and jobs -----------------------------------------------------------------------
 
@@ -176,11 +192,8 @@ class Supervisor:
             if job is None:
                 return
             self._running[job.id] = job
-            try:
+            with self._blaming(job):
                 self._start(job)
-            except OSError:
-                self._put_back(job, "io_error")
-                raise
 
     def _start(self, job: Job) -> None:
         if not self._publisher.source_exists(job):
@@ -216,7 +229,9 @@ class Supervisor:
             case WorkProgress():
                 self._progress(self._running[event.job_id], event)
             case WorkDone():
-                self._publish(self._running[event.job_id], event)
+                job = self._running[event.job_id]
+                with self._blaming(job):
+                    self._publish(job, event)
             case WorkFailed():
                 self._work_failed(self._running[event.job_id], event)
             case WorkCancelled():
@@ -238,12 +253,8 @@ class Supervisor:
         except SourceChangedError as error:
             self._source_changed(job, error)
             return
-        except OSError:
-            self._put_back(job, "io_error")
-            raise
         self._take_off(job)
-        with self._pausing():
-            job = self._publisher.dispose(job)
+        job = self._dispose(job)
         self._job_log.done(job, done.report, self._settings.zssr)
 
     def _work_failed(self, job: Job, failed: WorkFailed) -> None:
@@ -278,16 +289,16 @@ class Supervisor:
         self._has_failures = True
         self._take_off(job)
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
-        with self._pausing():
-            self._publisher.discard_part(job)
-            job = self._publisher.dispose(job)
+        self._publisher.discard_part(job)
+        job = self._dispose(job)
         self._job_log.failed(job)
 
     def _put_back(self, job: Job, reason: str) -> None:
         """Queue an interrupted job again, its attempt given back."""
         self._take_off(job)
-        with self._pausing():
-            self._publisher.discard_part(job)
+        if self._ledger.get(job.id).state is JobState.PUBLISHING:
+            return  # its output may have its name already: it is finished, not repeated
+        self._publisher.discard_part(job)
         self._ledger.requeue(job.id)
         self._job_log.retried(job, reason, "interrupted, not at fault", 0.0)
 
@@ -298,6 +309,23 @@ class Supervisor:
         self._ledger.forget(job.id)
         self._job_log.retried(job, error.reason, str(error), 0.0)
         self._intake.scan_soon()
+
+    def _dispose(self, job: Job) -> Job:
+        """Move an ended job's source away; where that cannot be now, it is tried again."""
+        try:
+            return self._publisher.dispose(job)
+        except OSError as error:
+            obstacle = self._obstacle_behind(error)
+            if obstacle is None:
+                self._job_log.disposal_delayed(job, str(error))
+            else:
+                self._begin_pause(obstacle)
+            return job
+
+    def _dispose_pending(self) -> None:
+        self._next_disposal = time.monotonic() + _DISPOSAL_RETRY_S
+        for job in self._ledger.undisposed():
+            self._dispose(job)
 
     def _take_off(self, job: Job) -> None:
         self._running.pop(job.id, None)
@@ -312,9 +340,30 @@ class Supervisor:
         try:
             yield
         except OSError as error:
-            reason = "disk_full" if error.errno in _DISK_FULL else "folder_missing"
-            obstacle = find_obstacle(self._settings) or Obstacle(reason, str(error))
-            self._begin_pause(obstacle)
+            unknown = Obstacle("folder_missing", str(error))
+            self._begin_pause(self._obstacle_behind(error) or unknown)
+
+    @contextmanager
+    def _blaming(self, job: Job) -> Iterator[None]:
+        """Turn a fault of disks or folders into a pause; where they are well, it is the job's."""
+        try:
+            yield
+        except OSError as error:
+            obstacle = self._obstacle_behind(error)
+            if obstacle is None:
+                self._attempt_failed(job, "io_error", str(error))
+            else:
+                self._begin_pause(obstacle)
+                self._put_back(job, obstacle.reason)
+
+    def _obstacle_behind(self, error: OSError) -> Obstacle | None:
+        """Say what in the surroundings explains `error`; None when it is about one file."""
+        obstacle = find_obstacle(self._settings)
+        if obstacle is None and error.errno in _DISK_FULL:
+            obstacle = Obstacle("disk_full", str(error))
+        if obstacle is None and error.errno in _DISK_FAULTY:
+            obstacle = Obstacle("folder_missing", str(error))
+        return obstacle
 
     def _begin_pause(self, obstacle: Obstacle, out_pixels: int = 0) -> None:
         self._pause_out_pixels = out_pixels
@@ -327,9 +376,15 @@ class Supervisor:
         if self._pause is None or now < self._pause_check:
             return
         self._pause_check = now + _PAUSE_CHECK_S
-        if find_obstacle(self._settings, self._pause_out_pixels) is None:
-            self._publisher.dispose_pending()
-            self._log.info(Events.RESUMED, reason=self._pause.reason)
+        if find_obstacle(self._settings, self._pause_out_pixels) is not None:
+            return
+        before = self._pause
+        self._finish_interrupted()
+        for job in self._ledger.in_state(JobState.RUNNING):
+            if job.id not in self._running:  # the fault kept its end from the ledger
+                self._put_back(job, before.reason)
+        if self._pause is before:
+            self._log.info(Events.RESUMED, reason=before.reason)
             self._pause = None
 
 

@@ -8,6 +8,7 @@ import fnmatch
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,34 +68,31 @@ class InboxScan:
             OSError: the inbox itself cannot be read. A sub-folder that cannot is passed over:
                 it is met again at the next scan.
         """
-        yield from self._folder("")
+        folders = [""]  # a list, no recursion: folders can nest deeper than our stack
+        while folders:
+            for rel, entry in self._entries(folders.pop()):
+                with suppress(OSError):  # gone meanwhile, or unreadable
+                    if entry.is_dir(follow_symlinks=False):
+                        folders += [rel] if self._is_recursive else []
+                    elif candidate := self._judge(rel, entry.stat(follow_symlinks=False)):
+                        yield candidate
 
     def look(self, rel: str) -> Candidate | None:
-        """Look at one file again; None when it is gone or no candidate."""
+        """Look at one file again; None when it is gone, unreadable or no candidate."""
         try:
-            status = os.lstat(self._inbox / rel)
+            return self._judge(rel, os.lstat(self._inbox / rel))
         except OSError:
             return None
-        return self._judge(rel, status)
 
-    def _folder(self, folder: str) -> Iterator[Candidate]:
-        with os.scandir(self._inbox / folder) as entries:
-            names = [e for e in entries if not self._is_ignored(e.name)]
-        for entry in names:
-            rel = os.path.join(folder, entry.name)  # noqa: PTH118 (fast, and any bytes are legal)
-            try:
-                yield from self._entry(rel, entry)
-            except OSError:  # gone meanwhile, or unreadable: met again at the next scan
-                continue
-
-    def _entry(self, rel: str, entry: "os.DirEntry[str]") -> Iterator[Candidate]:
-        if entry.is_dir(follow_symlinks=False):
-            if self._is_recursive:
-                yield from self._folder(rel)
-            return
-        candidate = self._judge(rel, entry.stat(follow_symlinks=False))
-        if candidate is not None:
-            yield candidate
+    def _entries(self, folder: str) -> "list[tuple[str, os.DirEntry[str]]]":
+        try:
+            with os.scandir(self._inbox / folder) as entries:
+                kept = [entry for entry in entries if not self._is_ignored(entry.name)]
+        except OSError:
+            if not folder:
+                raise
+            return []
+        return [(os.path.join(folder, entry.name), entry) for entry in kept]  # noqa: PTH118 (any bytes)
 
     def _judge(self, rel: str, status: os.stat_result) -> Candidate | None:
         identity = FileIdentity.from_stat(status)
@@ -125,7 +123,6 @@ class _Settling:
     since: float  # unchanged since, by the caller's monotonic clock
     due: float  # next look
     is_empty: bool
-    observations: int = 1
 
 
 class SettleTracker:
@@ -158,7 +155,6 @@ class SettleTracker:
                 candidate.identity, now, now + self._stable_after_s, candidate.is_empty
             )
             return False
-        known.observations += 1
         is_due = now >= known.due
         if is_due:  # an empty file is looked at again and again
             known.due = now + self._stable_after_s

@@ -54,7 +54,11 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
     try:
         enlarger = Enlarger(device, threads)
         connection.send(enlarger.self_test())
-    except RuntimeError as error:
+    except (
+        RuntimeError,
+        ValueError,
+        AssertionError,
+    ) as error:  # torch asserts what it was built for
         connection.send(WorkerBroken(message=str(error)))
         return None
     return enlarger
