@@ -10,6 +10,9 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
 
+# As the workers do: two threads spin for each other, ten times slower on a busy machine.
+torch.set_num_threads(1)
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 
 
