@@ -1,0 +1,75 @@
+"""Fixtures for all tests: fixed seeds, fast settings on real folders, a ledger."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.settings import Folders, Limits, Output, Settings, Watch, Worker
+from zssr_daemon.zssr.config import ZSSRConfig
+
+TINY = ZSSRConfig(
+    num_epochs=4,
+    rounds=1,
+    crop_size=8,
+    model_width=4,
+    model_depth=2,
+    self_ensemble=False,
+    back_projections=0,
+)
+
+SettingsFactory = Callable[..., Settings]
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Begin every test with the same random numbers."""
+    random.seed(0)
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> SettingsFactory:
+    """Return a maker of settings whose waits are short; a keyword replaces keys of its table."""
+
+    def make(**tables: dict[str, Any]) -> Settings:
+        folders = {name: tmp_path / name for name in Folders.model_fields}
+        folders |= tables.get("folders", {})
+        for folder in folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        watch: dict[str, Any] = {
+            "stable_after_s": 0.05,
+            "unreadable_after_s": 0.2,
+            "scan_interval_s": 0.2,
+        }
+        limits: dict[str, Any] = {
+            "retry_after_s": 0.05,
+            "min_free_disk_bytes": 0,
+            "max_input_pixels": 1_000_000,
+        }
+        return Settings(
+            folders=Folders(**folders),
+            watch=Watch(**watch | tables.get("watch", {})),
+            zssr=TINY,
+            output=Output(**tables.get("output", {})),
+            limits=Limits(**limits | tables.get("limits", {})),
+            worker=Worker(**{"devices": ("cpu",)} | tables.get("worker", {})),
+        )
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: SettingsFactory) -> Settings:
+    """Return fast settings on folders that exist."""
+    return make_settings()
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    """Open the ledger of `settings`."""
+    ledger = Ledger.open(settings.folders.state)
+    yield ledger
+    ledger.close()

@@ -1,0 +1,184 @@
+"""Durable file operations, on real files: nothing is overwritten, nothing half-done is seen."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from daemon_parts import HOSTILE_NAMES, deeply_nested, files_in
+
+from zssr_daemon import durable
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on another file system."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK) or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system")
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer like a file system without hard links, which cannot be mounted here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+def write(path: Path, content: bytes = b"content") -> Path:
+    """Write a file."""
+    path.write_bytes(content)
+    return path
+
+
+def test_link_gives_the_part_its_name(tmp_path: Path) -> None:
+    """Afterwards there is the final name, and no part."""
+    durable.link_no_replace(write(tmp_path / "part"), tmp_path / "final")
+    assert files_in(tmp_path) == ["final"]
+    assert (tmp_path / "final").read_bytes() == b"content"
+
+
+def test_link_never_overwrites(tmp_path: Path) -> None:
+    """A taken name is an error, and both files are as they were."""
+    part, final = write(tmp_path / "part"), write(tmp_path / "final", b"older")
+    with pytest.raises(FileExistsError):
+        durable.link_no_replace(part, final)
+    assert (part.read_bytes(), final.read_bytes()) == (b"content", b"older")
+
+
+def test_link_without_hard_links(tmp_path: Path, no_links: None) -> None:
+    """The name is reserved first, so that nobody can be overwritten there either."""
+    durable.link_no_replace(write(tmp_path / "part"), tmp_path / "final")
+    assert files_in(tmp_path) == ["final"]
+    part = write(tmp_path / "part", b"new")
+    for other in (b"older", b""):
+        write(tmp_path / "final", other)
+        with pytest.raises(FileExistsError):
+            durable.link_no_replace(part, tmp_path / "final")
+    durable.link_no_replace(part, tmp_path / "final", may_be_reserved=True)
+    assert (tmp_path / "final").read_bytes() == b"new"
+
+
+def test_reservation_takes_only_an_empty_file(tmp_path: Path, no_links: None) -> None:
+    """Going on after a crash never replaces what has content."""
+    part, final = write(tmp_path / "part"), write(tmp_path / "final", b"older")
+    with pytest.raises(FileExistsError):
+        durable.link_no_replace(part, final, may_be_reserved=True)
+    assert final.read_bytes() == b"older"
+
+
+def test_other_errors_of_link_are_told(tmp_path: Path) -> None:
+    """A missing folder is no reason to try another way."""
+    with pytest.raises(FileNotFoundError):
+        durable.link_no_replace(write(tmp_path / "part"), tmp_path / "gone" / "final")
+    assert files_in(tmp_path) == ["part"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_move_within_a_file_system(tmp_path: Path, name: str) -> None:
+    """The file is under its new name and no longer under the old one."""
+    (tmp_path / "to").mkdir()
+    source = write(tmp_path / name)
+    durable.move_no_replace(source, tmp_path / "to" / name)
+    assert files_in(tmp_path) == [f"to/{name}"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_move_across_file_systems(tmp_path: Path, elsewhere: Path, name: str) -> None:
+    """The content arrives, the times too, and no temporary file stays on either side."""
+    source = write(tmp_path / name)
+    os.utime(source, (1000, 1000))
+    durable.move_no_replace(source, elsewhere / name)
+    assert (files_in(tmp_path), files_in(elsewhere)) == ([], [name])
+    assert (elsewhere / name).read_bytes() == b"content"
+    assert (elsewhere / name).stat().st_mtime == 1000
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_move_never_overwrites(tmp_path: Path, elsewhere: Path, is_far: bool) -> None:
+    """A taken name is an error, an empty file and a dangling link included."""
+    folder = elsewhere if is_far else tmp_path
+    source = write(tmp_path / "source")
+    (folder / "link").symlink_to("nowhere")
+    for target in (write(folder / "a"), write(folder / "b", b""), folder / "link"):
+        with pytest.raises(FileExistsError):
+            durable.move_no_replace(source, target)
+    with pytest.raises(FileExistsError):
+        durable.move_no_replace(source, folder / "a", may_be_reserved=True)
+    assert source.read_bytes() == b"content"
+
+
+def test_interrupted_move_goes_on(tmp_path: Path) -> None:
+    """The empty file of an earlier try is taken over."""
+    source, target = write(tmp_path / "source"), write(tmp_path / "target", b"")
+    durable.move_no_replace(source, target, may_be_reserved=True)
+    assert files_in(tmp_path) == ["target"]
+    assert target.read_bytes() == b"content"
+
+
+def test_failed_move_leaves_no_reservation(tmp_path: Path) -> None:
+    """When the source is gone, its name-to-be is free again."""
+    with pytest.raises(FileNotFoundError):
+        durable.move_no_replace(tmp_path / "gone", tmp_path / "target")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+@pytest.mark.parametrize("is_far", [False, True])
+def test_special_files_are_moved(tmp_path: Path, elsewhere: Path, kind: str, is_far: bool) -> None:
+    """A link or fifo leaves the inbox without being followed or opened."""
+    folder = elsewhere if is_far else tmp_path
+    secret = write(tmp_path / "secret", b"secret")
+    source = tmp_path / "source.png"
+    source.symlink_to(secret) if kind == "link" else os.mkfifo(source)
+    target = folder / "target.png"
+    durable.move_no_replace(source, target)
+    assert not os.path.lexists(source)
+    assert os.path.lexists(target)
+    assert target.is_symlink() == (kind == "link")
+    assert secret.read_bytes() == b"secret"
+    assert not [name for name in files_in(folder) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_write_new_replaces_as_a_whole(tmp_path: Path, name: str) -> None:
+    """A reader sees the old content or the new, and no temporary file stays."""
+    for content in (b"old", b"new"):
+        durable.write_new(tmp_path / name, content)
+        assert (tmp_path / name).read_bytes() == content
+    assert files_in(tmp_path) == [name]
+
+
+def test_make_folder_makes_parents(tmp_path: Path) -> None:
+    """Every missing level is made, those that exist stay."""
+    for _ in range(2):
+        durable.make_folder(tmp_path / "a" / "b" / "c", below=tmp_path)
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_make_folder_never_makes_its_root(tmp_path: Path) -> None:
+    """A root that is gone was unmounted: filling the mount point would hide the pictures."""
+    with pytest.raises(FileNotFoundError):
+        durable.make_folder(tmp_path / "gone" / "a", below=tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_files_below_knows_no_depth(tmp_path: Path) -> None:
+    """Folders nest deeper than an interpreter's stack; links to folders are not followed."""
+    (tmp_path / "loop").symlink_to(tmp_path)
+    with deeply_nested(tmp_path, "deep"):
+        found = sorted(path.name for path in durable.files_below(tmp_path))
+    assert found == ["deep", "loop"]
+
+
+def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
+    """The known digest of "abc" comes out (FIPS 180-2)."""
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert durable.sha256_of(write(tmp_path / "a", b"abc")) == expected

@@ -1,0 +1,305 @@
+"""The ledger: every change is durable, no file is queued twice, and no job is lost."""
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemon_parts import HOSTILE_NAMES
+
+from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon.identity import FileIdentity
+from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.ledger import LEDGER_NAME, Ledger, LedgerLock
+
+
+def file_id(number: int = 1, **changes: int) -> FileIdentity:
+    """Return the identity of an imagined file."""
+    values = {"dev": 1, "ino": number, "size": 10, "mtime_ns": 20} | changes
+    return FileIdentity(**values)
+
+
+def add(ledger: Ledger, number: int = 1, now: float = 0.0) -> Job:
+    """Queue an imagined file."""
+    return ledger.add(f"{number}.png", file_id(number), now=now)
+
+
+def claim(ledger: Ledger, now: float = 100.0) -> Job | None:
+    """Claim the next job."""
+    return ledger.claim(now=now, settings_hash="hash")
+
+
+def claimed(ledger: Ledger, now: float = 100.0) -> Job:
+    """Claim a job that must be there."""
+    job = claim(ledger, now)
+    assert job is not None
+    return job
+
+
+def test_jobs_survive_reopening(tmp_path: Path) -> None:
+    """What a method has returned is in the file."""
+    first = Ledger.open(tmp_path)
+    job = first.add("a.png", file_id(), now=1.0, sha256="ab", width=3, height=4)
+    first.close()
+    second = Ledger.open(tmp_path)
+    assert second.get(job.id) == job
+    assert (job.state, job.attempts, job.sha256, job.width, job.height) == (
+        JobState.QUEUED,
+        0,
+        "ab",
+        3,
+        4,
+    )
+    second.close()
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_paths_are_bytes(ledger: Ledger, name: str) -> None:
+    """Any legal name comes back as it was, in every column that holds one."""
+    job = ledger.add(name, file_id(), now=0.0)
+    job = ledger.publishing(job.id, out_rel=name, out_sha256="ab")
+    job = ledger.plan_disposal(job.id, name)
+    assert (job.src_rel, job.out_rel, job.disposal_rel) == (name, name, name)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        file_id(ino=2**64 - 1),
+        file_id(dev=2**64 - 1),
+        file_id(mtime_ns=10**19),
+        file_id(mtime_ns=-(10**19)),
+        file_id(size=2**63 - 1),
+    ],
+)
+def test_identities_have_no_limits(ledger: Ledger, identity: FileIdentity) -> None:
+    """A network share's inode, or a time after 2262, is stored and found again exactly."""
+    job = ledger.add("a.png", identity, now=0.0)
+    assert ledger.get(job.id).identity == identity
+    assert ledger.is_blocking(identity)
+    ledger.done(job.id, now=1.0)
+    ledger.disposed(job.id, "keep")
+    assert ledger.is_kept(identity)
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "publishing", "done", "failed"])
+def test_no_file_is_queued_twice(ledger: Ledger, state: str) -> None:
+    """Until its source is disposed of, a job stands in the way of another for the same inode."""
+    job = add(ledger)
+    if state != "queued":
+        claim(ledger)
+    if state == "publishing":
+        ledger.publishing(job.id, out_rel="a", out_sha256="a")
+    if state == "done":
+        ledger.done(job.id, now=1.0)
+    if state == "failed":
+        ledger.fail(job.id, now=1.0, reason="r", message="m")
+    rewritten = file_id(size=99)
+    assert ledger.is_blocking(rewritten)
+    assert list(ledger.blocking()) == [(1, 1)]
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.add("again.png", rewritten, now=2.0)
+
+
+def test_disposal_ends_the_block(ledger: Ledger) -> None:
+    """Equal content dropped again, on a reused inode too, is a new job."""
+    job = add(ledger)
+    ledger.done(job.id, now=1.0)
+    ledger.disposed(job.id, "archive")
+    assert not ledger.is_blocking(file_id())
+    assert add(ledger).id != job.id
+
+
+def test_kept_is_exactly_the_file_that_was_done(ledger: Ledger) -> None:
+    """A file left in the inbox is not done again, unless it changes."""
+    job = add(ledger)
+    assert not ledger.is_kept(file_id())
+    ledger.done(job.id, now=1.0)
+    assert not ledger.is_kept(file_id())
+    ledger.disposed(job.id, "keep")
+    assert ledger.is_kept(file_id())
+    for change in ({"size": 11}, {"mtime_ns": 21}, {"dev": 2}, {"ino": 2}):
+        assert not ledger.is_kept(file_id(**change))
+
+
+def test_claim_counts_the_attempt_in_the_file(ledger: Ledger, tmp_path: Path) -> None:
+    """The count is durable before anything runs: only so does it survive the worst."""
+    job = add(ledger)
+    claim(ledger, now=7.0)
+    reader = Ledger.open_to_read(tmp_path / "state")
+    seen = reader.get(job.id)
+    reader.close()
+    assert (seen.state, seen.attempts, seen.started_at) == (JobState.RUNNING, 1, 7.0)
+    assert seen.settings_hash == "hash"
+
+
+def test_claim_takes_the_oldest_that_is_due(ledger: Ledger) -> None:
+    """First come, first served; one that must wait lets the next pass."""
+    old, new = add(ledger, 1, now=1.0), add(ledger, 2, now=2.0)
+    assert claimed(ledger).id == old.id
+    ledger.retry(old.id, not_before=500.0, reason="r", message="m")
+    assert claimed(ledger).id == new.id
+    assert claim(ledger, now=499.0) is None
+    assert claimed(ledger, now=500.0).id == old.id
+    assert claim(ledger) is None
+
+
+def test_new_and_retried_jobs_take_turns(ledger: Ledger) -> None:
+    """Neither a heap of poisonous jobs nor a heap of new ones delays the other."""
+    for number in range(3):
+        add(ledger, number)
+    for job in [claimed(ledger) for _ in range(3)]:
+        ledger.retry(job.id, not_before=0.0, reason="r", message="m")
+    for number in range(3, 6):
+        add(ledger, number)
+    kinds = ["new" if claimed(ledger).attempts == 1 else "retried" for _ in range(6)]
+    assert kinds[0] != kinds[1]
+    assert kinds == kinds[:2] * 3
+
+
+def test_interruption_gives_the_attempt_back(ledger: Ledger) -> None:
+    """Claim and requeue, however often, leave the count where it was."""
+    job = add(ledger)
+    for _ in range(5):
+        claim(ledger)
+        assert ledger.requeue(job.id).attempts == 0
+    claim(ledger)
+    ledger.retry(job.id, not_before=0.0, reason="r", message="m")
+    claim(ledger)
+    assert ledger.requeue(job.id).attempts == 1
+
+
+def test_forgotten_job_makes_room(ledger: Ledger) -> None:
+    """A rewritten file is queued anew, the old row is gone."""
+    job = add(ledger)
+    ledger.forget(job.id)
+    with pytest.raises(KeyError):
+        ledger.get(job.id)
+    add(ledger)
+
+
+def test_done_clears_the_reason_of_earlier_attempts(ledger: Ledger) -> None:
+    """A success does not read like a failure."""
+    job = add(ledger)
+    ledger.retry(job.id, not_before=0.0, reason="worker_crash", message="m")
+    job = ledger.done(job.id, now=1.0)
+    assert (job.state, job.reason, job.message) == (JobState.DONE, None, None)
+
+
+def test_lists_and_counts(ledger: Ledger) -> None:
+    """Every state is counted; newest come first; ids are found by their beginning alone."""
+    jobs = [add(ledger, number, now=float(number)) for number in range(4)]
+    ledger.done(jobs[0].id, now=9.0)
+    ledger.fail(jobs[1].id, now=9.0, reason="r", message="m")
+    claim(ledger)
+    assert ledger.counts() == {
+        JobState.QUEUED: 1,
+        JobState.RUNNING: 1,
+        JobState.PUBLISHING: 0,
+        JobState.DONE: 1,
+        JobState.FAILED: 1,
+    }
+    assert [job.id for job in ledger.newest(limit=2)] == [jobs[3].id, jobs[2].id]
+    assert [job.id for job in ledger.newest(JobState.DONE)] == [jobs[0].id]
+    assert [job.id for job in ledger.undisposed()] == [jobs[0].id, jobs[1].id]
+    assert [job.id for job in ledger.find(jobs[2].id[:12])] == [jobs[2].id]
+    assert ledger.find("%") == []
+    assert [job.id for job in ledger.in_state(JobState.QUEUED, JobState.RUNNING)] == [
+        jobs[2].id,
+        jobs[3].id,
+    ]
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 50, b"SQLite format 3\0junk"])
+@pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])
+def test_damaged_ledger_is_refused(tmp_path: Path, content: bytes, opener: object) -> None:
+    """The message names the file and the cure."""
+    (tmp_path / LEDGER_NAME).write_bytes(content)
+    assert callable(opener)
+    with pytest.raises(SettingsError, match=r"ledger\.sqlite3: not a usable ledger.*move it away"):
+        opener(tmp_path)
+
+
+@pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])
+def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
+    """A version from the future is not touched."""
+    Ledger.open(tmp_path).close()
+    with sqlite3.connect(tmp_path / LEDGER_NAME) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    assert callable(opener)
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 1"):
+        opener(tmp_path)
+
+
+def test_reader_needs_a_ledger(tmp_path: Path) -> None:
+    """Asking for jobs makes no file."""
+    with pytest.raises(SettingsError, match="no ledger yet"):
+        Ledger.open_to_read(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_cannot_write(tmp_path: Path) -> None:
+    """A command beside the daemon can harm nothing."""
+    Ledger.open(tmp_path).close()
+    reader = Ledger.open_to_read(tmp_path)
+    with pytest.raises(OSError, match="readonly") as caught:
+        reader.add("a.png", file_id(), now=0.0)
+    assert caught.value.errno == errno.EROFS
+    reader.close()
+
+
+def test_full_disk_is_an_oserror(tmp_path: Path) -> None:
+    """The supervisor can tell it from a mistake of ours, and the ledger stays whole."""
+    db = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
+    Ledger.open(tmp_path).close()
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    ledger = Ledger(db)
+    with pytest.raises(OSError, match="full") as caught:
+        ledger.add("x" * 100_000, file_id(), now=0.0)
+    assert caught.value.errno == errno.ENOSPC
+    assert ledger.counts()[JobState.QUEUED] == 0
+    add(ledger)
+    ledger.close()
+
+
+def test_every_commit_is_synced(tmp_path: Path, ledger: Ledger) -> None:
+    """The connection that writes uses the safest settings of SQLite."""
+    values = [
+        ledger._db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    ]
+    assert values == ["delete", 3]
+
+
+_HOLD_LOCK = """
+import sys
+from pathlib import Path
+from zssr_daemon.ledger import LedgerLock
+lock = LedgerLock(Path(sys.argv[1]))
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_daemon_per_state_folder(tmp_path: Path) -> None:
+    """A second process is refused while the first lives, however that one ends."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD_LOCK, os.fspath(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(LedgerLockedError, match="another zssr-daemon is running") as caught:
+            LedgerLock(tmp_path)
+        assert caught.value.exit_code == 75
+        holder.kill()
+        holder.wait()
+    LedgerLock(tmp_path).release()
+    LedgerLock(tmp_path).release()
