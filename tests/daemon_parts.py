@@ -16,6 +16,9 @@ from zssr_daemon.settings import Settings
 
 DEADLINE_S = 60.0
 
+#: More folders than an interpreter's stack has frames.
+DEPTH = 1050
+
 #: Legal file names, each of which has broken some program.
 HOSTILE_NAMES = [
     "a.png",
@@ -63,11 +66,11 @@ def files_in(folder: Path) -> list[str]:
 
 
 @contextmanager
-def deeply_nested(folder: Path, name: str, depth: int = 1500) -> Iterator[None]:
+def deeply_nested(folder: Path, name: str) -> Iterator[None]:
     """Hold a file in a chain of folders deeper than an interpreter's stack."""
     picture = drop(folder, name)
     fd = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
+    for _ in range(DEPTH):
         os.mkdir("d", dir_fd=fd)
         outer, fd = fd, os.open("d", os.O_RDONLY, dir_fd=fd)
         os.close(outer)

@@ -42,6 +42,10 @@ IGNORED_NAMES = (
 )
 
 
+#: watchdog leaks descriptors with each watch it fails to set up, so there is an end to trying.
+_MAX_FAILED_WATCHES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A file that may be an image; `rel` is its path below the inbox, in `os.fsdecode` form."""
@@ -186,7 +190,7 @@ class InboxObserver:
     """Asks the kernel to say when something happens in the inbox; `on_hint` must not raise.
 
     `on_hint` runs in a thread of watchdog. A watch that cannot be had, or died, is not an error:
-    the scans go on, and `ensure_alive` tries again.
+    the scans go on, and `ensure_alive` tries again a few times.
     """
 
     def __init__(self, inbox: Path, *, is_recursive: bool, on_hint: Callable[[], None]) -> None:
@@ -194,18 +198,23 @@ class InboxObserver:
         self._is_recursive = is_recursive
         self._handler = _Hint(on_hint)
         self._observer: BaseObserver | None = None
+        self._failures = 0  # since the last success
 
     def ensure_alive(self) -> bool:
         """Start or rebuild the watch where it is not whole; tell whether it had to."""
         if self._observer is not None and self._is_whole(self._observer):
             return False
         self.stop()
+        if self._failures >= _MAX_FAILED_WATCHES or not os.path.isdir(self._inbox):  # noqa: PTH112 (never raises)
+            return False
         observer = Observer()
         try:
             observer.schedule(self._handler, str(self._inbox), recursive=self._is_recursive)
             observer.start()
-        except OSError:  # no watches left, or the folder is gone
+        except (OSError, RecursionError):  # no watches left, or folders nested without end
+            self._failures += 1
             return False
+        self._failures = 0
         self._observer = observer
         return True
 
