@@ -2,9 +2,7 @@
 
 import os
 
-import pytest
-
-from zssr_daemon.placement import Placement, cores, placements, sole_placement
+from zssr_daemon.placement import Placement, cores, placements
 from zssr_daemon.settings import Worker
 
 
@@ -24,19 +22,12 @@ def test_numbers_can_be_set() -> None:
     """The user's numbers win over ours."""
     worker = Worker(devices=("cpu", "cuda:0"), processes_per_device=3, threads=5)
     assert placements(worker) == [Placement("cpu", 5)] * 3 + [Placement("cuda:0", 5)] * 3
-    assert sole_placement(worker) == Placement("cpu", 5)
 
 
 def test_more_processes_than_cores_have_a_thread_each() -> None:
     """Nobody is left without."""
     places = placements(Worker(devices=("cpu",), processes_per_device=cores() * 2))
     assert {place.threads for place in places} == {1}
-
-
-@pytest.mark.parametrize("worker", [Worker(), Worker(devices=("cpu",))])
-def test_sole_process_has_every_core(worker: Worker) -> None:
-    """The command line works on one image at a time."""
-    assert sole_placement(worker).threads == cores()
 
 
 def test_auto_names_at_least_one_device() -> None:

@@ -27,12 +27,6 @@ def placements(worker: Worker) -> list[Placement]:
     return [Placement(device, share) for device in places]
 
 
-def sole_placement(worker: Worker) -> Placement:
-    """Place one process that has the first device, and every core, to itself."""
-    first = placements(worker)[0]
-    return Placement(first.device, cores() if worker.threads == "auto" else worker.threads)
-
-
 def cores() -> int:
     """Count the cores this process may use."""
     return len(os.sched_getaffinity(0))

@@ -13,7 +13,7 @@ from zssr_daemon.errors import JobError
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.intake import image_limits
 from zssr_daemon.messages import WorkOrder, WorkProgress
-from zssr_daemon.placement import sole_placement
+from zssr_daemon.placement import placements
 from zssr_daemon.settings import Settings
 
 Report = Callable[[Path, WorkProgress, float | None], None]
@@ -40,7 +40,7 @@ def upscale_all(
         settings: `[zssr]`, `[output]`, `[limits]` and `[worker]` are used.
         report: is told how far an image is, with the seconds left where they can be told.
     """
-    place = sole_placement(settings.worker)
+    place = placements(settings.worker)[0]
     enlarger = Enlarger(place.device, place.threads)
     is_folder = output is not None and (len(images) > 1 or output.is_dir())
     for image in images:

@@ -30,7 +30,7 @@ SETTINGS = """
 [watch]
 scan_interval_s = 0.5
 stable_after_s = {stable_after_s}
-unreadable_after_s = 0.3
+unreadable_after_s = {unreadable_after_s}
 [limits]
 min_free_disk_bytes = 0
 retry_after_s = 0.1
@@ -149,10 +149,19 @@ def lines(root: Path) -> list[dict[str, Any]]:
 
 
 def prepare(
-    root: Path, zssr: str = QUICK_ZSSR, more: str = "", stable_after_s: float = 0.2
+    root: Path,
+    zssr: str = QUICK_ZSSR,
+    more: str = "",
+    stable_after_s: float = 0.2,
+    unreadable_after_s: float = 0.3,
 ) -> Path:
     """Write the settings, make the inbox, and return the inbox."""
-    text = SETTINGS.format(zssr=zssr, more=more, stable_after_s=stable_after_s)
+    text = SETTINGS.format(
+        zssr=zssr,
+        more=more,
+        stable_after_s=stable_after_s,
+        unreadable_after_s=unreadable_after_s,
+    )
     (root / "settings.toml").write_text(text)
     inbox = root / "inbox"
     inbox.mkdir(exist_ok=True)

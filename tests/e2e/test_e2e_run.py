@@ -3,11 +3,12 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DATA, DaemonProcess, files, prepare, wait_until
+from daemon_process import DATA, DaemonProcess, files, prepare
 from PIL import Image
 
 pytestmark = pytest.mark.e2e
@@ -24,7 +25,7 @@ def picture(path: Path, size: tuple[int, int] = (20, 15), mode: str = "RGB", see
 
 def test_dropped_files_come_out_enlarged_however_they_are_written(tmp_path: Path) -> None:
     """A copy, a slow writer and a rename each give one output and one archived source."""
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, unreadable_after_s=30.0)
     content = BUTTERFLY.read_bytes()
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("worker_ready")
@@ -32,11 +33,9 @@ def test_dropped_files_come_out_enlarged_however_they_are_written(tmp_path: Path
         (inbox / "renamed.png.part").write_bytes(content)
         (inbox / "renamed.png.part").rename(inbox / "renamed.png")
         with (inbox / "slow.png").open("wb", buffering=0) as stream:
-            for start in range(0, len(content), 6000):
-                stream.write(content[start : start + 6000])
-                # Long enough to be seen half written, each time.
-                size = stream.tell()
-                wait_until(lambda size=size: (inbox / "slow.png").stat().st_size == size, "bytes")
+            for start in range(0, len(content), 4000):
+                stream.write(content[start : start + 4000])
+                time.sleep(0.05)
         for name in ("copied", "renamed", "slow"):
             daemon.wait_for("job_done", image=f"{name}.png")
         daemon.send(signal.SIGTERM)
@@ -49,6 +48,20 @@ def test_dropped_files_come_out_enlarged_however_they_are_written(tmp_path: Path
         assert (tmp_path / "archive" / f"{name}.png").read_bytes() == content
         with Image.open(tmp_path / "output" / f"{name}_x2.png") as result:
             assert (result.size, result.mode) == ((256, 256), "RGB")
+
+
+def test_a_writer_that_pauses_for_long_is_waited_for(tmp_path: Path) -> None:
+    """Half a file that lies still is looked at again, not failed, and done once it is whole."""
+    inbox = prepare(tmp_path, unreadable_after_s=60.0)
+    content = BUTTERFLY.read_bytes()
+    with DaemonProcess(tmp_path) as daemon, (inbox / "a.png").open("wb", buffering=0) as stream:
+        stream.write(content[:9000])
+        daemon.wait_for("worker_ready")
+        picture(inbox / "b.png")  # settles later, so once it is queued the half was looked at
+        daemon.wait_for("job_queued", image="b.png")
+        stream.write(content[9000:])
+        daemon.wait_for("job_done", image="a.png")
+        assert not any(line["event"] == "job_failed" for line in daemon.log())
 
 
 def test_log_tells_a_jobs_way_under_one_id(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_ordered_stop_puts_the_running_job_back(tmp_path: Path, number: signal.S
         children = daemon.children()
         daemon.send(number)
         assert daemon.exit_code() == 0
-        assert not any(is_alive(pid) for pid in children)
+        wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
         assert [line["event"] for line in daemon.log()][-1] == "daemon_stopped"
     ledger = Ledger.open_to_read(tmp_path / "state")
     assert [(job.state, job.attempts) for job in ledger.newest()] == [(JobState.QUEUED, 0)]
@@ -81,7 +81,7 @@ def test_second_signal_does_not_wait_for_a_stuck_worker(tmp_path: Path) -> None:
         daemon.wait_for("daemon_stopping")
         daemon.send(signal.SIGTERM)
         assert daemon.exit_code() == 0
-        assert not any(is_alive(pid) for pid in children)
+        wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
     finish(tmp_path)
 
 
