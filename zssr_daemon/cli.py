@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -179,7 +180,10 @@ def _plain(job: Job) -> dict[str, Any]:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("job", "image", "state", "attempts", "since (UTC)", "output or reason")
+    table = Table(box=box.SIMPLE)
+    for header in ("job", "image", "state", "tries", "since (UTC)"):
+        table.add_column(header, no_wrap=header != "image")
+    table.add_column("output or reason", ratio=1)
     for job in found:
         since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
         outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
@@ -188,7 +192,7 @@ def _table(found: list[Job]) -> Table:
             printable(job.src_rel),
             job.state,
             str(job.attempts),
-            f"{since:%Y-%m-%d %H:%M:%S}",
+            f"{since:%Y-%m-%d %H:%M}",
             printable(outcome),
         )
     return table
