@@ -12,6 +12,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zssr_daemon import __version__
 from zssr_daemon.console import ProgressBoard
@@ -189,10 +190,10 @@ def _table(found: list[Job]) -> Table:
         outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
         table.add_row(
             job.id[:8],
-            printable(job.src_rel),
+            Text(printable(job.src_rel)),  # brackets in it are no markup
             job.state,
             str(job.attempts),
             f"{since:%Y-%m-%d %H:%M}",
-            printable(outcome),
+            Text(printable(outcome)),
         )
     return table

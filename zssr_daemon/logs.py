@@ -3,6 +3,8 @@
 Third-party records and warnings go through the same chain. The file always receives JSON.
 """
 
+import io
+import json
 import logging
 import logging.handlers
 import sys
@@ -107,12 +109,20 @@ def _json(handler: logging.Handler) -> logging.Handler:
         handler,
         structlog.processors.ExceptionRenderer(tracebacks),
         _lead_with_what_and_when,
-        structlog.processors.JSONRenderer(ensure_ascii=False),
+        structlog.processors.JSONRenderer(_to_json),
     )
+
+
+def _to_json(keys: EventDict, **options: Any) -> str:
+    """Write JSON that is valid UTF-8, whatever bytes a file is named with."""
+    text = json.dumps(keys, ensure_ascii=False, **options)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _stdout_handler(console: Console | None) -> logging.Handler:
     if console is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, in any locale
         return _json(logging.StreamHandler(sys.stdout))
     renderer = structlog.dev.ConsoleRenderer(colors=not console.no_color, sort_keys=False)
     handler = _formatted(_ConsoleHandler(console), _keep_what_people_read, renderer)
