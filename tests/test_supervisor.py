@@ -3,6 +3,7 @@
 Files, folders, ledger and probe are real; only the executor is a double.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -406,6 +407,29 @@ class TestPauses:
         assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
         daemon.supervisor._intake.stop()
         daemon.ledger.close()
+
+    def test_disk_fails_after_the_output_has_its_name(
+        self, make_daemon: Bench, log: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The output is finished, not made a second time beside itself."""
+        daemon = make_daemon()
+        queue(daemon.ledger, daemon.settings)
+        link, fsync = os.link, os.fsync
+
+        def failing_fsync(fd: int) -> None:
+            monkeypatch.setattr(os, "fsync", fsync)
+            raise OSError(errno.EIO, "Input/output error")  # no disk here can be made to
+
+        def link_then_fail(source: Path, target: Path) -> None:
+            link(source, target)
+            monkeypatch.setattr(os, "fsync", failing_fsync)
+
+        monkeypatch.setattr(os, "link", link_then_fail)
+        daemon.steps_until(lambda: told(log, "paused"))
+        assert daemon.counts() == {"publishing": 1}
+        daemon.steps_until(lambda: daemon.files().get("archive") == ["a.png"])
+        assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
+        assert len(daemon.executor.orders) == 1
 
 
 class TestStartAndStop:
