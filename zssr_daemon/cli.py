@@ -114,7 +114,8 @@ def jobs(
             for job in found:
                 typer.echo(json.dumps(_plain(job), ensure_ascii=False))
         else:
-            out.print(_table(found))
+            # A pipe has no width: there each job is one whole line, for grep.
+            out.print(_table(found), width=None if out.is_terminal else 10_000)
         raise typer.Exit(1 if job_id and not found else 0)
 
 
@@ -184,7 +185,7 @@ def _table(found: list[Job]) -> Table:
     table = Table(box=box.SIMPLE)
     for header in ("job", "image", "state", "tries", "since (UTC)"):
         table.add_column(header, no_wrap=header != "image")
-    table.add_column("output or reason", ratio=1)
+    table.add_column("output or reason")
     for job in found:
         since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
         outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""

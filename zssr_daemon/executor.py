@@ -148,6 +148,7 @@ class _Slot:
         self._log = log
         self.device = placement.device
         self._failed_starts = 0
+        self._ended_s = 0.0
         self._fault: str | None = None  # of the device, as the worker told it
         self._spawn()
 
@@ -167,7 +168,7 @@ class _Slot:
     def spawn_when_due(self) -> None:
         """Try again, after a pause that doubles with every start that failed."""
         wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
-        if time.monotonic() - self._started_s >= wait_s:
+        if time.monotonic() - self._ended_s >= wait_s:
             self._spawn()
 
     @property
@@ -235,3 +236,4 @@ class _Slot:
         if self.child is not None:
             self.child.kill()
             self.child = None
+            self._ended_s = time.monotonic()

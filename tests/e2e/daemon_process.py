@@ -46,7 +46,8 @@ progress_interval_s = 0.2
 {more}
 """
 
-WAIT_S = 60.0
+#: Patience, not a measure: a machine may be busy with other things.
+WAIT_S = 150.0
 
 
 class DaemonProcess:
