@@ -115,7 +115,7 @@ def jobs(
                 typer.echo(json.dumps(_plain(job), ensure_ascii=False))
         else:
             # A pipe has no width: there each job is one whole line, for grep.
-            out.print(_table(found), width=None if out.is_terminal else 10_000)
+            (out if out.is_terminal else Console(width=10_000)).print(_table(found))
         raise typer.Exit(1 if job_id and not found else 0)
 
 
