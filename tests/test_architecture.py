@@ -188,7 +188,7 @@ def test_table_has_no_cycle() -> None:
     """Imports point down: what is real can be put in an order, and what is allowed too."""
     real = {name: own_imports(path) for name, path in MODULES.items()}
     for graph in (real, ALLOWED):
-        list(TopologicalSorter(graph).static_order())
+        assert set(TopologicalSorter(graph).static_order()) >= set(graph)  # or CycleError
 
 
 def test_algorithm_stands_alone() -> None:

@@ -108,6 +108,7 @@ def test_descriptor_stays_open(fd: int) -> None:
     """The caller has still to fsync it."""
     write(fd, np.zeros((2, 2, 3), np.float32))
     os.fsync(fd)
+    assert os.fstat(fd).st_size > 0
 
 
 def test_equal_images_give_equal_files(tmp_path: Path) -> None:

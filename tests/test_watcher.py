@@ -141,7 +141,7 @@ class TestInboxScan:
         next(candidates)
         for path in tmp_path.iterdir():
             path.unlink()
-        list(candidates)
+        assert [candidate.rel for candidate in candidates if candidate.rel == "c"] == []
 
 
 def candidate(size: int = 1, *, is_empty: bool = False) -> Candidate:

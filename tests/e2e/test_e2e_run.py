@@ -118,6 +118,7 @@ def test_an_empty_file_is_taken_once_it_has_content(tmp_path: Path) -> None:
         daemon.wait_for("job_done", image="early.png")
         shutil.copy(BUTTERFLY, inbox / "late.png")
         daemon.wait_for("job_done", image="late.png")
+        assert not any(line["event"] == "job_failed" for line in daemon.log())
 
 
 def test_kind_and_exact_size_are_kept(tmp_path: Path) -> None:
