@@ -25,6 +25,7 @@ from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import per_axis
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -79,7 +80,7 @@ def measure(folder: Path, name: str, config: ZSSRConfig) -> dict[str, Any]:
     """Enlarge one picture and compare it, bicubic and back-projection with the truth."""
     truth = np.asarray(Image.open(folder / "HR" / f"{name}.png").convert("RGB"))
     source = to_tensor(Image.open(folder / "LR" / f"{name}.png"))
-    border = round(config.total_scale)
+    border = round(max(per_axis(config.total_scale)))
     bicubic = resize(source, truth.shape[:2], config.total_scale)
     floor = back_project(bicubic[None], source[None], config.total_scale, 10)[0]
     started_s, started_cpu_s = time.perf_counter(), time.process_time()

@@ -203,12 +203,11 @@ class ZSSRConfig:
             raise ValueError(f"{key} = {value!r}: must be one of {', '.join(map(str, allowed))}")
 
     def _check_scale(self) -> None:
-        if isinstance(self.scale_factor, list):  # as TOML and JSON have it
-            object.__setattr__(self, "scale_factor", tuple(self.scale_factor))
-        if not isinstance(self.scale_factor, tuple):
+        pair: Any = self.scale_factor
+        if not isinstance(pair, (list, tuple)):
             self._check_above("scale_factor", 1, 8)
             return
-        pair = self.scale_factor
+        object.__setattr__(self, "scale_factor", tuple(pair))  # JSON knows lists only
         if len(pair) != 2 or not all(1 <= factor <= 8 for factor in pair) or max(pair) <= 1:
             raise ValueError(
                 f"scale_factor = {pair!r}: a pair must be (x, y), each from 1 to 8, not both 1"
