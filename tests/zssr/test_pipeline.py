@@ -254,8 +254,10 @@ def test_every_parameter_of_the_plateau_schedule_has_an_effect(overrides: dict[s
         "lr_schedule": "plateau",
         "lr_decay_step": 4,
         "lr_decay_range": 12,
+        "lr_decay_ratio": 0.4,
         "reconstruct_step": 4,
         "num_epochs": 60,
+        "lr": 1e-2,
     }
     plain, changed = (
         [step.lr for step in run(texture(40, 48), quick(**values))[1]]

@@ -38,7 +38,7 @@ def fit(
     Raises DivergedError when a loss read back is not finite.
     """
     device = next(network.parameters()).device
-    optimiser = torch.optim.Adam(network.parameters(), betas=(BETA1, config.adam_beta2), fused=True)
+    optimiser = new_optimiser(network, config)
     loss_value: float | None = None
     for iteration in range(iterations):
         rate = schedule(iteration)
@@ -51,8 +51,7 @@ def fit(
         loss = functional.l1_loss(predicted.float(), residual.float())
         optimiser.zero_grad()
         torch.autograd.backward([loss])
-        if config.max_gradient_norm > 0:  # with centring and warm-up it keeps a high rate alive
-            torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient_norm)
+        clip_gradients(network, config)
         optimiser.step()
         if iteration % READ_EVERY == 0:
             loss_value = loss.item()
@@ -60,3 +59,14 @@ def fit(
                 raise DivergedError(f"loss is {loss_value} at iteration {iteration}")
         on_iteration(iteration + 1, loss_value, rate)
     return iterations
+
+
+def new_optimiser(network: ResidualNet, config: ZSSRConfig) -> torch.optim.Adam:
+    """Return the optimiser of one round; its learning rate is set at each iteration."""
+    return torch.optim.Adam(network.parameters(), betas=(BETA1, config.adam_beta2), fused=True)
+
+
+def clip_gradients(network: ResidualNet, config: ZSSRConfig) -> None:
+    """Shorten long gradients: with centring and warm-up this is what keeps a high rate alive."""
+    if config.max_gradient_norm > 0:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient_norm)
