@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zssr_daemon import __version__
 from zssr_daemon.console import ProgressBoard
@@ -179,16 +181,19 @@ def _plain(job: Job) -> dict[str, Any]:
 
 
 def _table(found: list[Job]) -> Table:
-    table = Table("job", "image", "state", "attempts", "since (UTC)", "output or reason")
+    table = Table(box=box.SIMPLE)
+    for header in ("job", "image", "state", "tries", "since (UTC)"):
+        table.add_column(header, no_wrap=header != "image")
+    table.add_column("output or reason", ratio=1)
     for job in found:
         since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
         outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
         table.add_row(
             job.id[:8],
-            printable(job.src_rel),
+            Text(printable(job.src_rel)),  # brackets in it are no markup
             job.state,
             str(job.attempts),
-            f"{since:%Y-%m-%d %H:%M:%S}",
-            printable(outcome),
+            f"{since:%Y-%m-%d %H:%M}",
+            Text(printable(outcome)),
         )
     return table

@@ -1,5 +1,6 @@
 """JobLog: the log lines of jobs, each with its job_id, image and attempt."""
 
+import math
 import time
 from dataclasses import asdict
 from typing import Any
@@ -53,9 +54,9 @@ class JobLog:
             step=progress.step,
             steps=progress.steps,
             fraction=round(progress.fraction, 4),
-            eta_s=None if eta_s is None else round(eta_s, 1),
-            loss=progress.loss,
-            lr=progress.lr,
+            eta_s=_number(eta_s, digits=1),
+            loss=_number(progress.loss),
+            lr=_number(progress.lr),
         )
 
     def retried(self, job: Job, reason: str, message: str, next_attempt_s: float) -> None:
@@ -76,7 +77,7 @@ class JobLog:
         keys["seconds"] = {stage: round(value, 3) for stage, value in report.seconds.items()}
         keys["fallback"] = keys.pop("is_fallback")
         for name in ("psnr_network_db", "psnr_bicubic_db"):
-            keys[name] = None if keys[name] is None else round(keys[name], 3)
+            keys[name] = _number(keys[name], digits=3)
         self._info(
             Events.JOB_DONE,
             job,
@@ -106,6 +107,13 @@ class JobLog:
 
     def _info(self, event: Events, job: Job, **keys: Any) -> None:
         self._log.info(event, **_job_keys(job), **keys)
+
+
+def _number(value: float | None, *, digits: int | None = None) -> float | None:
+    """Round for readers; None for what JSON has no number for: infinity and NaN."""
+    if value is None or not math.isfinite(value):
+        return None
+    return value if digits is None else round(value, digits)
 
 
 def _job_keys(job: Job) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 Third-party records and warnings go through the same chain. The file always receives JSON.
 """
 
+import io
+import json
 import logging
 import logging.handlers
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -106,15 +109,44 @@ def _json(handler: logging.Handler) -> logging.Handler:
         handler,
         structlog.processors.ExceptionRenderer(tracebacks),
         _lead_with_what_and_when,
-        structlog.processors.JSONRenderer(ensure_ascii=False),
+        structlog.processors.JSONRenderer(_to_json),
     )
+
+
+def _to_json(keys: EventDict, **options: Any) -> str:
+    """Write JSON that is valid UTF-8, whatever bytes a file is named with."""
+    text = json.dumps(keys, ensure_ascii=False, **options)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _stdout_handler(console: Console | None) -> logging.Handler:
     if console is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, in any locale
         return _json(logging.StreamHandler(sys.stdout))
     renderer = structlog.dev.ConsoleRenderer(colors=not console.no_color, sort_keys=False)
-    return _formatted(_ConsoleHandler(console), renderer)
+    handler = _formatted(_ConsoleHandler(console), _keep_what_people_read, renderer)
+    handler.addFilter(_is_no_progress)
+    return handler
+
+
+# Where machines read, each line is whole; a person has the bars, and can ask for the rest.
+_MACHINE_KEYS = frozenset({"sha256", "out_sha256", "peak_memory_bytes", "bytes", "disposal"})
+
+
+def _is_no_progress(record: logging.LogRecord) -> bool:
+    """Leave progress to the bars."""
+    return not (isinstance(record.msg, dict) and record.msg.get("event") == Events.JOB_PROGRESS)
+
+
+def _keep_what_people_read(_logger: Any, _method: str, keys: EventDict) -> EventDict:
+    """Shorten a line to what fits a terminal: the time of day, the start of a job's id."""
+    kept = {name: value for name, value in keys.items() if name not in _MACHINE_KEYS}
+    moment = datetime.fromisoformat(kept["timestamp"]).astimezone()
+    kept["timestamp"] = f"{moment:%H:%M:%S}"
+    if "job_id" in kept:
+        kept["job_id"] = kept["job_id"][:8]
+    return kept
 
 
 def _formatted(handler: logging.Handler, *renderers: Processor) -> logging.Handler:

@@ -1,0 +1,232 @@
+"""The architecture: imports point down, and what must stay light stays light."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "zssr_daemon"
+
+#: What each module may import of its own package. A module that is not named here is a fault:
+#: its place in the order has to be thought about.
+ALLOWED: dict[str, set[str]] = {
+    # Leaves: data and rules that import nothing.
+    "": set(),
+    "errors": set(),
+    "formats": set(),
+    "identity": set(),
+    "names": set(),
+    "logs": set(),
+    "child": set(),
+    "colour": set(),
+    # Plain data, and files.
+    "jobs": {"identity"},
+    "messages": {"formats", "identity", "zssr.config"},
+    "settings": {"errors", "zssr.config"},
+    "durable": {"names"},
+    "safe_open": {"errors"},
+    "containers": {"errors", "formats"},
+    "truncation": {"containers"},
+    "depth": {"containers", "errors"},
+    "metadata": {"errors", "formats", "colour", "containers"},
+    "placement": {"settings"},
+    "obstacle": {"settings"},
+    # Pictures: neither settings nor ledger nor torch.
+    "encode": {"errors", "formats", "colour", "containers", "depth", "metadata", "truncation"},
+    "images": {
+        "colour",
+        "containers",
+        "depth",
+        "errors",
+        "formats",
+        "metadata",
+        "truncation",
+    },
+    "probe": {"errors", "formats", "identity", "safe_open", "images"},
+    "prober": {"child", "formats", "probe"},
+    # The worker's side: no folders' policy, no ledger.
+    "enlarge": {
+        "",
+        "encode",
+        "errors",
+        "identity",
+        "images",
+        "messages",
+        "safe_open",
+        "zssr.config",
+        "zssr.pipeline",
+        "zssr.resize",
+    },
+    "worker": {"enlarge", "errors", "logs", "messages"},
+    "executor": {"child", "logs", "messages", "placement", "worker"},
+    # The supervisor's side: no pixels.
+    "ledger": {"errors", "identity", "jobs"},
+    "watcher": {"formats", "identity"},
+    "intake": {
+        "errors",
+        "formats",
+        "identity",
+        "jobs",
+        "ledger",
+        "probe",
+        "prober",
+        "settings",
+        "watcher",
+    },
+    "publish": {"durable", "errors", "identity", "jobs", "ledger", "names", "settings"},
+    "job_log": {"formats", "jobs", "logs", "messages", "names", "zssr.config"},
+    "console": {"jobs", "messages", "names"},
+    "supervisor": {
+        "errors",
+        "executor",
+        "intake",
+        "job_log",
+        "jobs",
+        "ledger",
+        "logs",
+        "messages",
+        "names",
+        "obstacle",
+        "publish",
+        "settings",
+    },
+    # The commands.
+    "daemon": {
+        "",
+        "console",
+        "executor",
+        "ledger",
+        "logs",
+        "placement",
+        "settings",
+        "supervisor",
+    },
+    "check": {"enlarge", "obstacle", "placement", "settings"},
+    "upscale": {
+        "durable",
+        "enlarge",
+        "errors",
+        "identity",
+        "intake",
+        "messages",
+        "names",
+        "placement",
+        "settings",
+    },
+    "cli": {
+        "",
+        "check",
+        "console",
+        "daemon",
+        "errors",
+        "jobs",
+        "ledger",
+        "messages",
+        "names",
+        "settings",
+        "upscale",
+    },
+    "__main__": {"cli"},
+}
+
+#: What the algorithm may import besides itself and the standard library.
+ALGORITHM_MAY_IMPORT = {"numpy", "torch", "torchvision"}
+
+#: What the supervisor must never load.
+HEAVY = ("torch", "torchvision", "PIL", "numpy")
+
+
+def module_name(path: Path) -> str:
+    """Return a module's name below the package."""
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return "" if name == "__init__" else name.removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the dotted names a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module is not None
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_imports(path: Path) -> set[str]:
+    """Return the modules of this package that a file imports, by their names below it."""
+    own = set()
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "zssr_daemon":
+            while rest not in MODULES:  # a class or function in a module
+                rest = rest.rpartition(".")[0]
+            own.add(rest)
+    return own
+
+
+def test_every_module_has_its_place() -> None:
+    """The table names all modules and no others."""
+    assert {name for name in MODULES if not name.startswith("zssr")} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_imports_are_allowed(module: str) -> None:
+    """A module imports what the table lets it."""
+    assert own_imports(MODULES[module]) - ALLOWED[module] == set()
+
+
+def test_table_has_no_cycle() -> None:
+    """Imports point down: what is real can be put in an order, and what is allowed too."""
+    real = {name: own_imports(path) for name, path in MODULES.items()}
+    for graph in (real, ALLOWED):
+        list(TopologicalSorter(graph).static_order())
+
+
+def test_algorithm_stands_alone() -> None:
+    """`zssr` imports itself, torch and numpy, and nothing else of ours or of others."""
+    may = sys.stdlib_module_names | ALGORITHM_MAY_IMPORT
+    for name, path in MODULES.items():
+        if name.startswith("zssr"):
+            assert {top.split(".")[0] for top in imports(path)} - may <= {"zssr_daemon"}, name
+            assert all(own.startswith("zssr.") for own in own_imports(path)), name
+
+
+def test_settings_load_no_torch() -> None:
+    """The parameters are plain: standard library only."""
+    assert {name.split(".")[0] for name in imports(MODULES["zssr.config"])} <= (
+        sys.stdlib_module_names
+    )
+
+
+def test_packages_import_nothing() -> None:
+    """Importing a part does not load the whole."""
+    for path in ROOT.rglob("__init__.py"):
+        assert imports(path) == set(), path
+
+
+@pytest.mark.parametrize("module", ["supervisor", "daemon", "cli", "worker", "probe"])
+def test_supervisor_side_stays_light(module: str) -> None:
+    """The process that must never die loads neither torch nor a decoder."""
+    assert loaded_by(f"zssr_daemon.{module}", HEAVY) == []
+
+
+def test_algorithm_side_stays_alone() -> None:
+    """Whoever uses the algorithm as a library gets nothing of the daemon."""
+    names = ("pydantic", "structlog", "watchdog", "PIL", "rich", "typer")
+    assert loaded_by("zssr_daemon.zssr.pipeline", names) == []
+
+
+def loaded_by(module: str, names: tuple[str, ...]) -> list[str]:
+    """Import a module in a fresh interpreter, and say which of `names` that loaded."""
+    code = f"import sys, {module}; print(*({set(names)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.split()

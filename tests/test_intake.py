@@ -1,0 +1,276 @@
+"""Intake: a file is queued once, when it is whole; one that cannot be is refused."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import SettingsFactory
+from daemon_parts import drop, queue, wait_until
+from picture_files import smooth_picture
+
+from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
+from zssr_daemon.jobs import JobState
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.settings import Settings
+
+
+class Gate:
+    """An intake, stepped by the test."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.intake = Intake(settings, ledger, on_hint=lambda: None)
+        self.outcomes: list[Outcome] = []
+
+    def step(self) -> None:
+        """Do what is due now, and keep what comes out."""
+        self.outcomes += self.intake.step(time.monotonic())
+
+    def steps_until_scans(self, more: int) -> None:
+        """Step until so many further scans are done."""
+        goal = self.intake.scans + more
+
+        def is_there() -> bool:
+            self.step()
+            return self.intake.scans >= goal
+
+        wait_until(is_there, "scans")
+
+    def steps_until_outcomes(self, count: int) -> None:
+        """Step until so many outcomes are there."""
+
+        def is_there() -> bool:
+            self.step()
+            return len(self.outcomes) >= count
+
+        wait_until(is_there, "outcomes")
+        assert len(self.outcomes) == count
+
+
+@pytest.fixture
+def gate(make_settings: SettingsFactory, ledger: Ledger) -> Iterator[Gate]:
+    """Make an intake without events: hints are lost, the scan must find everything."""
+    gate = Gate(make_settings(watch={"polling": True}), ledger)
+    yield gate
+    gate.intake.stop()
+
+
+@pytest.fixture
+def inbox(settings: Settings) -> Path:
+    """Return the inbox."""
+    return settings.folders.inbox
+
+
+def test_scan_alone_finds_files(gate: Gate, inbox: Path) -> None:
+    """Those that were there, and those that come later; each is queued once."""
+    drop(inbox, "a.png")
+    gate.steps_until_outcomes(1)
+    drop(inbox, "sub/b.png", size=(7, 5))
+    gate.steps_until_outcomes(2)
+    gate.steps_until_scans(3)
+    assert [type(outcome) for outcome in gate.outcomes] == [Queued, Queued]
+    second = gate.outcomes[1]
+    assert isinstance(second, Queued)
+    assert (second.job.src_rel, second.job.width, second.job.height) == ("sub/b.png", 7, 5)
+    assert second.job.sha256 is not None
+    assert gate.intake.is_settled
+
+
+def test_hint_brings_the_scan_forward(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """With events the next scheduled scan need not be waited for."""
+    settings = make_settings(watch={"scan_interval_s": 1e6})
+    gate = Gate(settings, ledger)
+    gate.steps_until_scans(1)
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+
+
+def test_growing_file_is_waited_for(gate: Gate, inbox: Path) -> None:
+    """A slow copy is neither queued nor failed until it is whole."""
+    drop(inbox.parent, "whole.png", size=(60, 60))
+    whole = (inbox.parent / "whole.png").read_bytes()
+    target = inbox / "a.png"
+    for length in range(0, len(whole), len(whole) // 4):
+        target.write_bytes(whole[:length])
+        gate.steps_until_scans(1)
+    assert not gate.outcomes
+    target.write_bytes(whole)
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_truncated_file_gets_its_time(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """A copy that pauses looks damaged: it is looked at again, and not failed at once."""
+    settings = make_settings(watch={"unreadable_after_s": 1e6})
+    gate = Gate(settings, ledger)
+    whole = drop(settings.folders.inbox.parent, "whole.png", size=(60, 60)).read_bytes()
+    target = settings.folders.inbox / "a.png"
+    target.write_bytes(whole[: len(whole) // 2])
+    asked: list[object] = []
+    submit = gate.intake._prober.submit
+    gate.intake._prober.submit = lambda request: (asked.append(request), submit(request))[1]  # type: ignore[method-assign, func-returns-value]
+
+    def was_judged_twice() -> bool:
+        gate.step()
+        return len(asked) >= 2 and gate.intake._prober.is_idle
+
+    wait_until(was_judged_twice)
+    assert gate.outcomes == []
+    assert not gate.intake.is_settled
+    target.write_bytes(whole)
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+    gate.intake.stop()
+
+
+def test_quiet_broken_file_is_refused(gate: Gate, inbox: Path) -> None:
+    """After `unreadable_after_s` without a change there is nothing more to hope for."""
+    (inbox / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason in {"truncated", "corrupt"}
+    assert outcome.job.state is JobState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_input_pixels": 50}, "too_many_pixels"),
+        ({"max_output_pixels": 400}, "output_too_large"),
+        ({"max_MB": 0.00001}, "file_too_large"),
+    ],
+)
+def test_limits(
+    make_settings: SettingsFactory, ledger: Ledger, limits: dict[str, float], reason: str
+) -> None:
+    """What is too large is refused before anything is computed."""
+    settings = make_settings(limits=limits)
+    gate = Gate(settings, ledger)
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == reason
+    gate.intake.stop()
+
+
+def test_text_is_told_of_once(gate: Gate, inbox: Path) -> None:
+    """It stays where it is, and holds nothing up."""
+    (inbox / "notes.txt").write_text("notes")
+    gate.steps_until_scans(3)
+    assert gate.outcomes == [Ignored("notes.txt")]
+    assert gate.intake.is_settled
+
+
+def test_picture_without_suffix(gate: Gate, inbox: Path) -> None:
+    """Its content makes it a candidate."""
+    drop(inbox, "upload")
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_file_of_another_century(gate: Gate, inbox: Path) -> None:
+    """Its own times prove nothing and break nothing."""
+    for name, seconds in (("old.png", -1000), ("new.png", 10_000_000_000)):
+        os.utime(drop(inbox, name), (seconds, seconds))
+    gate.steps_until_outcomes(2)
+    gate.steps_until_scans(2)
+    assert {type(outcome) for outcome in gate.outcomes} == {Queued}
+
+
+def test_rename_in_the_queue_is_followed(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """The job is the same, under its new name."""
+    job = queue(ledger, settings, "a.png")
+    (settings.folders.inbox / "a.png").rename(settings.folders.inbox / "b.png")
+    gate.steps_until_scans(1)
+    assert ledger.get(job.id).src_rel == "b.png"
+    gate.steps_until_scans(2)
+    assert gate.outcomes == []
+
+
+def test_second_name_of_a_file_is_not_a_second_job(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """A hard link beside a queued file neither renames nor repeats its job."""
+    job = queue(ledger, settings, "a.png")
+    os.link(settings.folders.inbox / "a.png", settings.folders.inbox / "b.png")
+    gate.steps_until_scans(3)
+    assert ledger.get(job.id) == job
+    assert gate.outcomes == []
+
+
+def test_two_new_names_of_a_file_are_one_job(gate: Gate, ledger: Ledger, inbox: Path) -> None:
+    """Both settle, one is queued."""
+    drop(inbox, "a.png")
+    os.link(inbox / "a.png", inbox / "b.png")
+    gate.steps_until_outcomes(1)
+    gate.steps_until_scans(3)
+    assert ledger.counts()[JobState.QUEUED] == 1
+
+
+def test_rewriting_in_the_queue_begins_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """The old job is forgotten, the new content settles and is queued."""
+    job = queue(ledger, settings, "a.png")
+    with (settings.folders.inbox / "a.png").open("r+b") as stream:
+        smooth_picture(40, 30).save(stream, "PNG")
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Queued)
+    assert outcome.job.id != job.id
+    assert outcome.job.width == 40
+    with pytest.raises(KeyError):
+        ledger.get(job.id)
+
+
+@pytest.mark.parametrize("state", [JobState.RUNNING, JobState.PUBLISHING])
+def test_job_in_work_is_left_alone(
+    gate: Gate, ledger: Ledger, settings: Settings, state: JobState
+) -> None:
+    """A change of its source is noticed when it is published, not here."""
+    job = queue(ledger, settings, "a.png")
+    ledger.claim(now=time.time(), settings_hash="h")
+    if state is JobState.PUBLISHING:
+        ledger.publishing(job.id, out_rel="x", out_sha256="y")
+    os.utime(settings.folders.inbox / "a.png", (1, 1))
+    gate.steps_until_scans(3)
+    assert gate.outcomes == []
+    assert ledger.get(job.id).state is state
+
+
+def test_file_that_goes_while_settling(gate: Gate, inbox: Path) -> None:
+    """Nothing is queued, and nothing waits for it."""
+    path = drop(inbox)
+    gate.steps_until_scans(1)
+    path.unlink()
+    gate.steps_until_scans(2)
+    assert gate.outcomes == []
+    assert gate.intake.is_settled
+
+
+def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
+    """An error, not an empty inbox; and once it is back, all goes on."""
+    inbox.rmdir()
+    with pytest.raises(FileNotFoundError):
+        gate.steps_until_scans(1)
+    inbox.mkdir()
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+
+
+def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """A watch that died brings a scan, since what happened meanwhile was not told."""
+    settings = make_settings(watch={"scan_interval_s": 1e6})
+    gate = Gate(settings, ledger)
+    gate.steps_until_scans(1)
+    observer = gate.intake._observer
+    assert observer is not None
+    assert observer._observer is not None
+    (emitter,) = observer._observer.emitters
+    emitter.stop()
+    emitter.join()
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
