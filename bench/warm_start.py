@@ -30,6 +30,7 @@ def main() -> None:
     weights = fit_in_sequence(options)
     for preset in ("fast", "balanced"):
         add(rows, last, ZSSRConfig.from_preset(preset), f"cold {preset}", None)
+        add(rows, last, ZSSRConfig.from_preset(preset), f"warm {preset}", weights)
     for iterations in ITERATIONS:
         config = ZSSRConfig.from_preset("fast", warm_num_epochs=iterations)
         add(rows, last, config, f"warm {iterations}", weights)

@@ -12,9 +12,9 @@ Preset = Literal["fast", "balanced", "best", "paper"]
 
 # Differences from the defaults below, which are `balanced`.
 PRESETS: dict[str, dict[str, object]] = {
-    "fast": {"num_epochs": 900, "rounds": 1},
+    "fast": {"num_epochs": 900, "warm_num_epochs": 200, "rounds": 1},
     "balanced": {},
-    "best": {"num_epochs": 11000, "rounds": 4},
+    "best": {"num_epochs": 11000, "warm_num_epochs": 4700, "rounds": 4},
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
         "augmentation": "affine",
@@ -27,6 +27,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "adam_beta2": 0.999,
         "max_gradient_norm": 0.0,
         "num_epochs": 3000,
+        "warm_num_epochs": 900,
         "crop_size": 128,
         "batch_size": 1,
         "rounds": 1,
@@ -94,8 +95,8 @@ class ZSSRConfig:
     num_epochs: int = 4200
     # seconds: wall seconds of one fit, all rounds together; the cosine follows the clock.
     fit_budget_s: float = 10.0
-    # Iterations of a fit that starts from given weights, in one round.
-    warm_num_epochs: int = 400
+    # Most iterations of a fit that starts from given weights, all rounds together.
+    warm_num_epochs: int = 1800
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
     # affine: the paper's, drawn anew for each crop; black where a warp leaves the image.

@@ -16,7 +16,7 @@ from zssr_daemon.zssr.pairs import regions
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.resize import resize
-from zssr_daemon.zssr.rounds import LATER_ROUNDS_RATE, Attempt, fit_rounds, fit_work
+from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
 from zssr_daemon.zssr.scale import area_ratio, power
 from zssr_daemon.zssr.weights import Weights, compatibility_key
 
@@ -162,8 +162,8 @@ def _attempts(
     if initial_weights is None:
         return cold
     warm = Attempt(
-        config=replace(config, num_epochs=config.warm_num_epochs, rounds=1),
-        lr=config.lr * LATER_ROUNDS_RATE,
+        config=replace(config, num_epochs=config.warm_num_epochs),
+        lr=config.lr,
         seed=config.seed,
         is_bf16=is_bf16,
         initial_weights=initial_weights,
