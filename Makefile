@@ -25,6 +25,11 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+## bench: quality and speed in about two minutes, with the picture that comes along
+bench: $(VENV)/.dev
+	$(BIN)/python bench/quality.py --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
+	$(BIN)/python bench/speed.py --short --no-write
+
 ## check: lint + types + tests
 check: lint types test
 

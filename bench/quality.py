@@ -1,17 +1,15 @@
 """Quality: PSNR-Y, SSIM and seconds of a preset over a folder of HR and LR pictures.
 
 python bench/quality.py DATA_FOLDER --scale 2 --preset fast
+python bench/quality.py --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
 import argparse
 import json
-import platform
-import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,39 +19,50 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.metrics import psnr_y_db, ssim_y
+from bench.provenance import provenance, save
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.resize import resize
-
-RESULTS = Path(__file__).parent / "results"
+from zssr_daemon.zssr.scale import per_axis
+from zssr_daemon.zssr.weights import Weights
 
 # PSNR-Y (dB) of bicubic everyone reports; a bench that misses them measures something else.
 KNOWN_BICUBIC_DB = {("Set5", 2): 33.68, ("Set14", 2): 30.23, ("Set5", 4): 28.43}
 KNOWN_WITHIN_DB = 0.03
 
 
+class Pair(NamedTuple):
+    """The files of one picture."""
+
+    truth: Path
+    source: Path
+
+
 def main() -> None:
     """Measure, print a table, write it to bench/results/."""
     options = parse()
     torch.set_num_threads(options.threads)
-    folder = options.data if (options.data / "HR").is_dir() else options.data / f"x{options.scale}"
     config = config_of(options)
-    names = options.images or sorted(path.stem for path in (folder / "HR").glob("*.png"))
     rows = []
-    for name in names:
-        rows.append(measure(folder, name, config))
+    for pair in pairs_of(options):
+        rows.append(measure(pair, config)[0])
         show(rows[-1])
     mean = mean_row(rows)
     show(mean)
-    checked = check_bicubic(folder, options, mean["psnr_bicubic_db"])
+    checked = check_bicubic(options, mean["psnr_bicubic_db"])
     write(options, config, rows, mean, checked)
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with HR/ and LR/, or with x2/HR/ ...")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder with HR/ and LR/, or with x2/HR/ ..."
+    )
+    parser.add_argument(
+        "--pair", type=Path, nargs=2, metavar=("HR", "LR"), help="two files instead"
+    )
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--preset", choices=list(PRESETS), default="balanced")
     parser.add_argument("--images", nargs="+", help="names without suffix; default all")
@@ -61,7 +70,24 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--no-write", action="store_true", help="print only")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if (options.data is None) == (options.pair is None):
+        parser.error("give a data folder or a --pair")
+    return options
+
+
+def pairs_of(options: argparse.Namespace) -> list[Pair]:
+    """Return what is to be measured."""
+    if options.pair is not None:
+        return [Pair(*options.pair)]
+    folder = scale_folder(options.data, options.scale)
+    names = options.images or sorted(path.stem for path in (folder / "HR").glob("*.png"))
+    return [Pair(folder / "HR" / f"{name}.png", folder / "LR" / f"{name}.png") for name in names]
+
+
+def scale_folder(data: Path, scale: int) -> Path:
+    """Return the folder that holds HR/ and LR/."""
+    return data if (data / "HR").is_dir() else data / f"x{scale}"
 
 
 def config_of(options: argparse.Namespace) -> ZSSRConfig:
@@ -75,20 +101,25 @@ def config_of(options: argparse.Namespace) -> ZSSRConfig:
     return ZSSRConfig.from_preset(options.preset, **overrides)
 
 
-def measure(folder: Path, name: str, config: ZSSRConfig) -> dict[str, Any]:
-    """Enlarge one picture and compare it, bicubic and back-projection with the truth."""
-    truth = np.asarray(Image.open(folder / "HR" / f"{name}.png").convert("RGB"))
-    source = to_tensor(Image.open(folder / "LR" / f"{name}.png"))
-    border = round(config.total_scale)
+def measure(
+    pair: Pair, config: ZSSRConfig, initial_weights: Weights | None = None
+) -> tuple[dict[str, Any], Weights | None]:
+    """Enlarge one picture and compare it, bicubic and back-projection with the truth.
+
+    Returns the row, and the weights of the fit.
+    """
+    truth = np.asarray(Image.open(pair.truth).convert("RGB"))
+    source = to_tensor(Image.open(pair.source))
+    border = round(max(per_axis(config.total_scale)))
     bicubic = resize(source, truth.shape[:2], config.total_scale)
     floor = back_project(bicubic[None], source[None], config.total_scale, 10)[0]
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
-    result = super_resolve(source, config, device="cpu")
+    result = super_resolve(source, config, device="cpu", initial_weights=initial_weights)
     seconds = time.perf_counter() - started_s
     cpu_seconds = time.process_time() - started_cpu_s  # steadier on a shared machine
     picture = to_uint8(result.image)
-    return {
-        "image": name,
+    row = {
+        "image": pair.truth.stem,
         "psnr_db": psnr_y_db(picture, truth, crop_border=border),
         "ssim": ssim_y(picture, truth, crop_border=border),
         "psnr_bicubic_db": psnr_y_db(to_uint8(bicubic), truth, crop_border=border),
@@ -99,6 +130,7 @@ def measure(folder: Path, name: str, config: ZSSRConfig) -> dict[str, Any]:
         "restarts": result.restarts,
         "is_fallback": result.is_fallback,
     }
+    return row, result.weights
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -129,9 +161,9 @@ def show(row: dict[str, Any]) -> None:
     )
 
 
-def check_bicubic(folder: Path, options: argparse.Namespace, bicubic_db: float) -> bool:
+def check_bicubic(options: argparse.Namespace, bicubic_db: float) -> bool:
     """Hold the mean of bicubic against the published one, where the whole set was measured."""
-    known = KNOWN_BICUBIC_DB.get((folder.resolve().parent.name, options.scale))
+    known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))
     if known is None or options.images:
         return False
     if abs(bicubic_db - known) > KNOWN_WITHIN_DB:
@@ -149,13 +181,8 @@ def write(
     """Write the result with the machine and the versions it came from."""
     if options.no_write:
         return
-    data = options.data.resolve()
-    set_name = data.parent.name if (data / "HR").is_dir() else data.name
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     report = {
-        "set": set_name,
+        "set": set_name(options),
         "scale": options.scale,
         "preset": options.preset,
         "seed": options.seed,
@@ -163,25 +190,22 @@ def write(
         "overrides": options.set,
         "config": {key: getattr(config, key) for key in config.__slots__},
         "is_bicubic_checked": is_bicubic_checked,
-        "machine": cpu_name(),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "commit": commit,
-        "date": datetime.now(UTC).date().isoformat(),
+        **provenance(),
         "mean": mean,
         "images": rows,
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"quality_{set_name}_x{options.scale}_{options.preset}_s{options.seed}.json"
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"wrote {path.relative_to(RESULTS.parents[1])}")
+    save(
+        report,
+        f"quality_{set_name(options)}_x{options.scale}_{options.preset}_s{options.seed}.json",
+    )
 
 
-def cpu_name() -> str:
-    """Return the processor's name as Linux tells it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+def set_name(options: argparse.Namespace) -> str:
+    """Return what the measured pictures are called together."""
+    if options.pair is not None:
+        return str(options.pair[0].stem)
+    data = options.data.resolve()
+    return str(data.parent.name if (data / "HR").is_dir() else data.name)
 
 
 if __name__ == "__main__":

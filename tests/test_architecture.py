@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "formats": set(),
     "identity": set(),
-    "names": set(),
+    "names": {"zssr.scale"},
     "logs": set(),
     "child": set(),
     "colour": set(),
@@ -202,9 +202,10 @@ def test_algorithm_stands_alone() -> None:
 
 def test_settings_load_no_torch() -> None:
     """The parameters are plain: standard library only."""
-    assert {name.split(".")[0] for name in imports(MODULES["zssr.config"])} <= (
-        sys.stdlib_module_names
-    )
+    for module in ("zssr.config", "zssr.scale"):
+        assert own_imports(MODULES[module]) <= {"zssr.scale"}
+        outside = {name.split(".")[0] for name in imports(MODULES[module])}
+        assert outside <= sys.stdlib_module_names | {"zssr_daemon"}
 
 
 def test_packages_import_nothing() -> None:

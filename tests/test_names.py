@@ -6,11 +6,12 @@ import pytest
 from daemon_parts import HOSTILE_NAMES
 
 from zssr_daemon import names
+from zssr_daemon.zssr.scale import Scale
 
 PATTERN = "{stem}_x{scale}"
 
 
-def output(src_rel: str, *, tag: str = "", pattern: str = PATTERN, scale: float = 2.0) -> str:
+def output(src_rel: str, *, tag: str = "", pattern: str = PATTERN, scale: Scale = 2.0) -> str:
     """Call `output_rel` with a PNG suffix."""
     return names.output_rel(src_rel, pattern, scale=scale, suffix=".png", tag=tag)
 
@@ -33,8 +34,10 @@ def test_output_is_named_after_its_source(src_rel: str, expected: str) -> None:
     assert output(src_rel) == expected
 
 
-@pytest.mark.parametrize(("scale", "text"), [(2.0, "2"), (2.5, "2.5"), (1.5**2, "2.25"), (8, "8")])
-def test_scale_has_no_trailing_zeros(scale: float, text: str) -> None:
+@pytest.mark.parametrize(
+    ("scale", "text"), [(2.0, "2"), (2.5, "2.5"), (1.5**2, "2.25"), (8, "8"), ((2.0, 3.5), "2x3.5")]
+)
+def test_scale_has_no_trailing_zeros(scale: Scale, text: str) -> None:
     """A whole factor is written as a whole number."""
     assert output("a.png", scale=scale) == f"a_x{text}.png"
 

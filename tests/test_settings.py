@@ -92,6 +92,13 @@ def test_preset_gives_way_to_keys(tmp_path: Path, preset: str) -> None:
     assert settings.zssr == ZSSRConfig.from_preset(preset, num_epochs=3)
 
 
+def test_scale_of_two_axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair is x, then y, in the file as in the environment."""
+    assert load(tmp_path, "[zssr]\nscale_factor = [2, 3.5]\n").zssr.scale_factor == (2.0, 3.5)
+    monkeypatch.setenv("ZSSR_ZSSR__SCALE_FACTOR", "[1.5, 1]")
+    assert load(tmp_path).zssr.scale_factor == (1.5, 1.0)
+
+
 def test_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable replaces one key, and the file's other keys of that table stay."""
     monkeypatch.setenv("ZSSR_ZSSR__NUM_EPOCHS", "33")

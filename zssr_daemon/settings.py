@@ -5,6 +5,7 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 """
 
 import difflib
+import json
 import os
 import string
 import sys
@@ -139,7 +140,14 @@ def _on_its_preset(table: Any) -> Any:
     """Complete a raw [zssr] table from its preset; pydantic then checks types and names."""
     if not isinstance(table, dict):
         return table
-    return PRESETS.get(str(table.get("preset")), {}) | table
+    table = PRESETS.get(str(table.get("preset")), {}) | table
+    scale = table.get("scale_factor")
+    if isinstance(scale, str) and scale.startswith("["):  # the environment knows no lists
+        try:
+            return table | {"scale_factor": json.loads(scale)}
+        except ValueError as error:
+            raise ValueError(f"scale_factor = {scale!r}: {_JSON_CURE}") from error
+    return table
 
 
 class Settings(BaseSettings):

@@ -5,8 +5,8 @@ import torch
 from zssr_pictures import psnr_db, texture
 
 from zssr_daemon.zssr.back_projection import back_project
-from zssr_daemon.zssr.config import scaled_length
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import scaled_length
 
 
 @pytest.mark.parametrize("scale", [2.0, 3.0, 1.5, 2.5])

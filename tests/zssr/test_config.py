@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.scale import Scale
 
 
 def test_defaults_are_the_balanced_preset() -> None:
@@ -23,8 +24,8 @@ def test_from_preset_applies_its_row_and_then_the_overrides(preset: str) -> None
 
 def test_unknown_preset_is_refused_by_name() -> None:
     """The message tells the value and what is allowed."""
-    with pytest.raises(ValueError, match=r"preset = 'paper'.*fast, balanced, best"):
-        ZSSRConfig.from_preset("paper")
+    with pytest.raises(ValueError, match=r"preset = 'quick'.*fast, balanced, best, paper"):
+        ZSSRConfig.from_preset("quick")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,11 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("scale_factor", 1.0),
         ("scale_factor", 8.5),
         ("scale_factor", float("nan")),
+        ("scale_factor", (1.0, 1.0)),
+        ("scale_factor", (2.0, 0.5)),
+        ("scale_factor", (2.0, 9.0)),
+        ("scale_factor", (2.0, float("nan"))),
+        ("scale_factor", (2.0, 2.0, 2.0)),
         ("scale_times", 0),
         ("scale_times", 1.5),
         ("in_channels", 2),
@@ -45,7 +51,17 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("lr_stop", -1e-6),
         ("lr_decay", 1.0),
         ("lr_decay_ratio", 0.0),
-        ("lr_decay_range", 2),
+        ("lr_decay_range", 149),  # not three reconstruct_step
+        ("reconstruct_step", 0),
+        ("adam_beta2", 1.0),
+        ("max_gradient_norm", -0.1),
+        ("budget", "minutes"),
+        ("fit_budget_s", 0.0),
+        ("warm_num_epochs", 0),
+        ("augmentation", "none"),
+        ("son_rounding", "yes"),
+        ("model_variant", "unet"),
+        ("ensemble_back_projections", -1),
         ("lr_decay_step", 0),
         ("num_epochs", 0),
         ("crop_size", 4),
@@ -57,7 +73,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("back_projections", -1),
         ("precision", "fp16"),
         ("seed", -1),
-        ("preset", "paper"),
+        ("preset", "quick"),
     ],
 )
 def test_value_out_of_range_is_refused(key: str, value: Any) -> None:
@@ -81,10 +97,12 @@ def test_every_field_has_a_refusal_tested() -> None:
         (1.5, 1, (1, 3), (2, 5)),  # 4.5 rounds up
         (1.5, 2, (101, 7), (227, 16)),  # 2.25 of the source, not 1.5 of a rounded 152
         (1.1, 1, (1, 4), (1, 4)),
+        ((2.0, 3.0), 1, (5, 7), (10, 21)),  # width times x, height times y
+        ((1.5, 1.0), 2, (101, 7), (227, 7)),
     ],
 )
 def test_output_size_is_the_rounded_total_scale(
-    factor: float, times: int, source: tuple[int, int], expected: tuple[int, int]
+    factor: Scale, times: int, source: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     """Sizes follow from the source alone, so steps do not add up their roundings."""
     config = ZSSRConfig(scale_factor=factor, scale_times=times)
@@ -97,3 +115,26 @@ def test_output_size_is_the_rounded_total_scale(
 def test_ensemble_size_of_a_boolean_is_eight_or_one(value: Any, expected: int) -> None:
     """`self_ensemble = true` means all eight."""
     assert expected == ZSSRConfig(self_ensemble=value).ensemble_size
+
+
+def test_x_and_y_scales_that_differ_leave_four_transformations() -> None:
+    """A picture turned on its side would need the two scales exchanged."""
+    assert ZSSRConfig(scale_factor=(2.0, 3.0)).ensemble_size == 4
+    assert ZSSRConfig(scale_factor=(2.0, 3.0), self_ensemble=1).ensemble_size == 1
+
+
+@pytest.mark.parametrize(
+    ("factor", "times", "expected"),
+    [(2.0, 1, "2"), (1.5, 1, "1.5"), (1.5, 2, "2.25"), ((2, 3), 1, "2x3"), ((2, 2), 1, "2")],
+)
+def test_scale_label_is_short(factor: Scale, times: int, expected: str) -> None:
+    """File names and tables carry the total scale, x before y."""
+    assert expected == ZSSRConfig(scale_factor=factor, scale_times=times).scale_label
+
+
+def test_a_list_is_taken_for_a_pair() -> None:
+    """TOML and JSON have no tuples; the configuration stays hashable."""
+    factor: Any = [2, 3]
+    config = ZSSRConfig(scale_factor=factor)
+    assert config == ZSSRConfig(scale_factor=(2.0, 3.0))
+    assert hash(config) == hash(ZSSRConfig(scale_factor=(2.0, 3.0)))

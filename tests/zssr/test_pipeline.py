@@ -107,7 +107,16 @@ def test_failed_fit_can_be_saved_by_the_refit() -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"rounds": 3}, {"scale_times": 2}, {"in_channels": 1}, {"lr_schedule": "plateau"}]
+    "overrides",
+    [
+        {"rounds": 3},
+        {"scale_times": 2},
+        {"in_channels": 1},
+        {"lr_schedule": "plateau"},
+        {"augmentation": "affine", "rounds": 2},
+        {"ensemble_back_projections": 2, "self_ensemble": 4, "rounds": 2},
+        {"scale_factor": (1.5, 2.0), "scale_times": 2, "rounds": 2},
+    ],
 )
 def test_progress_rises_to_one(overrides: dict[str, Any]) -> None:
     """Every iteration and tile reports; fractions never fall, start near 0 and end at 1."""
@@ -122,6 +131,30 @@ def test_progress_rises_to_one(overrides: dict[str, Any]) -> None:
         step.loss is not None and step.lr is not None for step in steps if step.stage == "fit"
     )
     assert steps[-1].stage == "infer"
+
+
+@pytest.mark.parametrize("lr_schedule", ["cosine", "plateau"])
+def test_a_fit_of_seconds_ends_with_them(lr_schedule: str) -> None:
+    """Whatever num_epochs says; each round has an iteration; fractions rise to one."""
+    config = quick(
+        budget="seconds", fit_budget_s=0.2, num_epochs=3, rounds=2, lr_schedule=lr_schedule
+    )
+    result, steps = run(texture(40, 48), config)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert pytest.approx(fractions[-1]) == 1
+    assert all(0 < step.step <= step.steps for step in steps)
+    assert result.iterations >= 2
+    assert result.seconds["fit"] >= 0.2
+
+
+def test_more_seconds_are_more_iterations() -> None:
+    """The knob does something."""
+    few, many = (
+        run(texture(40, 48), quick(budget="seconds", fit_budget_s=seconds))[0].iterations
+        for seconds in (0.05, 1.0)
+    )
+    assert few < many
 
 
 @pytest.mark.parametrize("stage", ["fit", "infer"])
@@ -175,6 +208,13 @@ def test_one_channel_network_treats_colours_alike() -> None:
         {"scale_factor": 3.0},
         {"scale_times": 2},
         {"in_channels": 1},
+        {"scale_factor": (2.0, 1.5)},
+        {"augmentation": "affine"},
+        {"son_rounding": False},
+        {"model_variant": "paper"},
+        {"adam_beta2": 0.999},
+        {"max_gradient_norm": 0.0},
+        {"ensemble_back_projections": 1, "back_projections": 0},
         {"model_width": 8},
         {"model_depth": 3},
         {"model_kernel_size": 5},
@@ -200,11 +240,25 @@ def test_every_parameter_has_an_effect(overrides: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [{"lr_decay": 2.0}, {"lr_decay_ratio": 0.01}, {"lr_decay_range": 6}, {"lr_decay_step": 5}],
+    [
+        {"lr_decay": 2.0},
+        {"lr_decay_ratio": 0.01},
+        {"lr_decay_range": 28},
+        {"lr_decay_step": 5},
+        {"reconstruct_step": 2},
+    ],
 )
 def test_every_parameter_of_the_plateau_schedule_has_an_effect(overrides: dict[str, Any]) -> None:
     """The rates of the iterations differ."""
-    base = {"lr_schedule": "plateau", "lr_decay_step": 4, "lr_decay_range": 3, "num_epochs": 60}
+    base = {
+        "lr_schedule": "plateau",
+        "lr_decay_step": 4,
+        "lr_decay_range": 12,
+        "lr_decay_ratio": 0.4,
+        "reconstruct_step": 4,
+        "num_epochs": 60,
+        "lr": 1e-2,
+    }
     plain, changed = (
         [step.lr for step in run(texture(40, 48), quick(**values))[1]]
         for values in (base, base | overrides)

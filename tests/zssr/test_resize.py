@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 from zssr_pictures import load
 
-from zssr_daemon.zssr.config import scaled_length
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import scaled_length
 
 
 def wave(length: int, scale: float) -> Tensor:

@@ -1,8 +1,11 @@
 """Schedules: the cosine's shape and the paper's plateau rule."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from zssr_daemon.zssr.schedule import Cosine, Plateau, is_stalled
+from zssr_daemon.zssr.schedule import Cosine, Plateau, TimedCosine, Until, is_stalled
 
 
 def rates(schedule: Cosine | Plateau, count: int) -> list[float]:
@@ -47,32 +50,61 @@ def test_stalled_is_decided_by_the_slopes_standard_error() -> None:
     assert not is_stalled(errors, tipping * 1.01)
 
 
-def test_plateau_divides_the_rate_and_stops_below_stop() -> None:
-    """With a constant error: a drop after every `window` errors, then the end."""
+def plateau_of(reconstruct: Callable[[], float], **values: float) -> Plateau:
+    """Return the paper's rule with its numbers, `values` aside."""
+    paper: dict[str, Any] = {
+        "rate": 1e-3,
+        "stop": 9e-6,
+        "decay": 10.0,
+        "ratio": 1.5,
+        "span": 256,
+        "every": 60,
+        "reconstruct_every": 50,
+    }
+    return Plateau(**(paper | values), reconstruct=reconstruct)
+
+
+def test_plateau_of_the_paper_ends_after_900_iterations_at_the_earliest() -> None:
+    """Checks every 60, none within 256 of the last drop, three drops from 1e-3 to the stop."""
     # A constant error has slope 0 and standard error 0: not below it, hence the zigzag.
     errors = iter([1.0, 1.2] * 100)
-    plateau = Plateau(
-        rate=1.0,
-        stop=0.05,
-        decay=4.0,
-        ratio=1.5,
-        window=3,
-        every=2,
-        reconstruct=lambda: next(errors),
-    )
-    assert rates(plateau, 100) == [1.0] * 6 + [0.25] * 6 + [0.0625] * 6
+    curve = rates(plateau_of(lambda: next(errors)), 3000)
+    assert curve == pytest.approx([1e-3] * 300 + [1e-4] * 300 + [1e-5] * 300)
+
+
+def test_plateau_reconstructs_every_fifty_iterations() -> None:
+    """And not at the start, where nothing is learnt."""
+    calls: list[float] = []
+
+    def reconstruct() -> float:
+        calls.append(1.0)
+        return -float(len(calls))
+
+    rates(plateau_of(reconstruct), 201)
+    assert len(calls) == 4
+
+
+def test_plateau_looks_at_the_errors_of_its_span_only() -> None:
+    """Zigzag at first, then a clean fall: only the last five errors decide, so no drop."""
+    errors = iter([1.0, 1.2, *range(1000, 0, -1)])
+    plateau = plateau_of(lambda: float(next(errors)), every=350)
+    assert rates(plateau, 400) == [1e-3] * 400
 
 
 def test_plateau_keeps_the_rate_while_the_error_falls() -> None:
     """No drop without a plateau."""
     errors = iter(range(1000, 0, -1))
-    plateau = Plateau(
-        rate=1.0,
-        stop=0.05,
-        decay=4.0,
-        ratio=1.5,
-        window=5,
-        every=1,
-        reconstruct=lambda: float(next(errors)),
-    )
-    assert rates(plateau, 50) == [1.0] * 50
+    assert rates(plateau_of(lambda: float(next(errors))), 3000) == [1e-3] * 3000
+
+
+def test_timed_cosine_is_the_cosine_of_the_time() -> None:
+    """At each share of the time, the rate that share of the iterations would have."""
+    shares = iter([0.05, 0.1, 0.55, 1.0])
+    timed = TimedCosine(peak=1.0, stop=0.0, share=lambda: next(shares))
+    assert [timed(iteration) for iteration in range(4)] == pytest.approx([0.5, 1.0, 0.5, 0.0])
+
+
+def test_until_ends_with_its_time_but_not_before_one_iteration() -> None:
+    """A round that starts too late still has one."""
+    until = Until(Cosine(peak=1.0, stop=1.0, iterations=1), lambda: 1.0)
+    assert [until(iteration) for iteration in range(2)] == [1.0, None]

@@ -65,7 +65,8 @@ def test_ensemble_of_an_equivariant_function_is_the_function() -> None:
     tile = texture(8, 12)[None]
     for reduce in ("mean", "median"):
         torch.testing.assert_close(
-            self_ensemble(lambda turned: turned**2, tile, size=8, reduce=reduce), tile**2
+            self_ensemble(lambda turned: turned**2, tile, members=tuple(range(8)), reduce=reduce),
+            tile**2,
         )
 
 
@@ -77,7 +78,7 @@ def test_median_of_the_ensemble_ignores_an_outlier() -> None:
         result = self_ensemble(
             lambda turned, passes=passes: turned + next(passes),  # type: ignore[misc]
             tile,
-            size=8,
+            members=tuple(range(8)),
             reduce=reduce,  # type: ignore[arg-type]
         )
         assert expected == float(result.mean())

@@ -6,9 +6,10 @@ Irani and Peleg 1991, doi 10.1016/1049-9652(91)90045-L; arXiv 1712.06087, sectio
 from torch import Tensor
 
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import Scale, inverse
 
 
-def back_project(enlarged: Tensor, source: Tensor, scale: float, times: int) -> Tensor:
+def back_project(enlarged: Tensor, source: Tensor, scale: Scale, times: int) -> Tensor:
     """Add what shrinking `enlarged` misses of `source`, `times` over.
 
     enlarged: (N, C, H', W') float32, about [0, 1]; source: (N, C, H, W) float32, [0, 1].
@@ -19,6 +20,6 @@ def back_project(enlarged: Tensor, source: Tensor, scale: float, times: int) -> 
     out_size = (enlarged.shape[-2], enlarged.shape[-1])
     result = enlarged.clamp(0, 1)
     for _ in range(times):
-        missing = source - resize(result, source_size, 1 / scale)
+        missing = source - resize(result, source_size, inverse(scale))
         result = resize(missing, out_size, scale).add_(result).clamp_(0, 1)
     return result

@@ -13,18 +13,24 @@ def self_ensemble(
     forward: Callable[[Tensor], Tensor],
     tile: Tensor,
     *,
-    size: int,
+    members: tuple[int, ...],
     reduce: Literal["mean", "median"],
 ) -> Tensor:
-    """Return the mean or median of forward over the first `size` transformations, undone after.
+    """Return the mean or median of forward over the transformations `members`, undone after.
 
-    tile: (N, C, H, W); forward keeps the shape. The first 4 are the rotations.
+    tile: (N, C, H, W); forward keeps the shape.
     """
     outputs = torch.stack(
-        [dihedral_inverse(forward(dihedral(tile, index)), index) for index in range(size)]
-    )  # (size, N, C, H, W)
+        [dihedral_inverse(forward(dihedral(tile, index)), index) for index in members]
+    )
+    return reduce_members(outputs, reduce)
+
+
+def reduce_members(outputs: Tensor, reduce: Literal["mean", "median"]) -> Tensor:
+    """Return the mean or median of (members, ...) over the members."""
     if reduce == "mean":
         return outputs.mean(dim=0)
+    size = len(outputs)
     # torch's median of an even count is the lower of the middle two, ours is their mean.
     ordered = outputs.sort(dim=0).values
     return ordered[(size - 1) // 2 : size // 2 + 1].mean(dim=0)

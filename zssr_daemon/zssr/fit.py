@@ -6,12 +6,12 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.network import ResidualNet
-from zssr_daemon.zssr.pairs import PairPool
+from zssr_daemon.zssr.pairs import Pool
 from zssr_daemon.zssr.schedule import Schedule
 
-BETAS = (0.9, 0.95)
-MAX_GRADIENT_NORM = 0.05  # with centring and warm-up this is what keeps a rate of 4e-3 alive
+BETA1 = 0.9
 READ_EVERY = 25  # iterations between two readings of the loss: each one waits for the device
 
 # Called after every iteration with (its number from 1, loss last read, learning rate).
@@ -24,11 +24,11 @@ class DivergedError(ArithmeticError):
 
 def fit(
     network: ResidualNet,
-    pool: PairPool,
+    pool: Pool,
+    config: ZSSRConfig,
     *,
     schedule: Schedule,
     iterations: int,
-    batch_size: int,
     generator: torch.Generator,
     is_bf16: bool,
     on_iteration: OnIteration,
@@ -38,20 +38,20 @@ def fit(
     Raises DivergedError when a loss read back is not finite.
     """
     device = next(network.parameters()).device
-    optimiser = torch.optim.Adam(network.parameters(), betas=BETAS, fused=True)
+    optimiser = new_optimiser(network, config)
     loss_value: float | None = None
     for iteration in range(iterations):
         rate = schedule(iteration)
         if rate is None:
             return iteration
         optimiser.param_groups[0]["lr"] = rate
-        inputs, residual = pool.sample(batch_size, generator)
+        inputs, residual = pool.sample(config.batch_size, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
             predicted = network(inputs)
         loss = functional.l1_loss(predicted.float(), residual.float())
         optimiser.zero_grad()
         torch.autograd.backward([loss])
-        torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+        clip_gradients(network, config)
         optimiser.step()
         if iteration % READ_EVERY == 0:
             loss_value = loss.item()
@@ -59,3 +59,14 @@ def fit(
                 raise DivergedError(f"loss is {loss_value} at iteration {iteration}")
         on_iteration(iteration + 1, loss_value, rate)
     return iterations
+
+
+def new_optimiser(network: ResidualNet, config: ZSSRConfig) -> torch.optim.Adam:
+    """Return the optimiser of one round; its learning rate is set at each iteration."""
+    return torch.optim.Adam(network.parameters(), betas=(BETA1, config.adam_beta2), fused=True)
+
+
+def clip_gradients(network: ResidualNet, config: ZSSRConfig) -> None:
+    """Shorten long gradients: with centring and warm-up this is what keeps a high rate alive."""
+    if config.max_gradient_norm > 0:
+        torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient_norm)

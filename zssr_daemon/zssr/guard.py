@@ -12,12 +12,15 @@ from torch import Tensor
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.infer import predict_residual
-from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
+from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.pairs import pad_to_multiple, shrink
 from zssr_daemon.zssr.resize import resize
 
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
 LEAST_GAIN_DB = 0.02
+
+# What a warm fit must gain: weights of other images may help a little and a cold fit more.
+LEAST_WARM_GAIN_DB = 0.2
 
 # Mean squared error that the 8-bit rounding of the son alone can cause (54 dB); where bicubic is
 # no worse there is nothing to learn.
@@ -32,7 +35,9 @@ class Guard:
         self._scale = config.scale_factor
         self._times = config.back_projections
         self._parts = [part.unsqueeze(0) for part in parts]
-        self._sons = [shrink(part, self._scale) for part in self._parts]
+        self._sons = [
+            shrink(part, self._scale, is_rounded=config.son_rounding) for part in self._parts
+        ]
         self.bicubic_mse = self._mse(None, is_bf16=False)
 
     @property
@@ -44,9 +49,9 @@ class Guard:
         """Return the network's mean squared error after back-projection, without ensemble."""
         return self._mse(network, is_bf16=is_bf16)
 
-    def is_alive(self, mse: float) -> bool:
+    def is_alive(self, mse: float, least_gain_db: float = LEAST_GAIN_DB) -> bool:
         """Tell whether `mse` is better than bicubic with back-projection; NaN is not."""
-        return mse < self.bicubic_mse * 10 ** (-LEAST_GAIN_DB / 10)
+        return mse < self.bicubic_mse * 10 ** (-least_gain_db / 10)
 
     @torch.no_grad()
     def _mse(self, network: ResidualNet | None, *, is_bf16: bool) -> float:
@@ -62,7 +67,7 @@ class Guard:
     ) -> Tensor:
         enlarged = resize(son, size, self._scale)
         if network is not None:
-            padded = pad_to_multiple(enlarged, unshuffle_factor(self._scale))
+            padded = pad_to_multiple(enlarged, network.unshuffle)
             residual = predict_residual(network, padded, is_bf16=is_bf16)
             enlarged = enlarged + residual[..., : size[0], : size[1]]
         return back_project(enlarged, son, self._scale, self._times)

@@ -6,18 +6,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.config import ZSSRConfig, scaled_length
-from zssr_daemon.zssr.ensemble import self_ensemble
+from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
-from zssr_daemon.zssr.pairs import pad_to_multiple
+from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import Scale, mean, scaled_size
 from zssr_daemon.zssr.tiles import apply_tiled
 
 
 def predict_residual(network: ResidualNet, enlarged: Tensor, *, is_bf16: bool) -> Tensor:
     """Return the residual, float32, of (N, C, H, W) float32 in [0, 1], sides on the grid."""
     with torch.autocast(enlarged.device.type, torch.bfloat16, enabled=is_bf16):
-        residual: Tensor = network(enlarged - 0.5)
+        residual: Tensor = network(enlarged - network.centre)
     return residual.float()
 
 
@@ -37,36 +39,54 @@ def enlarge(
     Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels.
     """
     enlarged = pad_to_multiple(resize(source, size, config.scale_factor), network.unshuffle)
-    residual = apply_tiled(
-        lambda tile: self_ensemble(
-            lambda turned: predict_residual(network, turned, is_bf16=is_bf16),
-            tile,
-            size=config.ensemble_size,
-            reduce=config.ensemble_reduce,
-        ),
-        enlarged,
-        tile=tile_side(config, network.unshuffle),
-        halo=receptive_radius(
-            depth=config.model_depth,
-            kernel_size=config.model_kernel_size,
-            unshuffle=network.unshuffle,
-        ),
-        on_tile=on_tile,
-    )
-    return residual.add_(enlarged)[..., : size[0], : size[1]]
+
+    def add_residual(members: tuple[int, ...]) -> Tensor:
+        residual = apply_tiled(
+            lambda tile: self_ensemble(
+                lambda turned: predict_residual(network, turned, is_bf16=is_bf16),
+                tile,
+                members=members,
+                reduce=config.ensemble_reduce,
+            ),
+            enlarged,
+            tile=tile_side(config, network.unshuffle),
+            halo=receptive_radius(
+                depth=config.model_depth,
+                kernel_size=config.model_kernel_size,
+                unshuffle=network.unshuffle,
+            ),
+            on_tile=on_tile,
+        )
+        return residual.add_(enlarged)[..., : size[0], : size[1]]
+
+    members = dihedrals(config.scale_factor)[: config.ensemble_size]
+    times = config.ensemble_back_projections
+    if times == 0:
+        return add_residual(members)
+    results = [
+        back_project(add_residual((member,)), source, config.scale_factor, times)
+        for member in members
+    ]
+    return reduce_members(torch.stack(results), config.ensemble_reduce)
 
 
 def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
     """Return the side of a tile's core in output pixels, a multiple of `unshuffle`."""
-    return math.ceil(config.patch_size * config.scale_factor / unshuffle) * unshuffle
+    return math.ceil(config.patch_size * mean(config.scale_factor) / unshuffle) * unshuffle
 
 
 def tile_count(config: ZSSRConfig, unshuffle: int, size: tuple[int, int]) -> int:
-    """Return how many tiles `enlarge` needs for an output of `size` (height, width)."""
+    """Return how many tiles `enlarge` reports for an output of `size` (height, width)."""
     side = tile_side(config, unshuffle)
-    return math.ceil(size[0] / side) * math.ceil(size[1] / side)
+    tiles = math.ceil(size[0] / side) * math.ceil(size[1] / side)
+    return tiles * config.ensemble_size // passes_per_tile(config)
 
 
-def step_size(source: Tensor, scale: float) -> tuple[int, int]:
+def passes_per_tile(config: ZSSRConfig) -> int:
+    """Return how often the network runs for one tile that `enlarge` reports."""
+    return config.ensemble_size if config.ensemble_back_projections == 0 else 1
+
+
+def step_size(source: Tensor, scale: Scale) -> tuple[int, int]:
     """Return (height, width) of `source` (..., H, W) enlarged by `scale`."""
-    return scaled_length(source.shape[-2], scale), scaled_length(source.shape[-1], scale)
+    return scaled_size((source.shape[-2], source.shape[-1]), scale)

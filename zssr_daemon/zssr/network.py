@@ -4,17 +4,24 @@ It works on the unshuffled image (u * u pixels become channels), a quarter of th
 scale 2: four times cheaper a step than the paper's full-size one, at the same quality.
 """
 
+import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zssr_daemon.zssr.scale import Scale, mean
+
 LEAK = 0.1  # a plain ReLU let whole fits die: the residual went to zero and stayed there
 
 
 class ResidualNet(nn.Module):
-    """Map an enlarged, centred image to the residual that sharpens it."""
+    """Map an enlarged, centred image to the residual that sharpens it.
+
+    variant: "paper" has no biases, a plain ReLU, and starts and sees images as published.
+    """
 
     def __init__(
         self,
@@ -25,18 +32,37 @@ class ResidualNet(nn.Module):
         depth: int,
         kernel_size: int,
         generator: torch.Generator,
+        variant: Literal["compact", "paper"] = "compact",
     ) -> None:
         super().__init__()
+        is_paper = variant == "paper"
         self.unshuffle = unshuffle
+        self.centre = 0.0 if is_paper else 0.5  # what callers take from an image in [0, 1]
+        self._leak = 0.0 if is_paper else LEAK
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
         # Built without storage: the default initialisation would draw from the global generator.
         layers = [
-            nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, device="meta")
+            nn.Conv2d(
+                before,
+                after,
+                kernel_size,
+                padding=kernel_size // 2,
+                bias=not is_paper,
+                device="meta",
+            )
             for before, after in pairwise(widths)
         ]
         self.layers = nn.ModuleList(layers).to_empty(device="cpu")
-        self._initialise(generator)
+        if is_paper:
+            self._initialise_as_published(generator)
+        else:
+            self._initialise(generator)
+
+    def _initialise_as_published(self, generator: torch.Generator) -> None:
+        for weight in self.parameters():
+            fan_in = weight[0].numel()
+            nn.init.normal_(weight, std=math.sqrt(0.1 / fan_in), generator=generator)
 
     def _initialise(self, generator: torch.Generator) -> None:
         weights = [parameter for parameter in self.parameters() if parameter.dim() > 1]
@@ -50,19 +76,22 @@ class ResidualNet(nn.Module):
     def forward(self, centred: Tensor) -> Tensor:
         """Return the residual of `centred`.
 
-        centred: (N, C, H, W), about [-0.5, 0.5]; H and W multiples of the unshuffle factor u.
+        centred: (N, C, H, W), [0, 1] minus `centre`; H and W multiples of the unshuffle factor u.
         Returns (N, C, H, W), in the dtype the convolutions ran in.
         """
         x = functional.pixel_unshuffle(centred, self.unshuffle)  # (N, C * u * u, H / u, W / u)
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in self.layers[:-1]:
-            x = functional.leaky_relu(layer(x), LEAK, inplace=True)
+            x = functional.leaky_relu(layer(x), self._leak, inplace=True)
         return functional.pixel_shuffle(self.layers[-1](x), self.unshuffle)
 
 
-def unshuffle_factor(scale: float) -> int:
-    """Return u: the scale itself if whole, else the nearest whole number of at least 2."""
-    return max(2, round(scale))
+def unshuffle_factor(scale: Scale, variant: Literal["compact", "paper"] = "compact") -> int:
+    """Return u: the scale itself if whole, else the nearest whole number of at least 2.
+
+    The paper's network stays on the output's grid: 1.
+    """
+    return 1 if variant == "paper" else max(2, round(mean(scale)))
 
 
 def receptive_radius(*, depth: int, kernel_size: int, unshuffle: int) -> int:

@@ -2,13 +2,14 @@
 
 from bisect import bisect
 from itertools import accumulate
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.config import scaled_length
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import Scale, inverse, is_isotropic, scaled_size
 
 # Sizes of the fathers, relative to the image. Sampling by area makes larger ones likelier,
 # in proportion to their squared scale, as in the paper.
@@ -43,13 +44,22 @@ def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
     ]
 
 
-def shrink(father: Tensor, scale: float) -> Tensor:
-    """Return the lr_son of a father (C, H, W), [0, 1]: shrunk by `scale`, rounded to 8 bits.
+class Pool(Protocol):
+    """Where a fit gets its pairs."""
+
+    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return (input, residual), both (count, C, side, side)."""
+        ...
+
+
+def shrink(father: Tensor, scale: Scale, *, is_rounded: bool = True) -> Tensor:
+    """Return the lr_son of a father (..., C, H, W), [0, 1]: shrunk by `scale`, rounded to 8 bits.
 
     Real sources carry that rounding, so the network had better see it.
     """
-    size = (scaled_length(father.shape[-2], 1 / scale), scaled_length(father.shape[-1], 1 / scale))
-    return resize(father, size, 1 / scale).clamp(0, 1).mul(255).round().div(255)
+    size = scaled_size((father.shape[-2], father.shape[-1]), inverse(scale))
+    son = resize(father, size, inverse(scale)).clamp(0, 1)
+    return son.mul(255).round().div(255) if is_rounded else son
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
@@ -63,22 +73,27 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 class PairPool:
     """Father pyramids with their residuals, computed once; a crop is then one slice.
 
-    Each entry is (2C, H, W): the enlarged son minus 0.5, then father minus enlarged son.
+    Each entry is (2C, H, W): the enlarged son, centred, then father minus enlarged son.
     """
 
     def __init__(
         self,
         fathers: list[Tensor],
         *,
-        scale: float,
+        scale: Scale,
         unshuffle: int,
         crop_size: int,
         dtype: torch.dtype,
+        centre: float = 0.5,
+        is_rounded: bool = True,
     ) -> None:
         """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
         self.unshuffle = unshuffle
+        self._turns = dihedrals(scale)
         pairs = [
-            _pair(father, scale, unshuffle, dtype)
+            pair_of(father, scale, unshuffle=unshuffle, centre=centre, is_rounded=is_rounded).to(
+                dtype
+            )
             for image in fathers
             for father in _pyramid(image)
         ]
@@ -89,10 +104,10 @@ class PairPool:
         self._areas = list(accumulate(pair.shape[-2] * pair.shape[-1] for pair in self._pairs))
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw `count` crops, each under a random one of the 8 rotations and flips.
+        """Draw `count` crops, each under a random one of the rotations and flips.
 
         Returns (input, residual), both (count, C, crop_size, crop_size) in the pool's dtype.
-        Bicubic shrinking commutes with the 8, so transforming the pair is transforming the father.
+        Bicubic shrinking commutes with them, so transforming the pair is transforming the father.
         """
         draws = torch.rand(count, 4, generator=generator).tolist()
         inputs, residuals = torch.stack([self._crop(*draw) for draw in draws]).chunk(2, dim=1)
@@ -105,7 +120,12 @@ class PairPool:
             for at, side in ((y, pair.shape[-2]), (x, pair.shape[-1]))
         )
         crop = pair[:, top : top + self.crop_size, left : left + self.crop_size]
-        return dihedral(crop, int(turn * 8))
+        return dihedral(crop, self._turns[int(turn * len(self._turns))])
+
+
+def dihedrals(scale: Scale) -> tuple[int, ...]:
+    """Return the indices of the rotations and flips that shrinking by `scale` commutes with."""
+    return tuple(range(8)) if is_isotropic(scale) else (0, 2, 4, 6)  # those that keep the axes
 
 
 def dihedral(image: Tensor, index: int) -> Tensor:
@@ -123,13 +143,18 @@ def _pyramid(image: Tensor) -> list[Tensor]:
     """Return the image and its shrunken versions, (C, h, w) each."""
     height, width = image.shape[-2:]
     smaller = (
-        resize(image, (scaled_length(height, by), scaled_length(width, by)), by).clamp(0, 1)
-        for by in PYRAMID[1:]
+        resize(image, scaled_size((height, width), by), by).clamp(0, 1) for by in PYRAMID[1:]
     )
     return [image, *smaller]
 
 
-def _pair(father: Tensor, scale: float, unshuffle: int, dtype: torch.dtype) -> Tensor:
-    """Return (2C, H, W) of one father, padded to the unshuffle grid."""
-    enlarged = resize(shrink(father, scale), (father.shape[-2], father.shape[-1]), scale)
-    return pad_to_multiple(torch.cat([enlarged - 0.5, father - enlarged]), unshuffle).to(dtype)
+def pair_of(
+    father: Tensor, scale: Scale, *, unshuffle: int, centre: float, is_rounded: bool
+) -> Tensor:
+    """Return (2C, H, W) of one father: input and residual, padded to the unshuffle grid.
+
+    centre: what is taken from the input, so that it lies about zero.
+    """
+    son = shrink(father, scale, is_rounded=is_rounded)
+    enlarged = resize(son, (father.shape[-2], father.shape[-1]), scale)
+    return pad_to_multiple(torch.cat([enlarged - centre, father - enlarged]), unshuffle)

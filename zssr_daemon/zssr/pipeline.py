@@ -1,7 +1,7 @@
 """The pipeline: an image in, the enlarged image out (arXiv 1712.06087)."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,14 +9,16 @@ from torch import Tensor
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.fit import DivergedError
-from zssr_daemon.zssr.guard import Guard, psnr_db
-from zssr_daemon.zssr.infer import enlarge, step_size, tile_count
+from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
+from zssr_daemon.zssr.infer import enlarge, passes_per_tile, step_size, tile_count
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.pairs import regions
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
+from zssr_daemon.zssr.scale import area_ratio, power
+from zssr_daemon.zssr.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 
@@ -27,7 +29,9 @@ class SuperResolved:
 
     image: Tensor  # (C, H', W') float32, CPU, [0, 1]
     iterations: int  # of all fits, failed ones too
-    restarts: int  # refits the guard asked for
+    restarts: int  # refits the guard asked for, a cold fit after a warm one among them
+    is_warm: bool  # fitted from the given weights, not from chance
+    weights: Weights | None  # of the network; None with a fallback
     is_fallback: bool  # bicubic and back-projection only: no fit succeeded, or nothing to learn
     # The input rebuilt from its own shrunken version, both with back-projection, dB over all
     # channels; None where it tells nothing: no network, or no error beyond rounding.
@@ -43,26 +47,38 @@ class _Fitted:
     network: ResidualNet | None
     mse: float | None
     restarts: int
-    is_bf16: bool
+    attempt: Attempt | None = None
 
 
 def super_resolve(
-    image: Tensor, config: ZSSRConfig, *, device: torch.device | str, on_step: OnStep | None = None
+    image: Tensor,
+    config: ZSSRConfig,
+    *,
+    device: torch.device | str,
+    on_step: OnStep | None = None,
+    initial_weights: Weights | None = None,
 ) -> SuperResolved:
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step is called after every iteration and tile; what it raises ends the call and passes on.
-    The same image, config, device and thread count give the same bytes.
+    initial_weights: a fit of another image to start from, for config.warm_num_epochs iterations;
+    if that ends not clearly above bicubic, a fit from chance follows.
+    The same image, config, device, thread count and weights give the same bytes, unless seconds
+    are the budget.
     """
+    key = compatibility_key(config, image.shape[0])
     _check(image)
+    if initial_weights is not None and initial_weights.key != key:
+        raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
     planes = to_planes(image, config).to(device)
     parts = regions(planes, torch.Generator().manual_seed(config.seed))
     inference = inference_work(planes, config)
-    progress = Progress(on_step, fit_work(parts, config) + inference)
+    attempts = _attempts(config, planes.device, initial_weights)
+    progress = Progress(on_step, fit_work(parts, attempts[0].config) + inference)
     started_s = time.perf_counter()
     guard = Guard(parts, config)
-    fitted = _fit_guarded(parts, guard, config, progress)
+    fitted = _fit_guarded(parts, guard, attempts, progress)
     fitted_s = time.perf_counter()
     progress.leave_only(inference)
     enlarged = _apply_schedule(planes, fitted, config, progress)
@@ -71,6 +87,8 @@ def super_resolve(
         image=result,
         iterations=progress.iterations,
         restarts=fitted.restarts,
+        is_warm=fitted.attempt is not None and fitted.attempt.initial_weights is not None,
+        weights=None if fitted.network is None else Weights.of(fitted.network, key),
         is_fallback=fitted.network is None,
         psnr_network_db=None if fitted.mse is None else psnr_db(fitted.mse),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
@@ -99,7 +117,7 @@ def from_planes(planes: Tensor, channels: int, config: ZSSRConfig) -> Tensor:
 def inference_work(planes: Tensor, config: ZSSRConfig) -> float:
     """Return the arithmetic of the final inference in output pixels passed forward."""
     steps = range(1, config.scale_times + 1)
-    growth = sum(config.scale_factor ** (2 * step) for step in steps)
+    growth = sum(area_ratio(power(config.scale_factor, step)) for step in steps)
     count, _, height, width = planes.shape
     return float(count * height * width * growth * config.ensemble_size)
 
@@ -112,31 +130,46 @@ def _check(image: Tensor) -> None:
 
 
 def _fit_guarded(
-    parts: list[Tensor], guard: Guard, config: ZSSRConfig, progress: Progress
+    parts: list[Tensor], guard: Guard, attempts: list[Attempt], progress: Progress
 ) -> _Fitted:
     """Fit, and fit again more safely while the guard refuses the result."""
     if guard.is_flat:
-        return _Fitted(None, None, 0, False)
-    attempts = _attempts(config, parts[0].device)
+        return _Fitted(None, None, 0)
     for restarts, attempt in enumerate(attempts):
         if restarts > 0:
-            progress.add_work(fit_work(parts, config))
+            progress.add_work(fit_work(parts, attempt.config))
         try:
-            network, mse = fit_rounds(parts, guard, config, attempt, progress)
+            network, mse = fit_rounds(parts, guard, attempt, progress)
         except DivergedError:
             continue
-        return _Fitted(network, mse, restarts, attempt.is_bf16)
-    return _Fitted(None, None, len(attempts) - 1, False)
+        return _Fitted(network, mse, restarts, attempt)
+    return _Fitted(None, None, len(attempts) - 1)
 
 
-def _attempts(config: ZSSRConfig, device: torch.device) -> list[Attempt]:
-    """Return the fits to try in turn: as asked, half the rate with another seed, then fp32."""
+def _attempts(
+    config: ZSSRConfig, device: torch.device, initial_weights: Weights | None
+) -> list[Attempt]:
+    """Return the fits to try in turn.
+
+    From the given weights, if any; as asked; half the rate with another seed; then fp32.
+    """
     is_bf16 = is_bf16_wanted(config.precision, device)
-    return [
-        Attempt(lr=config.lr, seed=config.seed, is_bf16=is_bf16),
-        Attempt(lr=config.lr / 2, seed=config.seed + 1, is_bf16=is_bf16),
-        Attempt(lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
+    cold = [
+        Attempt(config=config, lr=config.lr, seed=config.seed, is_bf16=is_bf16),
+        Attempt(config=config, lr=config.lr / 2, seed=config.seed + 1, is_bf16=is_bf16),
+        Attempt(config=config, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
     ]
+    if initial_weights is None:
+        return cold
+    warm = Attempt(
+        config=replace(config, num_epochs=config.warm_num_epochs),
+        lr=config.lr,
+        seed=config.seed,
+        is_bf16=is_bf16,
+        initial_weights=initial_weights,
+        least_gain_db=LEAST_WARM_GAIN_DB,
+    )
+    return [warm, *cold]
 
 
 def _apply_schedule(
@@ -148,9 +181,9 @@ def _apply_schedule(
     """
     result = planes
     for step in range(1, config.scale_times + 1):
-        scale = config.scale_factor**step
+        scale = power(config.scale_factor, step)
         size = step_size(planes, scale)
-        if fitted.network is None:
+        if fitted.network is None or fitted.attempt is None:
             result = resize(planes, size, scale)
         else:
             tiles = tile_count(config, fitted.network.unshuffle, size)
@@ -159,8 +192,8 @@ def _apply_schedule(
                 fitted.network,
                 config,
                 size=size,
-                is_bf16=fitted.is_bf16,
-                on_tile=progress.tile_reporter(tiles, len(planes) * config.ensemble_size),
+                is_bf16=fitted.attempt.is_bf16,
+                on_tile=progress.tile_reporter(tiles, len(planes) * passes_per_tile(config)),
             )
         result = back_project(result, planes, scale, config.back_projections)
     return result

@@ -10,24 +10,27 @@ import math
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.scale import Scale, per_axis
 
-def resize(image: Tensor, out_size: tuple[int, int], scale: float) -> Tensor:
+
+def resize(image: Tensor, out_size: tuple[int, int], scale: Scale) -> Tensor:
     """Resize by cubic convolution (a = -0.5), widened by 1 / scale when shrinking.
 
     image: (C, H, W) or (N, C, H, W), float32, any C, range and device.
-    out_size: (height, width) in pixels, as `scaled_length` rounds it.
+    out_size: (height, width) in pixels, as `scaled_size` rounds it; scale: one, or (x, y).
     Returns the same rank, dtype and device; not clipped, so edges overshoot by up to 8 %.
     """
+    scale_x, scale_y = per_axis(scale)
     sizes = list(zip(image.shape[-2:], out_size, strict=True))
     if any(wanted in (1, given) for given, wanted in sizes):
         # The operator below (torch 2.14, CPU) copies a side whose length stays, whatever the
         # scale, and returns wrong values for an output one pixel wide.
-        rows = _resize_axis(image, -2, out_size[0], scale)
-        return _resize_axis(rows, -1, out_size[1], scale)
+        rows = _resize_axis(image, -2, out_size[0], scale_y)
+        return _resize_axis(rows, -1, out_size[1], scale_x)
     batch = image if image.dim() == 4 else image.unsqueeze(0)
     # F.interpolate accepts the scale or the size, not both; the operator under it takes both.
     resized: Tensor = torch.ops.aten._upsample_bicubic2d_aa(
-        batch, list(out_size), False, scale, scale
+        batch, list(out_size), False, scale_y, scale_x
     )
     return resized if image.dim() == 4 else resized.squeeze(0)
 

@@ -32,8 +32,35 @@ class Cosine:
         if iteration < warm_up:
             return self.peak * (iteration + 1) / warm_up
         done = (iteration - warm_up + 1) / max(1, self.iterations - warm_up)
-        floor = min(self.stop, self.peak)
-        return floor + (self.peak - floor) * 0.5 * (1 + math.cos(math.pi * done))
+        return _half_cosine(self.peak, self.stop, done)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCosine:
+    """The same curve over a share of the time, 0..1, instead of over iterations."""
+
+    peak: float
+    stop: float
+    share: Callable[[], float]
+
+    def __call__(self, iteration: int) -> float | None:  # noqa: ARG002 (the clock counts)
+        """Return the rate of now."""
+        share = self.share()
+        if share < WARM_UP:
+            return self.peak * share / WARM_UP
+        return _half_cosine(self.peak, self.stop, (share - WARM_UP) / (1 - WARM_UP))
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Stop another schedule when its time is over, after one iteration at the earliest."""
+
+    schedule: Schedule
+    share: Callable[[], float]  # of the time, 0..1
+
+    def __call__(self, iteration: int) -> float | None:
+        """Return the rate of `iteration`, None once the time is over."""
+        return None if iteration > 0 and self.share() >= 1 else self.schedule(iteration)
 
 
 @dataclass(slots=True)
@@ -44,19 +71,22 @@ class Plateau:
     stop: float
     decay: float
     ratio: float
-    window: int  # errors the line is fitted through
-    every: int  # iterations between two errors
+    span: int  # iterations the line is fitted over, and the least between two drops
+    every: int  # iterations between two decisions
+    reconstruct_every: int  # iterations between two errors
     reconstruct: Callable[[], float]  # mean squared error of the input rebuilt from its son
     _errors: list[float] = field(default_factory=list)
+    _last_drop: int = 0
 
     def __call__(self, iteration: int) -> float | None:
         """Return the rate of `iteration`, None once it is below `stop`."""
-        if iteration > 0 and iteration % self.every == 0:
+        if iteration > 0 and iteration % self.reconstruct_every == 0:
             self._errors.append(self.reconstruct())
-            recent = self._errors[-self.window :]
-            if len(recent) == self.window and is_stalled(recent, self.ratio):
+        if iteration % self.every == 0 and iteration - self._last_drop > self.span:
+            recent = self._errors[-(self.span // self.reconstruct_every) :]
+            if is_stalled(recent, self.ratio):
                 self.rate /= self.decay
-                self._errors.clear()  # judge the new rate by its own errors only
+                self._last_drop = iteration
         return self.rate if self.rate >= self.stop else None
 
 
@@ -70,3 +100,8 @@ def is_stalled(errors: list[float], ratio: float) -> bool:
     # Standard error of a least-squares slope: two degrees of freedom are spent on the line.
     standard_error = math.sqrt(float(residual @ residual) / (len(y) - 2) / float(x @ x))
     return -ratio * slope < standard_error
+
+
+def _half_cosine(peak: float, stop: float, done: float) -> float:
+    floor = min(stop, peak)
+    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * done))

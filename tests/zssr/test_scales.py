@@ -1,0 +1,120 @@
+"""Scales: any factor, and another one in x than in y."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from zssr_pictures import quick, texture
+
+from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedrals, shrink
+from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.scale import Scale, inverse, label, per_axis, power, ratio, scaled_size
+
+SIZE = (37, 45)  # of no scale a multiple
+
+
+def waves(size: tuple[int, int], scale: Scale, shift_px: tuple[float, float] = (0, 0)) -> Tensor:
+    """Sample smooth crossing waves at the pixel centres of a grid `scale` times as fine.
+
+    size: (height, width); shift_px: (x, y) in source pixels. Returns (3, height, width), [0, 1].
+    """
+    scale_x, scale_y = per_axis(scale)
+    y = (torch.arange(size[0], dtype=torch.float64) + 0.5) / scale_y - 0.5 + shift_px[1]
+    x = (torch.arange(size[1], dtype=torch.float64) + 0.5) / scale_x - 0.5 + shift_px[0]
+    across, down = x.expand(size[0], -1), y[:, None].expand(-1, size[1])
+    planes = [
+        torch.sin(2 * math.pi * (across * math.cos(turn) + down * math.sin(turn)) / 7)
+        for turn in (0.3, 1.2, 2.2)
+    ]
+    return (0.5 + 0.4 * torch.stack(planes)).float()
+
+
+def shift_px(result: Tensor, scale: Scale) -> tuple[float, float]:
+    """Return by how many source pixels (x, y) `result` is shifted, by least squares inside."""
+    size = (result.shape[-2], result.shape[-1])
+    step = 1e-2
+    plain = waves(size, scale)
+    slopes = [(waves(size, scale, shift) - plain) / step for shift in ((step, 0.0), (0.0, step))]
+    rim_x, rim_y = (math.ceil(5 * factor) for factor in per_axis(scale))
+    inner = (slice(None), slice(rim_y, -rim_y), slice(rim_x, -rim_x))
+    matrix = torch.stack([slope[inner].flatten() for slope in slopes], dim=1)
+    error = (result - plain)[inner].flatten()
+    x, y = torch.linalg.lstsq(matrix, error).solution.tolist()
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("scale", "times"),
+    [
+        (2.0, 1),
+        (3.0, 1),
+        (4.0, 1),
+        (8.0, 1),
+        (1.5, 1),
+        (2.0, 2),
+        (1.5, 2),
+        ((2.0, 3.0), 1),
+        ((1.5, 2.0), 1),
+        ((1.0, 2.0), 1),
+        ((1.3, 1.0), 2),
+    ],
+)
+def test_result_has_the_exact_size_and_lies_where_the_source_does(scale: Scale, times: int) -> None:
+    """Within 0.02 source pixels in x and y, whether or not the scale divides the sizes."""
+    config = quick(scale_factor=scale, scale_times=times, num_epochs=80, self_ensemble=True)
+    result = super_resolve(waves(SIZE, 1.0), config, device="cpu")
+    assert tuple(result.image.shape[1:]) == scaled_size(SIZE, config.total_scale)
+    assert max(map(abs, shift_px(result.image, config.total_scale))) < 0.02
+
+
+@pytest.mark.parametrize("scale", [(2.0, 3.0), (1.5, 1.0)])
+def test_a_fit_of_two_scales_beats_bicubic(scale: Scale) -> None:
+    """The network is used, not the fallback, on pictures with edges."""
+    config = quick(scale_factor=scale, num_epochs=100, rounds=2)
+    result = super_resolve(texture(40, 48), config, device="cpu")
+    assert not result.is_fallback
+    assert result.psnr_network_db is not None
+    assert result.psnr_bicubic_db is not None
+    assert result.psnr_network_db > result.psnr_bicubic_db
+
+
+def test_resizing_by_a_pair_is_resizing_each_axis() -> None:
+    """X is the width's scale, y the height's."""
+    image = texture(20, 30)
+    wide = resize(image, (20, 60), (2.0, 1.0))
+    expected = resize(wide, (60, 60), (1.0, 3.0))
+    torch.testing.assert_close(resize(image, (60, 60), (2.0, 3.0)), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("index", dihedrals((2.0, 4.0)))
+def test_shrinking_by_a_pair_commutes_with_its_transformations(index: int) -> None:
+    """Those that keep the axes; so pairs may be transformed instead of fathers."""
+    image = texture(32, 48)
+    turned = shrink(dihedral(image, index), (2.0, 4.0))
+    expected = dihedral(shrink(image, (2.0, 4.0)), index)
+    torch.testing.assert_close(turned, expected, rtol=0, atol=0.004)
+
+
+def test_crops_of_two_scales_are_never_turned_on_their_side() -> None:
+    """A ramp in x stays one in x: all 8 rotations and flips would exchange the scales."""
+    ramp = (torch.arange(40.0) / 40).expand(1, 40, 40)
+    pool = PairPool([ramp], scale=(2.0, 3.0), unshuffle=2, crop_size=8, dtype=torch.float32)
+    inputs, residuals = pool.sample(50, torch.Generator().manual_seed(0))
+    steps = (inputs + residuals).diff(dim=-2).abs().amax()
+    assert float(steps) < 1e-5
+
+
+def test_arithmetic_of_scales() -> None:
+    """Pairs stay pairs, equal factors become one number, and labels are short."""
+    assert (inverse(2.0), inverse((2.0, 4.0))) == (0.5, (0.5, 0.25))
+    assert (power(1.5, 2), power((2.0, 3.0), 2), power((2.0, 2.0), 2)) == (2.25, (4.0, 9.0), 4.0)
+    assert ratio((3.0, 2.0), to=(1.5, 1.0)) == 2.0
+    assert [label(scale) for scale in (2, 2.5, (2.0, 3.5), (3.0, 3.0))] == [
+        "2",
+        "2.5",
+        "2x3.5",
+        "3",
+    ]
+    assert scaled_size((3, 5), (2.0, 1.5)) == (5, 10)

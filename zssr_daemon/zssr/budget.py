@@ -1,0 +1,68 @@
+"""Budget: what a fit may spend, iterations or seconds."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zssr_daemon.zssr.config import ZSSRConfig
+
+UNLIMITED = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Tell how much of a fit is over, and where each of its rounds ends."""
+
+    iterations: int  # an estimate where seconds count
+    rounds: int
+    seconds: float | None  # None: iterations alone count
+    clock: Callable[[], float] = time.perf_counter
+    began_s: float = 0.0  # on that clock
+
+    @classmethod
+    def of(cls, config: ZSSRConfig, clock: Callable[[], float] = time.perf_counter) -> "Budget":
+        """Begin to spend what `config` grants."""
+        return cls(
+            iterations=config.num_epochs,
+            rounds=round_count(config),
+            seconds=config.fit_budget_s if config.budget == "seconds" else None,
+            clock=clock,
+            began_s=clock(),
+        )
+
+    def share(self, done: int) -> float:
+        """Return the share spent, 0..1, after `done` iterations."""
+        if self.seconds is None:
+            return done / self.iterations
+        return min(1.0, (self.clock() - self.began_s) / self.seconds)
+
+    def steps(self, done: int) -> int:
+        """Return how many iterations it will be, by what `done` of them took."""
+        if self.seconds is None:
+            return self.iterations
+        return max(done, math.ceil(done / max(self.share(done), 1e-6)))
+
+    def round_iterations(self, number: int) -> int:
+        """Return the most iterations of round `number`, which counts from 0."""
+        if self.seconds is not None:
+            return UNLIMITED
+        first, last = (self.iterations * mark // self.rounds for mark in (number, number + 1))
+        return last - first
+
+    def round_share(self, number: int) -> Callable[[], float] | None:
+        """Return what tells the share, 0..1, of round `number`, which begins now.
+
+        None where iterations count. A round that begins late ends in time all the same.
+        """
+        if self.seconds is None:
+            return None
+        begin_s = self.clock()
+        span_s = self.began_s + self.seconds * (number + 1) / self.rounds - begin_s
+        return lambda: 1.0 if span_s <= 0 else min(1.0, (self.clock() - begin_s) / span_s)
+
+
+def round_count(config: ZSSRConfig) -> int:
+    """Return how many rounds there are: at least one iteration each."""
+    is_timed = config.budget == "seconds"
+    return config.rounds if is_timed else min(config.rounds, config.num_epochs)
