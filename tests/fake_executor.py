@@ -29,6 +29,7 @@ def good(order: WorkOrder) -> list[Event]:
         iterations=1,
         restarts=0,
         is_fallback=False,
+        warm_start_sha256=None,
         psnr_network_db=30.0,
         psnr_bicubic_db=29.0,
         peak_memory_bytes=1,

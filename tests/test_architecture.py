@@ -56,10 +56,13 @@ ALLOWED: dict[str, set[str]] = {
         "images",
         "messages",
         "safe_open",
+        "weights_store",
         "zssr.config",
         "zssr.pipeline",
         "zssr.resize",
+        "zssr.weights",
     },
+    "weights_store": {"durable", "zssr.weights"},
     "worker": {"enlarge", "errors", "logs", "messages"},
     "executor": {"child", "logs", "messages", "placement", "worker"},
     # The supervisor's side: no pixels.

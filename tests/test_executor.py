@@ -60,6 +60,7 @@ def order_for(folder: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> W
         config=config,
         limits=LIMITS,
         keeps_metadata=True,
+        weights_folder=None,
     )
 
 

@@ -38,6 +38,7 @@ def report(psnr_db: float | None) -> WorkReport:
         iterations=4,
         restarts=0,
         is_fallback=True,
+        warm_start_sha256=None,
         psnr_network_db=psnr_db,
         psnr_bicubic_db=30.12345,
         peak_memory_bytes=5,

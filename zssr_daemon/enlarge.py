@@ -26,9 +26,11 @@ from zssr_daemon.messages import (
     WorkReport,
 )
 from zssr_daemon.safe_open import open_source
+from zssr_daemon.weights_store import WeightsStore
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.weights import compatibility_key
 
 # Where the stages begin and end in the fraction of the whole job; the fit and the inference
 # share their part by arithmetic, and take nearly all the time.
@@ -67,19 +69,27 @@ class Enlarger:
         run = _Run(order, report)
         with run.stage("decode"):
             source = _decode(order)
+        store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
+        initial = store.newest(_key(order, source)) if store else None
         with _out_of_memory_as_reason():
             result = super_resolve(
                 torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous(),
                 order.config,
                 device=self._device,
                 on_step=run.on_step,
+                initial_weights=initial,
             )
+        warm_start = initial.sha256 if initial and result.is_warm else None
         with run.stage("encode"):
-            sha256 = _write(order, source, result)
+            sha256 = _write(order, source, result, warm_start)
+        if store is not None and result.weights is not None:
+            store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
         run.seconds["infer"] = result.seconds["infer"]
         return WorkDone(
-            job_id=order.job_id, out_sha256=sha256, report=_work_report(result, run.seconds)
+            job_id=order.job_id,
+            out_sha256=sha256,
+            report=_work_report(result, run.seconds, warm_start),
         )
 
 
@@ -149,7 +159,13 @@ def _decode(order: WorkOrder) -> images.DecodedImage:
         os.close(fd)
 
 
-def _write(order: WorkOrder, source: images.DecodedImage, result: SuperResolved) -> str:
+def _key(order: WorkOrder, source: images.DecodedImage) -> str:
+    return compatibility_key(order.config, source.info.channels)
+
+
+def _write(
+    order: WorkOrder, source: images.DecodedImage, result: SuperResolved, warm_start: str | None
+) -> str:
     """Write the part, read it back, and return its SHA-256."""
     pixels = result.image.permute(1, 2, 0).numpy()
     height, width, channels = pixels.shape
@@ -162,7 +178,7 @@ def _write(order: WorkOrder, source: images.DecodedImage, result: SuperResolved)
             bit_depth=source.info.bit_depth,
             metadata=source.metadata,
             keep_metadata=order.keeps_metadata,
-            comments=_comments(order.config),
+            comments=_comments(order.config, warm_start),
         )
         os.lseek(part, 0, os.SEEK_SET)
         encode.verify(
@@ -190,15 +206,18 @@ def _enlarge_alpha(
     return enlarged[0].clamp(0, 1).numpy()
 
 
-def _comments(config: ZSSRConfig) -> dict[str, str]:
+def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
     """Say how the picture was made; no times, so that equal work gives equal bytes."""
+    parameters = dataclasses.asdict(config) | {"warm_start_sha256": warm_start}
     return {
         "Software": f"zssr_daemon {__version__}",
-        "zssr": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "zssr": json.dumps(parameters, sort_keys=True),
     }
 
 
-def _work_report(result: SuperResolved, seconds: dict[Stage, float]) -> WorkReport:
+def _work_report(
+    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None
+) -> WorkReport:
     _, height, width = result.image.shape
     return WorkReport(
         out_width=width,
@@ -207,6 +226,7 @@ def _work_report(result: SuperResolved, seconds: dict[Stage, float]) -> WorkRepo
         iterations=result.iterations,
         restarts=result.restarts,
         is_fallback=result.is_fallback,
+        warm_start_sha256=warm_start,
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

@@ -22,6 +22,7 @@ class WorkOrder:
     config: ZSSRConfig
     limits: ImageLimits
     keeps_metadata: bool
+    weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class WorkReport:
     iterations: int
     restarts: int
     is_fallback: bool
+    warm_start_sha256: str | None  # of the weights the fit began with; None began with chance
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     peak_memory_bytes: int  # of the whole process, since it began

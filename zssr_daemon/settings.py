@@ -125,6 +125,7 @@ class Worker(Table):
     devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
     processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    warm_start: Literal["off", "folder"] = "off"
     silent_after_s: float = Field(300.0, gt=0)
 
 

@@ -218,7 +218,16 @@ class Supervisor:
             config=self._settings.zssr,
             limits=image_limits(self._settings),
             keeps_metadata=self._settings.output.metadata == "keep",
+            weights_folder=self._weights_folder(job),
         )
+
+    def _weights_folder(self, job: Job) -> str | None:
+        """Name the place of what earlier jobs of the same sub-folder and settings learnt."""
+        if self._settings.worker.warm_start == "off":
+            return None
+        group = os.fsencode(os.path.dirname(job.src_rel)) + (job.settings_hash or "").encode()  # noqa: PTH120
+        name = hashlib.sha256(group).hexdigest()[:16]
+        return str(self._settings.folders.state / "weights" / name)
 
     # -- what workers say ---------------------------------------------------------------------
 

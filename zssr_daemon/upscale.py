@@ -96,4 +96,5 @@ def _order(image: Path, part: Path, settings: Settings) -> WorkOrder:
         config=settings.zssr,
         limits=image_limits(settings),
         keeps_metadata=settings.output.metadata == "keep",
+        weights_folder=None,
     )

@@ -1,5 +1,6 @@
 """The daemon as its users meet it: files dropped, files broken, results in their folders."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DATA, DaemonProcess, files, prepare
+from daemon_process import DATA, QUICK_ZSSR, DaemonProcess, files, prepare
 from PIL import Image
 
 pytestmark = pytest.mark.e2e
@@ -183,3 +184,27 @@ def test_two_steps_of_a_broken_factor_multiply(tmp_path: Path) -> None:
         assert daemon.exit_code() == 0
     with Image.open(tmp_path / "output" / "p_x2.25.png") as result:
         assert result.size == (47, 23)
+
+
+def test_warm_start_begins_with_what_the_folder_taught(tmp_path: Path) -> None:
+    """The second job starts from the first's weights, with fewer iterations, and says which."""
+    zssr = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 300\nwarm_num_epochs = 100")
+    inbox = prepare(tmp_path, zssr)
+    text = (tmp_path / "settings.toml").read_text()
+    (tmp_path / "settings.toml").write_text(
+        text.replace("[worker]", '[worker]\nwarm_start = "folder"')
+    )
+    shutil.copy(BUTTERFLY, inbox / "first.png")
+    with DaemonProcess(tmp_path) as daemon:
+        first = daemon.wait_for("job_done", image="first.png")
+        kept = [name.rsplit("-", 1)[1] for name in files(tmp_path / "state" / "weights")]
+        shutil.copy(BUTTERFLY, inbox / "second.png")
+        second = daemon.wait_for("job_done", image="second.png")
+        (inbox / "other").mkdir()
+        shutil.copy(BUTTERFLY, inbox / "other" / "third.png")
+        third = daemon.wait_for("job_done", image="other/third.png")
+    assert (first["warm_start_sha256"], first["iterations"], len(kept)) == (None, 300, 1)
+    assert (second["warm_start_sha256"], second["iterations"]) == (kept[0], 100)
+    assert (third["warm_start_sha256"], third["iterations"]) == (None, 300)
+    with Image.open(tmp_path / "output" / "second_x2.png") as result:
+        assert json.loads(result.info["zssr"])["warm_start_sha256"] == kept[0]
