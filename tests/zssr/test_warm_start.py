@@ -15,17 +15,23 @@ def fit(seed: int, weights: Weights | None = None) -> SuperResolved:
     return super_resolve(texture(48, 48, seed=seed), CONFIG, device="cpu", initial_weights=weights)
 
 
+@pytest.fixture(scope="module")
+def first() -> Weights:
+    """Return the weights of one picture, fitted once for all tests."""
+    weights = fit(1).weights
+    assert weights is not None
+    return weights
+
+
 def network_db(result: SuperResolved) -> float:
     """Return how well the network rebuilds its image."""
     assert result.psnr_network_db is not None
     return result.psnr_network_db
 
 
-def test_warm_fit_of_few_iterations_comes_close_to_a_cold_one_of_many() -> None:
+def test_warm_fit_of_few_iterations_comes_close_to_a_cold_one_of_many(first: Weights) -> None:
     """A tenth of the iterations, and far better than as few from chance."""
-    first = fit(1)
-    assert first.weights is not None
-    warm, cold = fit(2, first.weights), fit(2)
+    warm, cold = fit(2, first), fit(2)
     few = super_resolve(texture(48, 48, seed=2), quick(num_epochs=20), device="cpu")
     assert warm.is_warm
     assert not cold.is_warm
@@ -34,17 +40,12 @@ def test_warm_fit_of_few_iterations_comes_close_to_a_cold_one_of_many() -> None:
     assert network_db(warm) > network_db(cold) - 0.3
 
 
-def test_weights_that_do_not_help_cost_a_cold_fit_but_no_quality() -> None:
+def test_weights_that_do_not_help_cost_a_cold_fit_but_no_quality(first: Weights) -> None:
     """Not clearly above bicubic after the warm fit: the result is the cold fit's, bit for bit."""
-    first = fit(1)
-    assert first.weights is not None
     noise = torch.Generator().manual_seed(0)
     useless = Weights(
-        first.weights.key,
-        {
-            name: torch.randn(value.shape, generator=noise)
-            for name, value in first.weights.state.items()
-        },
+        first.key,
+        {name: torch.randn(value.shape, generator=noise) for name, value in first.state.items()},
     )
     saved, cold = fit(2, useless), fit(2)
     assert not saved.is_warm
@@ -52,40 +53,34 @@ def test_weights_that_do_not_help_cost_a_cold_fit_but_no_quality() -> None:
     assert torch.equal(saved.image, cold.image)
 
 
-def test_result_carries_weights_that_survive_their_bytes() -> None:
+def test_result_carries_weights_that_survive_their_bytes(first: Weights) -> None:
     """Saved, read and fitted on: the same bytes as without the detour."""
-    first = fit(1)
-    assert first.weights is not None
-    again = Weights.from_bytes(first.weights.to_bytes())
-    assert torch.equal(fit(2, first.weights).image, fit(2, again).image)
+    again = Weights.from_bytes(first.to_bytes())
+    assert torch.equal(fit(2, first).image, fit(2, again).image)
 
 
-def test_initial_weights_are_not_changed() -> None:
+def test_initial_weights_are_not_changed(first: Weights) -> None:
     """The caller may use them for the next image, too."""
-    first = fit(1)
-    assert first.weights is not None
-    before = first.weights.sha256
-    second = fit(2, first.weights)
-    assert first.weights.sha256 == before
+    before = first.sha256
+    second = fit(2, first)
+    assert first.sha256 == before
     assert second.weights is not None
     assert second.weights.sha256 != before
 
 
-def test_fallback_has_no_weights() -> None:
+def test_fallback_has_no_weights(first: Weights) -> None:
     """Nothing was learnt, so nothing is handed on; given weights do not change that."""
-    first = fit(1)
     flat = torch.full((3, 20, 20), 0.2)
-    result = super_resolve(flat, CONFIG, device="cpu", initial_weights=first.weights)
+    result = super_resolve(flat, CONFIG, device="cpu", initial_weights=first)
     assert result.is_fallback
     assert not result.is_warm
     assert result.weights is None
 
 
 @pytest.mark.slow
-def test_warm_fit_on_a_photograph_gains_over_bicubic() -> None:
+def test_warm_fit_on_a_photograph_gains_over_bicubic(first: Weights) -> None:
     """Even from weights of mere blobs, and never below the guard's line."""
     source, truth = load("butterfly_lr.png"), load("butterfly_hr.png")
-    first = fit(1)
-    result = super_resolve(source, CONFIG, device="cpu", initial_weights=first.weights)
+    result = super_resolve(source, CONFIG, device="cpu", initial_weights=first)
     assert psnr_db(result.image, truth) > 24.5
     assert not result.is_fallback

@@ -95,7 +95,8 @@ class ZSSRConfig:
     num_epochs: int = 4200
     # seconds: wall seconds of one fit, all rounds together; the cosine follows the clock.
     fit_budget_s: float = 10.0
-    # Most iterations of a fit that starts from given weights, all rounds together.
+    # Most iterations of a fit that starts from given weights, all rounds together; where seconds
+    # are the budget, it has as many of them as any other.
     warm_num_epochs: int = 1800
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
