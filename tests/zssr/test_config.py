@@ -40,6 +40,8 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("scale_factor", (2.0, float("nan"))),
         ("scale_factor", (2.0, 2.0, 2.0)),
         ("scale_times", 0),
+        ("max_pass_scale", 1.0),
+        ("alias_guard", "yes"),
         ("scale_times", 1.5),
         ("in_channels", 2),
         ("model_width", 0),
@@ -119,8 +121,9 @@ def test_ensemble_size_of_a_boolean_is_eight_or_one(value: Any, expected: int) -
 
 def test_x_and_y_scales_that_differ_leave_four_transformations() -> None:
     """A picture turned on its side would need the two scales exchanged."""
-    assert ZSSRConfig(scale_factor=(2.0, 3.0)).ensemble_size == 4
-    assert ZSSRConfig(scale_factor=(2.0, 3.0), self_ensemble=1).ensemble_size == 1
+    assert ZSSRConfig(scale_factor=(1.5, 2.0)).ensemble_size == 4
+    assert ZSSRConfig(scale_factor=(1.5, 2.0), self_ensemble=1).ensemble_size == 1
+    assert ZSSRConfig(scale_factor=(2.0, 3.0)).ensemble_size == 8  # passes of 2 by 2
 
 
 @pytest.mark.parametrize(

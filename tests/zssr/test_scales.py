@@ -10,7 +10,16 @@ from zssr_pictures import quick, texture
 from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedrals, shrink
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.resize import resize
-from zssr_daemon.zssr.scale import Scale, inverse, label, per_axis, power, ratio, scaled_size
+from zssr_daemon.zssr.scale import (
+    Scale,
+    inverse,
+    label,
+    passes,
+    per_axis,
+    power,
+    ratio,
+    scaled_size,
+)
 
 SIZE = (37, 45)  # of no scale a multiple
 
@@ -118,3 +127,38 @@ def test_arithmetic_of_scales() -> None:
         "3",
     ]
     assert scaled_size((3, 5), (2.0, 1.5)) == (5, 10)
+
+
+@pytest.mark.parametrize(
+    ("scale", "by", "expected"),
+    [
+        (1.5, 1.5, [(1.5, 1.5)]),
+        (2.0, 2.0, [(2.0, 2.0)]),
+        (3.0, 2.0, [(2.0, 1.5), (3.0, 3.0)]),
+        (4.0, 2.0, [(2.0, 2.0), (4.0, 4.0)]),
+        (5.0, 2.0, [(2.0, 1.25), (2.5, 2.5), (5.0, 5.0)]),
+        ((2.0, 3.0), 2.0, [(2.0, (1.0, 1.5)), ((2.0, 3.0), (2.0, 3.0))]),
+        ((1.0, 4.0), (1.0, 2.0), [((1.0, 2.0), (1.0, 2.0)), ((1.0, 4.0), (1.0, 4.0))]),
+    ],
+)
+def test_passes_end_at_the_scale_and_only_the_first_overshoots(
+    scale: Scale, by: Scale, expected: list[tuple[Scale, Scale]]
+) -> None:
+    """The overshoot is shrunk away, which makes it sharp."""
+    assert expected == passes(scale, by)
+
+
+def test_a_root_of_the_scale_takes_as_many_passes_as_its_power() -> None:
+    """Rounding errors do not add one."""
+    assert [len(passes(3.0, 3 ** (1 / count))) for count in (2, 3, 5, 7)] == [2, 3, 5, 7]
+
+
+def test_max_pass_scale_decides_the_networks_scale() -> None:
+    """Scale 3 in one pass of 3 is another picture than in two of 2."""
+    image = texture(24, 24)
+    two, one = (
+        super_resolve(image, quick(scale_factor=3.0, max_pass_scale=most), device="cpu").image
+        for most in (2.0, 3.0)
+    )
+    assert one.shape == two.shape
+    assert not torch.equal(one, two)

@@ -1,5 +1,7 @@
 """Tiles and ensemble: nothing shows of them in the result."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from zssr_pictures import quick, texture
@@ -24,7 +26,7 @@ def enlarge_with(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor
     """Return the result and the areas reported."""
     areas: list[int] = []
     network = loud_network(config, source.shape[0])
-    size = step_size(source, config.scale_factor)
+    size = step_size(source, config.network_scale)
     result = enlarge(source[None], network, config, size=size, is_bf16=False, on_tile=areas.append)
     assert tile_count(config, network.unshuffle, size) == len(areas)
     return result, areas
@@ -38,13 +40,9 @@ def enlarge_with(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor
 def test_tiled_equals_whole(scale: float, height: int, width: int, ensemble: int) -> None:
     """With a halo of the receptive radius, tiles change nothing, at edges and seams alike."""
     source = texture(height, width)
-    config = quick(scale_factor=scale, self_ensemble=ensemble)
-    whole, _ = enlarge_with(
-        quick(scale_factor=scale, self_ensemble=ensemble, patch_size=512), source
-    )
-    tiled, areas = enlarge_with(
-        quick(scale_factor=scale, self_ensemble=ensemble, patch_size=8), source
-    )
+    config = quick(scale_factor=scale, max_pass_scale=scale, self_ensemble=ensemble)
+    whole, _ = enlarge_with(replace(config, patch_size=512), source)
+    tiled, areas = enlarge_with(replace(config, patch_size=8), source)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
     assert config.output_size(width, height) == (whole.shape[-1], whole.shape[-2])
     assert sum(areas) >= height * width * scale

@@ -6,17 +6,19 @@ Standard library only: the supervisor reads it to predict sizes and never loads 
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from zssr_daemon.zssr.scale import Scale, is_isotropic, label, power, scaled_size
+from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, power, scaled_size
 
 Preset = Literal["fast", "balanced", "best", "paper"]
 
 # Differences from the defaults below, which are `balanced`.
 PRESETS: dict[str, dict[str, object]] = {
-    "fast": {"num_epochs": 900, "warm_num_epochs": 200, "rounds": 1},
+    "fast": {"num_epochs": 900, "warm_num_epochs": 200, "rounds": 2},
     "balanced": {},
     "best": {"num_epochs": 11000, "warm_num_epochs": 4700, "rounds": 4},
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
+        "max_pass_scale": 8.0,
+        "alias_guard": False,
         "augmentation": "affine",
         "son_rounding": False,
         "model_variant": "paper",
@@ -49,8 +51,11 @@ class ZSSRConfig:
     # width before height, each [1, 8] and not both 1.
     scale_factor: Scale = 2.0
     # Steps, 1..8: the fitted network is applied again to its own output, so the
-    # total is scale_factor ** scale_times. 2 steps of 2 beat 1 step of 4.
+    # total is scale_factor ** scale_times.
     scale_times: int = 1
+    # Most that one pass of the network enlarges, (1, 8]. A larger scale_factor takes several:
+    # at 3 the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
+    max_pass_scale: float = 2.0
 
     # Channels the network sees; auto = as many as the image has. 1 on RGB runs each channel
     # as a grey image; 3 on grey repeats it and averages the result.
@@ -108,7 +113,7 @@ class ZSSRConfig:
     crop_size: int = 32
     # Crops per iteration.
     batch_size: int = 4
-    # Fit, infer, let the result shrunk to half-way be a father too, fit on: 1..16 times.
+    # Fit, infer, let the result shrunk to three sizes be fathers too, fit on: 1..16 times.
     rounds: int = 3
 
     # Side of an inference tile without its halo, source pixels. Smaller = less memory.
@@ -120,6 +125,8 @@ class ZSSRConfig:
     # Corrections of each of the ensemble's images before they are reduced, 0..100. The paper's
     # way, worth nothing measurable; needs memory for as many whole results.
     ensemble_back_projections: int = 0
+    # Withhold the residual amid fine stripes that are false, folded from finer ones.
+    alias_guard: bool = True
     # Corrections after inference that make the result shrink back to the source, 0..100.
     back_projections: int = 8
 
@@ -140,7 +147,9 @@ class ZSSRConfig:
         self._check_choice("self_ensemble", (False, True, 1, 4, 8))
         self._check_choice("ensemble_reduce", ("mean", "median"))
         self._check_choice("precision", ("auto", "bf16", "fp32"))
+        self._check_choice("alias_guard", (False, True))
         self._check_scale()
+        self._check_above("max_pass_scale", 1, 8)
         self._check_above("fit_budget_s", 0, 1_000_000)
         self._check_above("lr", 0, 10)
         self._check_above("lr_stop", 0, 10)
@@ -181,6 +190,11 @@ class ZSSRConfig:
         return power(self.scale_factor, self.scale_times)
 
     @property
+    def network_scale(self) -> Scale:
+        """Enlargement of one pass of the network, the scale it is fitted for."""
+        return at_most(self.scale_factor, self.max_pass_scale)
+
+    @property
     def scale_label(self) -> str:
         """The total scale as text: 2, 1.5, or 2x3 for twice as wide and three times as high."""
         return label(self.total_scale)
@@ -192,7 +206,7 @@ class ZSSRConfig:
         A picture turned on its side has the two scales exchanged: not what was learnt.
         """
         wanted = 8 if self.self_ensemble is True else max(1, int(self.self_ensemble))
-        return wanted if is_isotropic(self.scale_factor) else min(wanted, 4)
+        return wanted if is_isotropic(self.network_scale) else min(wanted, 4)
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) in pixels of the result for a source of that size."""

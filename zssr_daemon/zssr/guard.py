@@ -32,7 +32,7 @@ class Guard:
 
     def __init__(self, parts: list[Tensor], config: ZSSRConfig) -> None:
         """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
-        self._scale = config.scale_factor
+        self._scale = config.network_scale
         self._times = config.back_projections
         self._parts = [part.unsqueeze(0) for part in parts]
         self._sons = [

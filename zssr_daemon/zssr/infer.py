@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
@@ -33,12 +34,14 @@ def enlarge(
     is_bf16: bool,
     on_tile: Callable[[int], None],
 ) -> Tensor:
-    """Enlarge by config.scale_factor: bicubic plus the self-ensembled residual.
+    """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
     source: (N, C, H, W) float32, [0, 1]; size: (height, width) of the result.
     Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels.
     """
-    enlarged = pad_to_multiple(resize(source, size, config.scale_factor), network.unshuffle)
+    enlarged = pad_to_multiple(resize(source, size, config.network_scale), network.unshuffle)
+
+    trusted = _trust_at(source, enlarged, config) if config.alias_guard else 1.0
 
     def add_residual(members: tuple[int, ...]) -> Tensor:
         residual = apply_tiled(
@@ -57,22 +60,28 @@ def enlarge(
             ),
             on_tile=on_tile,
         )
-        return residual.add_(enlarged)[..., : size[0], : size[1]]
+        return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
-    members = dihedrals(config.scale_factor)[: config.ensemble_size]
+    members = dihedrals(config.network_scale)[: config.ensemble_size]
     times = config.ensemble_back_projections
     if times == 0:
         return add_residual(members)
     results = [
-        back_project(add_residual((member,)), source, config.scale_factor, times)
+        back_project(add_residual((member,)), source, config.network_scale, times)
         for member in members
     ]
     return reduce_members(torch.stack(results), config.ensemble_reduce)
 
 
+def _trust_at(source: Tensor, enlarged: Tensor, config: ZSSRConfig) -> Tensor:
+    """Return the trust in the residual of `enlarged`, (N, 1, H', W')."""
+    size = (enlarged.shape[-2], enlarged.shape[-1])
+    return resize(trust(source), size, config.network_scale).clamp_(0, 1)
+
+
 def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
     """Return the side of a tile's core in output pixels, a multiple of `unshuffle`."""
-    return math.ceil(config.patch_size * mean(config.scale_factor) / unshuffle) * unshuffle
+    return math.ceil(config.patch_size * mean(config.network_scale) / unshuffle) * unshuffle
 
 
 def tile_count(config: ZSSRConfig, unshuffle: int, size: tuple[int, int]) -> int:

@@ -17,7 +17,7 @@ from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
-from zssr_daemon.zssr.scale import area_ratio, power
+from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product, ratio
 from zssr_daemon.zssr.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
@@ -114,10 +114,19 @@ def from_planes(planes: Tensor, channels: int, config: ZSSRConfig) -> Tensor:
     return planes.squeeze(0)
 
 
+def all_passes(config: ZSSRConfig) -> list[tuple[Scale, Scale]]:
+    """Return the passes of the network: (enlarged to, then shrunk to), relative to the source."""
+    starts = [power(config.scale_factor, number) for number in range(config.scale_times)]
+    return [
+        (product(start, reached), product(start, kept))
+        for start in starts
+        for reached, kept in passes(config.scale_factor, config.network_scale)
+    ]
+
+
 def inference_work(planes: Tensor, config: ZSSRConfig) -> float:
     """Return the arithmetic of the final inference in output pixels passed forward."""
-    steps = range(1, config.scale_times + 1)
-    growth = sum(area_ratio(power(config.scale_factor, step)) for step in steps)
+    growth = sum(area_ratio(reached) for reached, _ in all_passes(config))
     count, _, height, width = planes.shape
     return float(count * height * width * growth * config.ensemble_size)
 
@@ -180,11 +189,10 @@ def _apply_schedule(
     planes: (N, C, H, W); returns (N, C, H', W') float32 in [0, 1].
     """
     result = planes
-    for step in range(1, config.scale_times + 1):
-        scale = power(config.scale_factor, step)
-        size = step_size(planes, scale)
+    for reached, kept in all_passes(config):
+        size = step_size(planes, reached)
         if fitted.network is None or fitted.attempt is None:
-            result = resize(planes, size, scale)
+            result = resize(planes, size, reached)
         else:
             tiles = tile_count(config, fitted.network.unshuffle, size)
             result = enlarge(
@@ -195,5 +203,8 @@ def _apply_schedule(
                 is_bf16=fitted.attempt.is_bf16,
                 on_tile=progress.tile_reporter(tiles, len(planes) * passes_per_tile(config)),
             )
-        result = back_project(result, planes, scale, config.back_projections)
+        result = back_project(result, planes, reached, config.back_projections)
+        kept_size = step_size(planes, kept)
+        if kept_size != size:
+            result = resize(result, kept_size, ratio(kept, to=reached)).clamp(0, 1)
     return result

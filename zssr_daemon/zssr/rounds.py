@@ -1,7 +1,7 @@
-"""Rounds: fit, enlarge, take the result shrunk to half-way as a father too, fit on.
+"""Rounds: fit, enlarge, take the result shrunk part of the way as fathers too, fit on.
 
-The extra father is the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2)
-with the intermediate scale reached from above.
+The extra fathers are the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2)
+with the intermediate scales reached from above.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,15 @@ from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
 from zssr_daemon.zssr.pairs import PairPool, Pool
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.resize import resize
-from zssr_daemon.zssr.scale import area_ratio, half_way, ratio
+from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
 from zssr_daemon.zssr.schedule import Cosine, Plateau, Schedule, TimedCosine, Until
 from zssr_daemon.zssr.weights import Weights
 
 # Share of the learning rate in every round after the first, which starts from fitted weights.
-LATER_ROUNDS_RATE = 0.5
+LATER_ROUNDS_RATE = 0.7
+
+# Sizes of the extra fathers: 0 is the source, 1 the result, too unsure to learn from.
+INTERMEDIATE = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def fit_rounds(
 
     for number in range(budget.rounds):
         if number > 0:
-            fathers = parts + half_way_fathers(parts, network, config, attempt.is_bf16, progress)
+            fathers = parts + own_fathers(parts, network, config, attempt.is_bf16, progress)
         lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
         pool = new_pool(fathers, network, config, is_bf16=attempt.is_bf16)
         done += fit(
@@ -90,7 +93,7 @@ def new_pool(
     kind = AffinePool if config.augmentation == "affine" else PairPool
     return kind(
         fathers,
-        scale=config.scale_factor,
+        scale=config.network_scale,
         unshuffle=network.unshuffle,
         crop_size=config.crop_size,
         dtype=torch.bfloat16 if is_bf16 else torch.float32,
@@ -103,7 +106,7 @@ def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) ->
     """Return an unfitted network for parts like `part` (C, h, w), on its device."""
     network = ResidualNet(
         channels=part.shape[-3],
-        unshuffle=unshuffle_factor(config.scale_factor, config.model_variant),
+        unshuffle=unshuffle_factor(config.network_scale, config.model_variant),
         width=config.model_width,
         depth=config.model_depth,
         kernel_size=config.model_kernel_size,
@@ -136,16 +139,15 @@ def new_schedule(
     return schedule if share is None else Until(schedule, share)
 
 
-def half_way_fathers(
+def own_fathers(
     parts: list[Tensor],
     network: ResidualNet,
     config: ZSSRConfig,
     is_bf16: bool,
     progress: Progress,
 ) -> list[Tensor]:
-    """Return each part enlarged and shrunk back to the middle between 1 and the scale."""
-    scale = config.scale_factor
-    middle = half_way(scale)
+    """Return each part enlarged and shrunk back to sizes between it and the scale."""
+    scale = config.network_scale
     fathers = []
     for part in parts:
         source = part.unsqueeze(0)
@@ -161,8 +163,9 @@ def half_way_fathers(
             ),
         )
         result = back_project(enlarged, source, scale, config.back_projections)
-        father = resize(result, step_size(source, middle), ratio(middle, to=scale))
-        fathers.append(father.clamp(0, 1).squeeze(0))
+        for middle in (part_way(scale, share) for share in INTERMEDIATE):
+            father = resize(result, step_size(source, middle), ratio(middle, to=scale))
+            fathers.append(father.clamp(0, 1).squeeze(0))
     return fathers
 
 
@@ -173,7 +176,7 @@ def iteration_work(config: ZSSRConfig) -> float:
 
 def fit_work(parts: list[Tensor], config: ZSSRConfig) -> float:
     """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
-    area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.scale_factor)
+    area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
     enlargements = (round_count(config) - 1) * area * config.ensemble_size
     return config.num_epochs * iteration_work(config) + enlargements
 

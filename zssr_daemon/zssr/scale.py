@@ -40,9 +40,37 @@ def mean(scale: Scale) -> float:
     return scale if not isinstance(scale, tuple) else math.sqrt(area_ratio(scale))
 
 
-def half_way(scale: Scale) -> Scale:
-    """Return the middle between 1 and `scale`."""
-    return _simplest(*((1 + factor) / 2 for factor in per_axis(scale)))
+def product(scale: Scale, by: Scale) -> Scale:
+    """Return the scale of `scale` and `by` one after the other."""
+    return _simplest(*(a * b for a, b in zip(per_axis(scale), per_axis(by), strict=True)))
+
+
+def at_most(scale: Scale, most: float) -> Scale:
+    """Return `scale` with each axis limited to `most`."""
+    return _simplest(*(min(factor, most) for factor in per_axis(scale)))
+
+
+def passes(scale: Scale, by: Scale) -> list[tuple[Scale, Scale]]:
+    """Return the passes by `by` that reach `scale`: (enlarged to, then shrunk to) of each.
+
+    Scales are relative to the source. Each pass ends where passes by `by` alone lead to `scale`,
+    so only the first overshoots. by: `scale` limited by `at_most`.
+    """
+    x_y, each = per_axis(scale), per_axis(by)
+    # Twice a root of the scale may end a rounding error below it: no pass for that.
+    counts = [math.log(s) / math.log(b) - 1e-9 for s, b in zip(x_y, each, strict=True) if b > 1]
+    steps: list[tuple[Scale, Scale]] = []
+    start = (1.0, 1.0)
+    for left in reversed(range(math.ceil(max(counts)))):
+        reached = _simplest(start[0] * each[0], start[1] * each[1])
+        start = (max(1.0, x_y[0] / each[0] ** left), max(1.0, x_y[1] / each[1] ** left))
+        steps.append((reached, _simplest(*start)))
+    return steps
+
+
+def part_way(scale: Scale, share: float) -> Scale:
+    """Return what lies between 1 (share 0) and `scale` (share 1)."""
+    return _simplest(*(1 + (factor - 1) * share for factor in per_axis(scale)))
 
 
 def ratio(scale: Scale, to: Scale) -> Scale:

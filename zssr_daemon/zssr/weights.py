@@ -87,7 +87,7 @@ def compatibility_key(config: ZSSRConfig, channels: int) -> str:
     names = [field.name for field in fields(config) if field.name.startswith("model_")]
     values: dict[str, Any] = {name: getattr(config, name) for name in names}
     return json.dumps(
-        {"channels": channels, "scale_factor": config.scale_factor, **values}, sort_keys=True
+        {"channels": channels, "scale": config.network_scale, **values}, sort_keys=True
     )
 
 
