@@ -1,0 +1,65 @@
+"""Print the results of quality.py as the README's table, one row a set, scale and preset.
+
+python bench/table.py
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PRESETS = ("fast", "balanced", "best", "paper")
+HEADER = (
+    "set",
+    "preset",
+    "seeds",
+    "PSNR-Y, dB",
+    "SSIM",
+    "bicubic",
+    "back-projection",
+    "worst image above it",
+    "core s",
+)
+
+
+def main() -> None:
+    """Read every result, group the seeds, print."""
+    groups: dict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
+    for path in RESULTS.glob("quality_*.json"):
+        result = json.loads(path.read_text())
+        groups[result["set"], result["scale"], PRESETS.index(result["preset"])].append(result)
+    print("| " + " | ".join(HEADER) + " |")
+    print("|" + "---|" * len(HEADER))
+    for key in sorted(groups):
+        print("| " + " | ".join(_row(groups[key])) + " |")
+
+
+def _row(results: list[dict[str, Any]]) -> list[str]:
+    """Return one line: means over the seeds, and how far they lie apart."""
+    means = [result["mean"] for result in results]
+    psnrs = [each["psnr_db"] for each in means]
+    spread = f" ± {(max(psnrs) - min(psnrs)) / 2:.2f}" if len(psnrs) > 1 else ""
+    gains = [
+        (image["psnr_db"] - image["psnr_floor_db"], image["image"])
+        for result in results
+        for image in result["images"]
+    ]
+    worst, name = min(gains)
+    first = results[0]
+    return [
+        f"{first['set']} ×{first['scale']}",
+        f"`{first['preset']}`",
+        str(len(results)),
+        f"{mean(psnrs):.2f}{spread}",
+        f"{mean(each['ssim'] for each in means):.4f}",
+        f"{means[0]['psnr_bicubic_db']:.2f}",
+        f"{means[0]['psnr_floor_db']:.2f}",
+        f"{worst:+.2f} ({name})",
+        f"{mean(each.get('cpu_seconds', each['seconds']) for each in means):.0f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
