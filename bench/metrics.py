@@ -8,7 +8,12 @@ Plane = NDArray[np.float64]
 
 
 def luma(image: Image) -> Plane:
-    """Return Y of BT.601, 16..235, not rounded, (H, W), of an image (H, W, 3) uint8."""
+    """Return Y of BT.601, 16..235, not rounded, (H, W), of an image (H, W, 3) uint8.
+
+    Grey images (H, W) are compared as they are, 0..255: so did those who published the numbers.
+    """
+    if image.ndim == 2:
+        return image.astype(np.float64)
     weights = np.array([65.481, 128.553, 24.966]) / 255
     return 16 + image.astype(np.float64) @ weights
 

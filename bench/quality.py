@@ -108,7 +108,8 @@ def measure(
 
     Returns the row, and the weights of the fit.
     """
-    truth = np.asarray(Image.open(pair.truth).convert("RGB"))
+    with Image.open(pair.truth) as image:
+        truth = np.asarray(image if image.mode == "L" else image.convert("RGB"))
     source = to_tensor(Image.open(pair.source))
     border = round(max(per_axis(config.total_scale)))
     bicubic = resize(source, truth.shape[:2], config.total_scale)
@@ -117,13 +118,15 @@ def measure(
     result = super_resolve(source, config, device="cpu", initial_weights=initial_weights)
     seconds = time.perf_counter() - started_s
     cpu_seconds = time.process_time() - started_cpu_s  # steadier on a shared machine
-    picture = to_uint8(result.image)
+    picture, plain, held = (
+        to_uint8(image, is_grey=truth.ndim == 2) for image in (result.image, bicubic, floor)
+    )
     row = {
         "image": pair.truth.stem,
         "psnr_db": psnr_y_db(picture, truth, crop_border=border),
         "ssim": ssim_y(picture, truth, crop_border=border),
-        "psnr_bicubic_db": psnr_y_db(to_uint8(bicubic), truth, crop_border=border),
-        "psnr_floor_db": psnr_y_db(to_uint8(floor), truth, crop_border=border),
+        "psnr_bicubic_db": psnr_y_db(plain, truth, crop_border=border),
+        "psnr_floor_db": psnr_y_db(held, truth, crop_border=border),
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "iterations": result.iterations,
@@ -138,10 +141,10 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float().div(255)
 
 
-def to_uint8(image: torch.Tensor) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8 of (3, H, W) in about [0, 1]."""
+def to_uint8(image: torch.Tensor, *, is_grey: bool) -> NDArray[np.uint8]:
+    """Return (H, W, 3) uint8 of (3, H, W) in about [0, 1]; (H, W) of the first if grey."""
     pixels = image.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)
-    return np.asarray(pixels.numpy())
+    return np.asarray(pixels[..., 0].numpy() if is_grey else pixels.numpy())
 
 
 def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:

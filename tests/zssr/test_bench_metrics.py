@@ -14,6 +14,12 @@ def test_luma_runs_from_16_to_235() -> None:
     assert [16.0, pytest.approx(235.0, abs=0.01)] == luma(pixels)[0].tolist()
 
 
+def test_luma_of_a_grey_image_is_the_image() -> None:
+    """Set14's one grey picture would gain 1.3 dB by a detour over RGB, the mean 0.1."""
+    pixels = np.array([[0, 77, 255]], dtype=np.uint8)
+    assert luma(pixels).tolist() == [[0, 77, 255]]
+
+
 def test_psnr_of_a_known_error_inside_the_border() -> None:
     """A grey step of 10 levels is 10 * 219 / 255 of luma; the border does not count."""
     truth = np.full((20, 20, 3), 100, dtype=np.uint8)
