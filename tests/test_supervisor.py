@@ -465,7 +465,7 @@ class TestStartAndStop:
         daemon = make_daemon(silent)
         queue(daemon.ledger, daemon.settings)
         daemon.steps_until(lambda: daemon.executor.orders)
-        daemon.supervisor._shut_down()
+        daemon.supervisor._shut_down("signal")
         assert daemon.executor.is_cancelled
         job = daemon.ledger.newest()[0]
         assert (job.state, job.attempts) == (JobState.QUEUED, 0)

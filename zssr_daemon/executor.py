@@ -51,6 +51,9 @@ class Executor(Protocol):
     def has_room(self) -> bool:
         """Tell whether `submit` would start at once."""
 
+    def is_lost(self) -> bool:
+        """Tell whether no device can be used; the executor goes on trying."""
+
     def submit(self, order: WorkOrder) -> str:
         """Start an attempt; return the device it runs on."""
 
@@ -82,6 +85,10 @@ class LocalExecutor:
     def has_room(self) -> bool:
         """Tell whether some worker is ready and idle."""
         return any(slot.is_free for slot in self._slots)
+
+    def is_lost(self) -> bool:
+        """Tell whether every worker failed to start."""
+        return all(slot.child is None for slot in self._slots)
 
     def submit(self, order: WorkOrder) -> str:
         """Hand the order to a free worker; return its device."""

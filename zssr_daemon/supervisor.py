@@ -98,11 +98,19 @@ class Supervisor:
         Returns whether every job of this run came out well.
         """
         self._recover()
-        while not self._stops and not (is_once and self._is_drained()):
+        while (end := self._end_of_run(is_once=is_once)) is None:
             self.step(time.monotonic())
             self._sleep()
-        self._shut_down()
-        return not self._has_failures
+        self._shut_down(end)
+        return not self._has_failures and end != "device_lost"
+
+    def _end_of_run(self, *, is_once: bool) -> str | None:
+        """Say why the run is over, or None; a service waits for a device, `--once` does not."""
+        if self._stops:
+            return "signal"
+        if is_once and self._executor.is_lost():
+            return "device_lost"
+        return "drained" if is_once and self._is_drained() else None
 
     def step(self, now: float) -> None:
         """Do what is due at `now`, in seconds of the monotonic clock."""
@@ -154,8 +162,8 @@ class Supervisor:
             return False
         return True
 
-    def _shut_down(self) -> None:
-        self._log.info(Events.DAEMON_STOPPING, reason="signal" if self._stops else "drained")
+    def _shut_down(self, reason: str) -> None:
+        self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
         self._executor.cancel_all(is_urgent=lambda: self._stops > 1)
         for job in list(self._running.values()):

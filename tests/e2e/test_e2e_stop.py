@@ -124,3 +124,15 @@ def test_second_daemon_on_the_same_folders_is_turned_away(tmp_path: Path) -> Non
         assert "another zssr-daemon is running" in second.stderr
         daemon.send(signal.SIGTERM)
         assert daemon.exit_code() == 0
+
+
+def test_once_does_not_wait_for_a_device_that_is_not_there(tmp_path: Path) -> None:
+    """A cron job with a wrong device ends with exit code 1, and the image stays in the inbox."""
+    drop(prepare(tmp_path))
+    text = (tmp_path / "settings.toml").read_text()
+    (tmp_path / "settings.toml").write_text(text.replace('["cpu"]', '["cuda:99"]'))
+    with DaemonProcess(tmp_path, "--once") as daemon:
+        assert daemon.exit_code() == 1
+        assert daemon.wait_for("worker_restarted")["reason"] == "device_lost"
+        assert daemon.wait_for("daemon_stopping")["reason"] == "device_lost"
+    assert files(tmp_path / "inbox") == ["photo.png"]
