@@ -67,7 +67,8 @@ ALLOWED: dict[str, set[str]] = {
     "executor": {"child", "logs", "messages", "placement", "worker"},
     # The supervisor's side: no pixels.
     "ledger": {"errors", "identity", "jobs"},
-    "watcher": {"formats", "identity"},
+    "mounts": set(),
+    "watcher": {"formats", "identity", "mounts"},
     "intake": {
         "errors",
         "formats",
@@ -103,9 +104,11 @@ ALLOWED: dict[str, set[str]] = {
         "executor",
         "ledger",
         "logs",
+        "mounts",
         "placement",
         "settings",
         "supervisor",
+        "watcher",
     },
     "check": {"enlarge", "obstacle", "placement", "settings"},
     "upscale": {
@@ -132,7 +135,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "upscale",
     },
-    "__main__": {"cli"},
+    "__main__": {"cli", "errors", "logs"},
 }
 
 #: What the algorithm may import besides itself and the standard library.

@@ -4,11 +4,18 @@ import os
 import select
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from daemon_parts import DEPTH, HOSTILE_NAMES, deeply_nested, drop, identity_of, wait_until
 
-from zssr_daemon.watcher import Candidate, InboxObserver, InboxScan, SettleTracker
+from zssr_daemon.watcher import (
+    Candidate,
+    InboxObserver,
+    InboxScan,
+    SettleTracker,
+    is_told_of_changes,
+)
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
@@ -325,3 +332,11 @@ class TestInboxObserver:
         hints.observer.stop()
         assert not inner.is_alive()
         assert hints.observer.ensure_alive()
+
+
+@pytest.mark.parametrize(("polling", "expected"), [(True, False), (False, True), ("auto", True)])
+def test_setting_decides_whether_to_watch(
+    tmp_path: Path, polling: Literal["auto"] | bool, expected: bool
+) -> None:
+    """True scans only, false watches, auto looks at the file system, here a local one."""
+    assert is_told_of_changes(tmp_path, polling) is expected

@@ -1,11 +1,18 @@
 """The entry point: `zssr-daemon` and `python -m zssr_daemon`."""
 
+from zssr_daemon import logs
 from zssr_daemon.cli import app
+from zssr_daemon.errors import ZSSRError
+from zssr_daemon.logs import Events
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; what nobody foresaw is logged, and ends with exit code 70."""
+    try:
+        app()
+    except Exception as error:  # the process boundary: the log must tell why it ended
+        logs.get_logger().critical(Events.INTERNAL_ERROR, exc_info=True)
+        raise SystemExit(ZSSRError.exit_code) from error
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from zssr_daemon.console import ProgressBoard
 from zssr_daemon.executor import LocalExecutor
 from zssr_daemon.ledger import Ledger, LedgerLock
 from zssr_daemon.logs import Events, LogSettings
+from zssr_daemon.mounts import filesystem_type
 from zssr_daemon.placement import placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
 from zssr_daemon.supervisor import Supervisor
+from zssr_daemon.watcher import is_told_of_changes
 
 
 def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, console: Console) -> bool:
@@ -41,6 +43,10 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             version=__version__,
             settings=str(settings_file),
             folders={name: str(path) for name, path in settings.folders.by_name().items()},
+            filesystem=filesystem_type(settings.folders.inbox),
+            watch="events"
+            if is_told_of_changes(settings.folders.inbox, settings.watch.polling)
+            else "scan",
             devices=[f"{place.device} ({place.threads} threads)" for place in places],
         )
         for name in unknown_environment_names():

@@ -20,7 +20,13 @@ from zssr_daemon.ledger import Ledger
 from zssr_daemon.probe import ProbeRequest, ProbeResult
 from zssr_daemon.prober import Prober
 from zssr_daemon.settings import Settings
-from zssr_daemon.watcher import Candidate, InboxObserver, InboxScan, SettleTracker
+from zssr_daemon.watcher import (
+    Candidate,
+    InboxObserver,
+    InboxScan,
+    SettleTracker,
+    is_told_of_changes,
+)
 
 #: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
 _SCAN_GAP_S = 0.1
@@ -70,9 +76,9 @@ class Intake:
         self._hinted = threading.Event()
         self._on_hint = on_hint
         self._observer = (
-            None
-            if watch.polling
-            else InboxObserver(self._inbox, is_recursive=watch.recursive, on_hint=self._hint)
+            InboxObserver(self._inbox, is_recursive=watch.recursive, on_hint=self._hint)
+            if is_told_of_changes(self._inbox, watch.polling)
+            else None
         )
         self._next_scan = self._scan_allowed = 0.0
         self.scans = 0  # completed so far

@@ -28,6 +28,7 @@ class Events(StrEnum):
     DAEMON_STOPPED = "daemon_stopped"
     DISPOSAL_DELAYED = "disposal_delayed"
     FILE_IGNORED = "file_ignored"
+    INTERNAL_ERROR = "internal_error"
     JOB_QUEUED = "job_queued"
     JOB_STARTED = "job_started"
     JOB_PROGRESS = "job_progress"

@@ -75,7 +75,7 @@ class Watch(Table):
     scan_interval_s: float = Field(15.0, ge=0.1)
     stable_after_s: float = Field(5.0, ge=0.0)
     unreadable_after_s: float = Field(20.0, ge=0.0)
-    polling: bool = False
+    polling: Literal["auto"] | bool = "auto"
     ignore: tuple[str, ...] = ()
 
 

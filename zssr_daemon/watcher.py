@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
@@ -18,6 +19,7 @@ from watchdog.observers.api import BaseObserver
 
 from zssr_daemon.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_image
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.mounts import filesystem_type, tells_of_changes
 
 #: Temporary and system files, by name; `[watch] ignore` adds to these.
 IGNORED_NAMES = (
@@ -184,6 +186,13 @@ class SettleTracker:
     def next_due(self) -> float | None:
         """Return when the next look is due."""
         return min((file.due for file in self._files.values()), default=None)
+
+
+def is_told_of_changes(inbox: Path, polling: Literal["auto"] | bool) -> bool:
+    """Tell whether to watch the inbox beside scanning it; `polling` is the setting."""
+    if polling == "auto":
+        return tells_of_changes(filesystem_type(inbox))
+    return not polling
 
 
 class InboxObserver:
