@@ -430,10 +430,22 @@ class TestPauses:
         daemon.steps_until(lambda: daemon.files().get("archive") == ["a.png"])
         assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
         assert len(daemon.executor.orders) == 1
+        done = told(log, "job_done")
+        assert [(line["output"], line["recovered"]) for line in done] == [("a_x2.png", True)]
 
 
 class TestStartAndStop:
     """What one process leaves, the next goes on with."""
+
+    def test_end_that_a_crash_kept_from_the_log(self, make_daemon: Bench, log: list[Any]) -> None:
+        """Whoever reads the log for a job's end finds it, though the daemon died before it."""
+        daemon = make_daemon()
+        job = queue(daemon.ledger, daemon.settings)
+        daemon.ledger.fail(job.id, now=0.0, reason="corrupt", message="broken")
+        successor = make_daemon()
+        assert successor.supervisor.run(is_once=True)
+        assert [line["reason"] for line in told(log, "job_failed")] == ["corrupt"]
+        assert successor.files() == {"failed": ["a.png", "a.png.error.json"]}
 
     def test_running_job_of_a_dead_daemon(self, make_daemon: Bench) -> None:
         """Its attempt stays counted, its part is removed, and it is done."""

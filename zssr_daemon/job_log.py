@@ -78,17 +78,12 @@ class JobLog:
         keys["fallback"] = keys.pop("is_fallback")
         for name in ("psnr_network_db", "psnr_bicubic_db"):
             keys[name] = _number(keys[name], digits=3)
-        self._info(
-            Events.JOB_DONE,
-            job,
-            output=names.printable(job.out_rel or ""),
-            preset=config.preset,
-            scale=config.total_scale,
-            sha256=job.sha256,
-            out_sha256=job.out_sha256,
-            disposal=job.disposal,
-            **keys,
-        )
+        keys |= {"preset": config.preset, "scale": config.total_scale}
+        self._info(Events.JOB_DONE, job, **_output_keys(job), **keys)
+
+    def recovered(self, job: Job) -> None:
+        """Tell of a job whose output an interruption found finished; its report is lost."""
+        self._info(Events.JOB_DONE, job, **_output_keys(job), recovered=True)
 
     def failed(self, job: Job) -> None:
         """Tell that a job ended without an output."""
@@ -107,6 +102,15 @@ class JobLog:
 
     def _info(self, event: Events, job: Job, **keys: Any) -> None:
         self._log.info(event, **_job_keys(job), **keys)
+
+
+def _output_keys(job: Job) -> dict[str, Any]:
+    return {
+        "output": names.printable(job.out_rel or ""),
+        "sha256": job.sha256,
+        "out_sha256": job.out_sha256,
+        "disposal": job.disposal,
+    }
 
 
 def _number(value: float | None, *, digits: int | None = None) -> float | None:

@@ -76,10 +76,11 @@ class Publisher:
         with suppress(OSError):  # what cannot be removed now, is at the next start
             self._part(job).unlink(missing_ok=True)
 
-    def finish(self, job: Job) -> None:
+    def finish(self, job: Job) -> Job:
         """Bring a job to its end that was interrupted between its output's name and `done`.
 
-        Where neither name nor part holds the output, the job is queued again.
+        Where neither name nor part holds the output, the job is queued again. Returns the job
+        as it is then.
         """
         assert job.out_rel is not None and job.out_sha256 is not None
         final = self._folders.output / job.out_rel
@@ -87,11 +88,10 @@ class Publisher:
         if _has_hash(final, job.out_sha256):
             durable.fsync_folder(final.parent)
             self.discard_part(job)
-            self._ledger.done(job.id, now=time.time())
-        elif _has_hash(part, job.out_sha256):
-            self._link(job, part, job.out_sha256)
-        else:
-            self._ledger.requeue(job.id)
+            return self._ledger.done(job.id, now=time.time())
+        if _has_hash(part, job.out_sha256):
+            return self._link(job, part, job.out_sha256)
+        return self._ledger.requeue(job.id)
 
     def remove_stale_parts(self) -> None:
         """Remove what attempts of an earlier process left; called while none is running."""

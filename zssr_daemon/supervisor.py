@@ -171,6 +171,8 @@ class Supervisor:
 
     def _recover(self) -> None:
         with self._pausing():
+            for job in self._ledger.undisposed():  # the crash may have kept its end from the log
+                self._tell_end(self._dispose(job))
             self._finish_interrupted()
             if self._pause is None:
                 self._publisher.remove_stale_parts()
@@ -181,8 +183,17 @@ class Supervisor:
         """Finish what a crash, or a fault of a disk, left between two states."""
         for job in self._ledger.in_state(JobState.PUBLISHING):
             with self._blaming(job):
-                self._publisher.finish(job)
+                finished = self._publisher.finish(job)
+                if finished.state is JobState.DONE:
+                    self._tell_end(self._dispose(finished))
         self._dispose_pending()
+
+    def _tell_end(self, job: Job) -> None:
+        """Log the end of a job that an interruption kept from the log; a line may repeat."""
+        if job.state is JobState.DONE:
+            self._job_log.recovered(job)
+        else:
+            self._job_log.failed(job)
 
     # -- files and jobs -----------------------------------------------------------------------
 
