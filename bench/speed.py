@@ -30,7 +30,7 @@ from bench.quality import to_tensor
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.fit import clip_gradients, new_optimiser
 from zssr_daemon.zssr.guard import Guard
-from zssr_daemon.zssr.pairs import regions
+from zssr_daemon.zssr.regions import regions
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.rounds import new_network, new_pool

@@ -4,8 +4,7 @@ import pytest
 import torch
 from zssr_pictures import load, texture
 
-from zssr_daemon.zssr import pairs
-from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedral_inverse, regions, shrink
+from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedral_inverse, shrink
 from zssr_daemon.zssr.resize import resize
 
 
@@ -72,21 +71,6 @@ def test_images_smaller_than_the_crop_give_smaller_crops(
     )
     side = min(32, -(-min(height, width) // 2) * 2)
     assert (3, 3, side, side) == tuple(inputs.shape) == tuple(residuals.shape)
-
-
-@pytest.mark.parametrize("size", [(1500, 1100), (2, 400_000), (700_000, 1)])
-def test_regions_of_a_large_image_are_bounded(size: tuple[int, int]) -> None:
-    """A fit looks at no more than MAX_SOURCE_PIXELS, whatever the shape."""
-    parts = regions(torch.zeros(1, 1, *size), torch.Generator().manual_seed(0))
-    assert sum(part.numel() for part in parts) > pairs.MAX_SOURCE_PIXELS // 2
-    assert sum(part.numel() for part in parts) <= pairs.MAX_SOURCE_PIXELS
-
-
-def test_regions_of_a_small_image_are_the_image() -> None:
-    """Each plane whole."""
-    planes = torch.rand(3, 1, 20, 30)
-    parts = regions(planes, torch.Generator().manual_seed(0))
-    assert all(torch.equal(plane, part) for plane, part in zip(planes, parts, strict=True))
 
 
 def test_input_is_the_enlarged_son() -> None:

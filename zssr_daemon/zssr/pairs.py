@@ -15,34 +15,6 @@ from zssr_daemon.zssr.scale import Scale, inverse, is_isotropic, scaled_size
 # in proportion to their squared scale, as in the paper.
 PYRAMID = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
-# Above this many source pixels the fathers come from random regions, which bounds the time and
-# the memory of a fit whatever the image.
-MAX_SOURCE_PIXELS = 2**18
-REGION_SIDE = 128
-
-
-def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
-    """Return the parts of the image that a fit looks at.
-
-    planes: (N, C, H, W). Returns tensors (C, h, w), views of it: each plane whole if it is
-    small, else as many random regions as MAX_SOURCE_PIXELS holds.
-    """
-    height, width = planes.shape[-2:]
-    if height * width <= MAX_SOURCE_PIXELS:
-        return list(planes)
-    region_h = min(height, REGION_SIDE)
-    region_w = min(width, REGION_SIDE**2 // region_h)
-    region_h = min(height, REGION_SIDE**2 // region_w)
-    count = MAX_SOURCE_PIXELS // (region_h * region_w)
-    corners = torch.rand(count, 2, generator=generator).tolist()
-    return [
-        plane[:, top : top + region_h, left : left + region_w]
-        for plane in planes
-        for top, left in (
-            (int(y * (height - region_h + 1)), int(x * (width - region_w + 1))) for y, x in corners
-        )
-    ]
-
 
 class Pool(Protocol):
     """Where a fit gets its pairs."""

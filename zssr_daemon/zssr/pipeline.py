@@ -12,9 +12,9 @@ from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
 from zssr_daemon.zssr.infer import enlarge, passes_per_tile, step_size, tile_count
 from zssr_daemon.zssr.network import ResidualNet
-from zssr_daemon.zssr.pairs import regions
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
+from zssr_daemon.zssr.regions import regions
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
 from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product, ratio
