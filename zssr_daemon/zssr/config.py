@@ -14,7 +14,7 @@ Preset = Literal["fast", "balanced", "best", "paper"]
 PRESETS: dict[str, dict[str, object]] = {
     "fast": {"num_epochs": 900, "warm_num_epochs": 200, "rounds": 2},
     "balanced": {},
-    "best": {"num_epochs": 15000, "warm_num_epochs": 6400, "rounds": 4},
+    "best": {"num_epochs": 11000, "warm_num_epochs": 4700, "rounds": 4},
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
         "max_pass_scale": 8.0,
