@@ -208,7 +208,7 @@ def test_two_new_names_of_a_file_are_one_job(gate: Gate, ledger: Ledger, inbox: 
     os.link(inbox / "a.png", inbox / "b.png")
     gate.steps_until_outcomes(1)
     gate.steps_until_scans(3)
-    assert ledger.counts()[JobState.QUEUED] == 1
+    assert ledger.count(JobState.QUEUED) == 1
 
 
 def test_rewriting_in_the_queue_begins_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:

@@ -49,7 +49,7 @@ class Daemon:
 
     def counts(self) -> dict[str, int]:
         """Count the jobs by state, leaving out states without any."""
-        return {str(state): count for state, count in self.ledger.counts().items() if count}
+        return {str(state): count for state in JobState if (count := self.ledger.count(state))}
 
     def files(self) -> dict[str, list[str]]:
         """List the files of the folders that hold any."""

@@ -20,7 +20,7 @@ from zssr_daemon.errors import JobError, SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits
 from zssr_daemon.job_log import JobLog
-from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
 from zssr_daemon.messages import (
@@ -126,7 +126,7 @@ class Supervisor:
                 self._dispose_pending()
             self._claim()
         if self._board is not None:
-            self._board.queue(self._ledger.counts()[JobState.QUEUED])
+            self._board.queue(self._ledger.count(JobState.QUEUED))
 
     def request_stop(self) -> None:
         """End the loop after this tick; asked twice, do not wait for the workers' steps."""
@@ -152,9 +152,7 @@ class Supervisor:
 
     def _is_drained(self) -> bool:
         """Tell whether nothing is left to do, by a scan made after the last job ended."""
-        counts = self._ledger.counts()
-        live = counts[JobState.QUEUED] + counts[JobState.RUNNING] + counts[JobState.PUBLISHING]
-        if live or self._pause or not self._intake.is_settled:
+        if self._ledger.count(*LIVE_STATES) or self._pause or not self._intake.is_settled:
             self._scans_while_busy = self._intake.scans
             return False
         if self._intake.scans == self._scans_while_busy:
