@@ -42,6 +42,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("scale_times", 0),
         ("max_pass_scale", 1.0),
         ("alias_guard", "yes"),
+        ("faint_residual", -0.1),
         ("scale_times", 1.5),
         ("in_channels", 2),
         ("model_width", 0),

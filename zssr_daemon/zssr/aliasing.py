@@ -5,17 +5,15 @@ image cannot show that, so the network sharpens the false pattern: there the res
 Where noise drowns everything else it is withheld too: there is nothing to sharpen.
 """
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
+from zssr_daemon.zssr.local_mean import local_mean
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import scaled_size
 
 # Frequency bands by what survives shrinking, relative to the source: fine is lost at FINE,
 # middle is lost between the two.
 FINE, MIDDLE = 0.7, 0.35
-WINDOW = 25  # source pixels that a local mean covers: smaller ones misjudge single edges
 
 # Fine over middle energy: natural edges have 0.3 to 1, aliased stripes above 2.
 LEAST_RATIO, SURE_RATIO = 1.2, 2.0
@@ -33,9 +31,9 @@ def trust(source: Tensor) -> Tensor:
     grey = source.mean(dim=1, keepdim=True)
     without_fine, without_middle = _soften(grey, FINE), _soften(grey, MIDDLE)
     fine = grey - without_fine
-    energy = _local_mean(fine.square())
-    ratio = energy / (_local_mean((without_fine - without_middle).square()) + QUANTISATION)
-    kurtosis = _local_mean(fine**4) / (energy.square() + QUANTISATION**2)
+    energy = local_mean(fine.square())
+    ratio = energy / (local_mean((without_fine - without_middle).square()) + QUANTISATION)
+    kurtosis = local_mean(fine**4) / (energy.square() + QUANTISATION**2)
     waviness = ((MOST_KURTOSIS - kurtosis) / (MOST_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
     return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - LEAST_RATIO)).clamp(0, 1)
 
@@ -44,13 +42,3 @@ def _soften(image: Tensor, by: float) -> Tensor:
     """Return `image` shrunk by `by` and enlarged to its size again."""
     size = (image.shape[-2], image.shape[-1])
     return resize(resize(image, scaled_size(size, by), by), size, 1 / by)
-
-
-def _local_mean(image: Tensor) -> Tensor:
-    """Return the mean over a window around each pixel, cut at the border."""
-    reach = WINDOW // 2
-    for window, padding in (((WINDOW, 1), (reach, 0)), ((1, WINDOW), (0, reach))):
-        image = functional.avg_pool2d(
-            image, window, stride=1, padding=padding, count_include_pad=False
-        )
-    return torch.as_tensor(image)

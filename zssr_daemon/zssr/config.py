@@ -19,6 +19,7 @@ PRESETS: dict[str, dict[str, object]] = {
     "paper": {
         "max_pass_scale": 8.0,
         "alias_guard": False,
+        "faint_residual": 0.0,
         "augmentation": "affine",
         "son_rounding": False,
         "model_variant": "paper",
@@ -127,6 +128,10 @@ class ZSSRConfig:
     ensemble_back_projections: int = 0
     # Withhold the residual amid fine stripes that are false, folded from finer ones.
     alias_guard: bool = True
+    # Withhold half of a residual this weak, more of weaker ones: noise, sharpened. Levels of 255
+    # for a source with both black and white, in proportion less with less contrast, 0..255;
+    # 0 adds all.
+    faint_residual: float = 1.5
     # Corrections after inference that make the result shrink back to the source, 0..100.
     back_projections: int = 8
 
@@ -161,6 +166,7 @@ class ZSSRConfig:
         self._check_whole("model_kernel_size", 1, 9)
         self._check_from("adam_beta2", 0, 0.999_999)
         self._check_from("max_gradient_norm", 0, 1000)
+        self._check_from("faint_residual", 0, 255)
         self._check_whole("reconstruct_step", 1, 100_000)
         self._check_whole("lr_decay_range", 3 * self.reconstruct_step, 1_000_000)
         self._check_whole("lr_decay_step", 1, 100_000)

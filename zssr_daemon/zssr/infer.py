@@ -10,6 +10,7 @@ from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
+from zssr_daemon.zssr.faint import credit
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
 from zssr_daemon.zssr.resize import resize
@@ -60,6 +61,8 @@ def enlarge(
             ),
             on_tile=on_tile,
         )
+        if config.faint_residual > 0:
+            residual.mul_(credit(residual, source, config.faint_residual))
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
     members = dihedrals(config.network_scale)[: config.ensemble_size]

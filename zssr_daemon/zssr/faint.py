@@ -1,0 +1,25 @@
+"""Faintness: where a residual is too weak to be told from noise.
+
+Noise is weaker in an enlarged son than in the source, so a network learns nothing of it, takes
+the source's noise for detail and sharpens it. What it adds to real detail is far stronger.
+"""
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.local_mean import local_mean
+
+_LEAST_ENERGY = 1e-14  # keeps 0 / 0 away where nothing at all is added
+
+
+def credit(residual: Tensor, source: Tensor, faint_levels: float) -> Tensor:
+    """Return (N, 1, H, W) float32, the share of `residual` to add: near 1 where it is strong.
+
+    residual: (N, C, H, W) float32, for an image in [0, 1]; source: (N, C, h, w) in [0, 1].
+    faint_levels: the strength that half is added of, in 8-bit levels of a source that has both
+    black and white; one of less contrast holds less noise, and it falls in proportion.
+    """
+    span = source.amax(dim=(1, 2, 3), keepdim=True) - source.amin(dim=(1, 2, 3), keepdim=True)
+    energy = local_mean(residual.square().mean(dim=1, keepdim=True))
+    faint_energy = (faint_levels / 255 * span).square()
+    return torch.as_tensor(energy / (energy + faint_energy + _LEAST_ENERGY))
