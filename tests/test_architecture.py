@@ -66,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "worker": {"enlarge", "errors", "logs", "messages"},
     "executor": {"child", "logs", "messages", "placement", "worker"},
     # The supervisor's side: no pixels.
-    "ledger": {"errors", "identity", "jobs"},
+    "ledger": {"durable", "errors", "identity", "jobs"},
     "mounts": set(),
     "watcher": {"formats", "identity", "mounts"},
     "intake": {

@@ -213,14 +213,65 @@ def test_lists_and_counts(ledger: Ledger) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all" * 50, b"SQLite format 3\0junk"])
-@pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])
-def test_damaged_ledger_is_refused(tmp_path: Path, content: bytes, opener: object) -> None:
-    """The message names the file and the cure."""
+DAMAGED = [b"this is no database at all" * 50, b"SQLite format 3\0junk"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_ledger_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    """The message names the file and the cure, and the file stays for the daemon to judge."""
     (tmp_path / LEDGER_NAME).write_bytes(content)
-    assert callable(opener)
     with pytest.raises(SettingsError, match=r"ledger\.sqlite3: not a usable ledger.*move it away"):
-        opener(tmp_path)
+        Ledger.open_to_read(tmp_path)
+    assert (tmp_path / LEDGER_NAME).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_ledger_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    """It is kept as it was under a new name, and an empty ledger begins."""
+    (tmp_path / LEDGER_NAME).write_bytes(content)
+    ledger = Ledger.open(tmp_path)
+    add(ledger)
+    ledger.close()
+    assert ledger.set_aside is not None
+    assert ledger.set_aside.read_bytes() == content
+    again = Ledger.open(tmp_path)
+    assert again.set_aside is None
+    assert again.count(JobState.QUEUED) == 1
+    again.close()
+
+
+def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
+    """A page overwritten in the middle is not met later, amid a job."""
+    ledger = Ledger.open(tmp_path)
+    for number in range(100):
+        add(ledger, number)
+    ledger.close()
+    content = bytearray((tmp_path / LEDGER_NAME).read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xff" * 4096
+    (tmp_path / LEDGER_NAME).write_bytes(content)
+    ledger = Ledger.open(tmp_path)
+    assert ledger.set_aside is not None
+    assert ledger.count(JobState.QUEUED) == 0
+    ledger.close()
+
+
+def test_interrupted_transaction_is_no_damage(tmp_path: Path) -> None:
+    """What a killed writer left half done is undone from the journal, and nothing is set aside."""
+    ledger = Ledger.open(tmp_path)
+    add(ledger)
+    ledger.close()
+    killed = (
+        "import os, signal, sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('PRAGMA cache_size = 1'); db.execute('BEGIN IMMEDIATE');"
+        "db.execute('UPDATE jobs SET message = hex(zeroblob(500000))');"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", killed, tmp_path / LEDGER_NAME], check=False)
+    assert (tmp_path / f"{LEDGER_NAME}-journal").stat().st_size > 0
+    ledger = Ledger.open(tmp_path)
+    assert ledger.set_aside is None
+    assert ledger.newest()[0].message is None
+    ledger.close()
 
 
 @pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])

@@ -49,6 +49,12 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             else "scan",
             devices=[f"{place.device} ({place.threads} threads)" for place in places],
         )
+        if ledger.set_aside is not None:
+            log.warning(
+                Events.LEDGER_SET_ASIDE,
+                file=str(ledger.set_aside),
+                message="the ledger was damaged; a new one is begun, only history is lost",
+            )
         for name in unknown_environment_names():
             log.warning(Events.SETTINGS_WARNING, message=f"{name} is no setting; misspelt?")
         executor = LocalExecutor(

@@ -9,13 +9,15 @@ import errno
 import fcntl
 import os
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
+from zssr_daemon import durable
 from zssr_daemon.errors import LedgerLockedError, SettingsError
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
@@ -48,6 +50,9 @@ PRAGMA user_version = {SCHEMA_VERSION};
 _BLOCKING = "(state IN ('queued', 'running', 'publishing') OR disposal IS NULL)"
 _PATHS = frozenset({"src_rel", "out_rel", "disposal_rel"})  # bytes in the file, str outside
 
+#: What SQLite says of a file whose content is damaged; every other fault is the disk's.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 #: What SQLite reports of the disk, as the system would: the supervisor pauses on it.
 _ERRNOS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -65,26 +70,32 @@ class Ledger:
     Any method may raise OSError, when the disk below fails.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, set_aside: Path | None = None) -> None:
         self._db = connection
+        self.set_aside = set_aside  # where a damaged ledger lies that this one replaces
         self._db.row_factory = sqlite3.Row
         self._prefers_retry = False
 
     @classmethod
     def open(cls, state_folder: Path) -> Self:
-        """Open for writing, creating the ledger where there is none.
+        """Open for writing; the caller holds the lock.
+
+        Where there is none, or a damaged one, an empty ledger is begun: every picture without an
+        output is in the inbox still, and is found by the next scan.
 
         Raises:
-            SettingsError: the file is no ledger, or a newer version wrote it.
+            SettingsError: the file cannot be read, or a newer version wrote it.
+            OSError: a damaged ledger cannot be moved out of the way.
         """
         path = state_folder / LEDGER_NAME
+        set_aside = _set_aside(path) if _is_damaged(path) else None
         with _faults_explained(path):
             db = sqlite3.connect(path, isolation_level=None)
             db.execute("PRAGMA busy_timeout = 10000")
             db.execute("PRAGMA journal_mode = DELETE")
             db.execute("PRAGMA synchronous = EXTRA")
             _create_or_check(db, path)
-        return cls(db)
+        return cls(db, set_aside)
 
     @classmethod
     def open_to_read(cls, state_folder: Path) -> Self:
@@ -303,6 +314,23 @@ class LedgerLock:
     def release(self) -> None:
         """Give the lock back."""
         self._file.close()
+
+
+def _is_damaged(path: Path) -> bool:
+    """Read the whole file; what a crash left half written, SQLite mends first from its journal."""
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode & 0xFF in _DAMAGED
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged ledger, durably; SQLite has used up its journal by then."""
+    mark = f".corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    new = path.with_name(path.name + mark)
+    durable.move_no_replace(path, new)
+    return new
 
 
 @contextmanager
