@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import SettingsFactory
-from daemon_parts import HOSTILE_NAMES, drop, files_in, queue, wait_until
+from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue, wait_until
 from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
@@ -388,6 +388,22 @@ class TestPauses:
         job = daemon.ledger.newest()[0]
         assert (job.state, job.attempts) == (JobState.QUEUED, 0)
         assert daemon.executor.orders == []
+
+    def test_one_job_too_large_for_the_disk(self, make_daemon: Bench, log: list[Any]) -> None:
+        """It waits, its attempt given back; smaller ones behind it are done, and nothing pauses."""
+        daemon = make_daemon()
+        path = drop(daemon.settings.folders.inbox, "big.png")
+        big = daemon.ledger.add(
+            "big.png", identity_of(path), now=0.0, width=10_000_000, height=10_000_000
+        )
+        queue(daemon.ledger, daemon.settings)
+        daemon.steps_until(lambda: daemon.counts() == {"queued": 1, "done": 1})
+        waiting = daemon.ledger.get(big.id)
+        assert (waiting.state, waiting.attempts) == (JobState.QUEUED, 0)
+        assert waiting.not_before > time.time()
+        (line,) = told(log, "job_retry")
+        assert (line["job_id"], line["reason"]) == (big.id, "disk_full")
+        assert told(log, "paused") == []
 
     @pytest.mark.usefixtures("ledger")
     def test_full_ledger_disk(self, settings: Settings, log: list[Any]) -> None:

@@ -214,10 +214,10 @@ class Ledger:
             settings_hash=settings_hash,
         )
 
-    def requeue(self, job_id: str) -> Job:
+    def requeue(self, job_id: str, *, not_before: float = 0.0) -> Job:
         """Put an interrupted job back: nothing was its fault, so its attempt is given back."""
-        job = self.get(job_id)
-        return self._set(job_id, state=JobState.QUEUED, attempts=max(0, job.attempts - 1))
+        attempts = max(0, self.get(job_id).attempts - 1)
+        return self._set(job_id, state=JobState.QUEUED, attempts=attempts, not_before=not_before)
 
     def retry(self, job_id: str, *, not_before: float, reason: str, message: str) -> Job:
         """Put a job back whose attempt failed; the attempt stays counted."""

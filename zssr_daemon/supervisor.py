@@ -49,6 +49,9 @@ _MAX_RETRY_S = 3600.0
 #: A source that cannot be moved out of the inbox is tried again after this.
 _DISPOSAL_RETRY_S = 60.0
 
+#: A job too large for the free disk lets the others pass, and asks again after this.
+_SPACE_RETRY_S = 60.0
+
 _DISK_FAULTY = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.EBUSY})
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -84,7 +87,6 @@ class Supervisor:
         self._running: dict[str, Job] = {}
         self._pause: Obstacle | None = None
         self._pause_check = 0.0
-        self._pause_out_pixels = 0  # what the job needs that met the obstacle
         self._next_disposal = 0.0
         self._stops = 0
         self._scans_while_busy = 0
@@ -216,11 +218,15 @@ class Supervisor:
         if not self._publisher.source_exists(job):
             self._fail(job, "source_gone", "the file was taken away before its turn came")
             return
-        width, height = self._settings.zssr.output_size(job.width or 1, job.height or 1)
-        obstacle = find_obstacle(self._settings, width * height)
+        obstacle = find_obstacle(self._settings)
         if obstacle is not None:
             self._put_back(job, obstacle.reason)
-            self._begin_pause(obstacle, width * height)
+            self._begin_pause(obstacle)
+            return
+        width, height = self._settings.zssr.output_size(job.width or 1, job.height or 1)
+        obstacle = find_obstacle(self._settings, width * height)
+        if obstacle is not None:  # smaller ones behind it may have room
+            self._put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
         device = self._executor.submit(self._order(job))
         self._job_log.started(job, device, self._settings.zssr)
@@ -319,14 +325,15 @@ class Supervisor:
         job = self._dispose(job)
         self._job_log.failed(job)
 
-    def _put_back(self, job: Job, reason: str) -> None:
-        """Queue an interrupted job again, its attempt given back."""
+    def _put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
+        """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
         self._take_off(job)
         if self._ledger.get(job.id).state is JobState.PUBLISHING:
             return  # its output may have its name already: it is finished, not repeated
         self._publisher.discard_part(job)
-        self._ledger.requeue(job.id)
-        self._job_log.retried(job, reason, "interrupted, not at fault", 0.0)
+        not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
+        self._ledger.requeue(job.id, not_before=not_before)
+        self._job_log.retried(job, reason, "interrupted, not at fault", wait_s)
 
     def _source_changed(self, job: Job, error: JobError) -> None:
         """Let the changed file settle anew; it will be a job of its own."""
@@ -391,8 +398,7 @@ class Supervisor:
             obstacle = Obstacle("folder_missing", str(error))
         return obstacle
 
-    def _begin_pause(self, obstacle: Obstacle, out_pixels: int = 0) -> None:
-        self._pause_out_pixels = out_pixels
+    def _begin_pause(self, obstacle: Obstacle) -> None:
         self._pause_check = time.monotonic() + _PAUSE_CHECK_S
         if self._pause is None:
             self._log.warning(Events.PAUSED, reason=obstacle.reason, message=obstacle.message)
@@ -402,7 +408,7 @@ class Supervisor:
         if self._pause is None or now < self._pause_check:
             return
         self._pause_check = now + _PAUSE_CHECK_S
-        if find_obstacle(self._settings, self._pause_out_pixels) is not None:
+        if find_obstacle(self._settings) is not None:
             return
         before = self._pause
         self._finish_interrupted()
