@@ -1,7 +1,8 @@
 """Faintness: where a residual is too weak to be told from noise.
 
-Noise is weaker in an enlarged son than in the source, so a network learns nothing of it, takes
-the source's noise for detail and sharpens it. What it adds to real detail is far stronger.
+On smooth, slightly noisy pictures the network adds about a level of 255, and that is mostly wrong;
+what it adds to real detail is far stronger. Why it sharpens noise is not settled
+(bench/EXPLORED.md).
 """
 
 import torch
