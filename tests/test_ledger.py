@@ -13,7 +13,8 @@ from daemon_parts import HOSTILE_NAMES
 from zssr_daemon.errors import LedgerLockedError, SettingsError
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger, LedgerLock
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME, LedgerLock
 
 
 def file_id(number: int = 1, **changes: int) -> FileIdentity:
@@ -99,7 +100,7 @@ def test_no_file_is_queued_twice(ledger: Ledger, state: str) -> None:
         ledger.fail(job.id, now=1.0, reason="r", message="m")
     rewritten = file_id(size=99)
     assert ledger.is_blocking(rewritten)
-    assert list(ledger.blocking()) == [(1, 1)]
+    assert [found.id for found in ledger.blocking()] == [job.id]
     with pytest.raises(sqlite3.IntegrityError):
         ledger.add("again.png", rewritten, now=2.0)
 
@@ -282,7 +283,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert callable(opener)
-    with pytest.raises(SettingsError, match="ledger version 99, this program knows 1"):
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 2"):
         opener(tmp_path)
 
 
@@ -330,7 +331,7 @@ def test_every_commit_is_synced(tmp_path: Path, ledger: Ledger) -> None:
 _HOLD_LOCK = """
 import sys
 from pathlib import Path
-from zssr_daemon.ledger import LedgerLock
+from zssr_daemon.ledger_file import LedgerLock
 lock = LedgerLock(Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()

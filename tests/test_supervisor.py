@@ -19,10 +19,12 @@ from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue, wait
 from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
+from zssr_daemon import pause as pause_module
 from zssr_daemon import supervisor as supervisor_module
 from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME
 from zssr_daemon.settings import Settings
 from zssr_daemon.supervisor import Supervisor
 
@@ -60,7 +62,7 @@ class Daemon:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor_module, "_PAUSE_CHECK_S", 0.05)
+    monkeypatch.setattr(pause_module, "_CHECK_S", 0.05)
     monkeypatch.setattr(supervisor_module, "_DISPOSAL_RETRY_S", 0.05)
 
 

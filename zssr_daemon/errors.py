@@ -24,6 +24,10 @@ class LedgerLockedError(ZSSRError):
     exit_code = 75
 
 
+class LedgerLostError(ZSSRError):
+    """The ledger was damaged or taken away while in use; the daemon begins anew with another."""
+
+
 class JobError(ZSSRError):
     """One image cannot be processed; the daemon and the other images go on."""
 

@@ -35,6 +35,7 @@ class Events(StrEnum):
     JOB_RETRY = "job_retry"
     JOB_DONE = "job_done"
     JOB_FAILED = "job_failed"
+    LEDGER_LOST = "ledger_lost"
     LEDGER_SET_ASIDE = "ledger_set_aside"
     PAUSED = "paused"
     RESUMED = "resumed"

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from zssr_daemon.marker import MARKER_NAME
+
 DATA = Path(__file__).parent.parent / "data"
 
 #: A real fit, only short: the daemon's guarantees do not depend on its length.
@@ -170,8 +172,9 @@ def prepare(
 
 
 def files(folder: Path) -> list[str]:
-    """Return the paths of all files below `folder`, sorted."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Return the paths of all files below `folder` but its marker, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER_NAME)
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def wait_until(is_true: Callable[[], bool], what: str) -> None:
