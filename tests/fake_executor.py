@@ -72,14 +72,15 @@ class FakeExecutor:
         self.orders: list[WorkOrder] = []
         self._busy_with: WorkOrder | None = None
         self.is_cancelled = False
+        self.has_device = True
 
     def has_room(self) -> bool:
         """Tell whether nothing is in hand."""
-        return self._busy_with is None
+        return self.has_device and self._busy_with is None
 
     def is_lost(self) -> bool:
-        """Tell that the double is always there."""
-        return False
+        """Tell whether the test has taken the device away."""
+        return not self.has_device
 
     def submit(self, order: WorkOrder) -> str:
         """Answer the order at the next poll."""

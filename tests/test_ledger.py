@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from daemon_parts import HOSTILE_NAMES
 
-from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon import ledger_file
+from zssr_daemon.errors import LedgerLockedError, LedgerLostError, SettingsError
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
-from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger import FolderMark, Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME, LedgerLock
 
 
@@ -272,6 +273,61 @@ def test_interrupted_transaction_is_no_damage(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path)
     assert ledger.set_aside is None
     assert ledger.newest()[0].message is None
+    ledger.close()
+
+
+def test_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+    """The jobs of the first version are kept, and what came later works."""
+    with sqlite3.connect(tmp_path / LEDGER_NAME) as db:
+        db.executescript(ledger_file._MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO jobs (id, src_rel, dev, ino, size, mtime_ns, state, created_at)"
+            " VALUES ('old', x'61', '1', '2', '3', '4', 'queued', 5.0)"
+        )
+    db.close()
+    ledger = Ledger.open(tmp_path)
+    assert [(job.id, job.src_rel) for job in ledger.newest()] == [("old", "a")]
+    ledger.mark_folder(tmp_path, FolderMark(token="t", mount_point="/"))
+    assert ledger.folder_mark(tmp_path) == FolderMark(token="t", mount_point="/")
+    ledger.close()
+    Ledger.open_to_read(tmp_path).close()
+
+
+def test_ledger_that_is_taken_away_is_lost(tmp_path: Path) -> None:
+    """Writing into a deleted file would record for nobody: it is an error of its own kind."""
+    ledger = Ledger.open(tmp_path)
+    add(ledger)
+    (tmp_path / LEDGER_NAME).unlink()
+    with pytest.raises(LedgerLostError):
+        add(ledger, 2)
+    ledger.close()
+
+
+def test_ledger_that_is_damaged_in_use_is_lost(tmp_path: Path) -> None:
+    """Damage met while running is not taken for a fault of the disk."""
+    ledger = Ledger.open(tmp_path)
+    for number in range(200):
+        add(ledger, number)
+    with (tmp_path / LEDGER_NAME).open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    fresh = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
+    with pytest.raises(LedgerLostError):
+        Ledger(fresh).newest()
+    fresh.close()
+    ledger.close()
+
+
+def test_proving_fails_where_a_commit_would(tmp_path: Path) -> None:
+    """Nothing changes by it; what cannot be written is an error."""
+    ledger = Ledger.open(tmp_path)
+    job = add(ledger)
+    ledger.prove()
+    assert ledger.newest() == [job]
+    ledger._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(OSError, match="readonly"):
+        ledger.prove()
     ledger.close()
 
 

@@ -57,7 +57,8 @@ class Enlarger:
         picture = torch.linspace(0, 1, 12 * 12).reshape(1, 12, 12)
         config = ZSSRConfig(num_epochs=2, rounds=1, crop_size=8, model_width=4, model_depth=2)
         super_resolve(picture, config, device=self._device)
-        return WorkerReady(device=str(self._device), torch_version=torch.__version__)
+        # A plain str: unpickling a TorchVersion would load torch into the supervisor.
+        return WorkerReady(device=str(self._device), torch_version=str(torch.__version__))
 
     def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
         """Enlarge `order.src_rel` into `order.part`, and read the result back to verify it.

@@ -9,7 +9,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -171,8 +170,7 @@ class Intake:
         if job is None or job.identity != identity:
             namesake = known.by_rel.get(candidate.rel)
             if namesake is not None and namesake.identity.has_stamp_of(identity):
-                self._adopt(namesake, identity)
-                return True
+                return self._adopt(namesake, identity)
         if job is None:
             return False
         if job.state is not JobState.QUEUED:
@@ -184,11 +182,16 @@ class Intake:
             self._ledger.rename(job.id, candidate.rel)
         return True
 
-    def _adopt(self, job: Job, identity: FileIdentity) -> None:
+    def _adopt(self, job: Job, identity: FileIdentity) -> bool:
         """Know a file again whose share was mounted anew, or whose inodes are not stable."""
-        if job.state is JobState.QUEUED:
-            with suppress(sqlite3.IntegrityError):  # a number not yet given up by another file
-                self._ledger.adopt(job.id, identity)
+        if job.state is not JobState.QUEUED:
+            return True
+        try:
+            self._ledger.adopt(job.id, identity)
+        except sqlite3.IntegrityError:  # its number is still another file's: let it settle anew
+            self._ledger.forget(job.id)
+            return False
+        return True
 
     def _is_kept(self, identity: FileIdentity) -> bool:
         if identity not in self._kept and self._ledger.is_kept(identity):

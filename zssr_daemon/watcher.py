@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
@@ -44,6 +52,16 @@ IGNORED_NAMES = (
     "*.error.json",
 )
 
+
+#: What brings a file, or ends its writing. Reading is no change (our own gate reads, and answering
+#: that would never end), and of each block written nobody needs to know.
+_ARRIVALS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
 
 #: watchdog leaks descriptors with each watch it fails to set up, so there is an end to trying.
 _MAX_FAILED_WATCHES = 5
@@ -240,7 +258,12 @@ class InboxObserver:
             return False
         observer = Observer()
         try:
-            observer.schedule(self._handler, str(self._inbox), recursive=self._is_recursive)
+            observer.schedule(
+                self._handler,
+                str(self._inbox),
+                recursive=self._is_recursive,
+                event_filter=_ARRIVALS,
+            )
             observer.start()
         except (OSError, RecursionError):  # no watches left, or folders nested without end
             self._failures += 1
@@ -267,10 +290,8 @@ class _Hint(FileSystemEventHandler):
     def __init__(self, on_hint: Callable[[], None]) -> None:
         self._on_hint = on_hint
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        # Reading is no change, and our own gate opens files: answering would never end.
-        if event.event_type not in {"opened", "closed_no_write"}:
-            self._on_hint()
+    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 (watchdog's signature)
+        self._on_hint()
 
 
 def _head(path: Path) -> bytes:
