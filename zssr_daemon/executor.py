@@ -165,7 +165,7 @@ class _Slot:
         self._started_s = self._heard_s = time.monotonic()
         placement = self._placement
         self.child: ChildProcess | None = ChildProcess(
-            f"zssr-worker-{placement.device}",
+            "zssr-worker",
             worker_main,
             placement.device,
             placement.threads,
