@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from zssr_daemon import __version__, encode, images
 from zssr_daemon.errors import SourceChangedError, TransientError
+from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.messages import (
     Stage,
@@ -172,6 +173,7 @@ def _write(
     height, width, channels = pixels.shape
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
+        reach(Failpoint.PART_BEGUN)
         encode.encode(
             pixels,
             _enlarge_alpha(source.alpha, order.config, (height, width)),
@@ -194,7 +196,9 @@ def _write(
     finally:
         os.close(part)
     with Path(order.part).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    reach(Failpoint.PART_WRITTEN)
+    return sha256
 
 
 def _enlarge_alpha(

@@ -215,11 +215,11 @@ def test_sigkill_at_every_failpoint(
         return Lane(root, way, victim, archive).run
 
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(max_workers=3))
+        pool = stack.enter_context(ThreadPoolExecutor(max_workers=6))
         runs = [pool.submit(lane(way, victim)) for way in WAYS for victim in VICTIMS]
         for run in runs:
             run.result()
     reached = {point for way in WAYS for point in way.points}
     assert reached == set(Failpoint)
     with capsys.disabled():
-        print(f"\nSIGKILL matrix: {COUNT} cases", end=" ")
+        print(f"\nSIGKILL matrix: {COUNT} cases", end=" ")  # noqa: T201 (people ask how many)
