@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.provenance import provenance, save
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import LIVE_STATES, JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME
 
 HISTORIES = (1_000, 10_000, 100_000)
 LIVE = 20

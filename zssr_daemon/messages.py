@@ -86,12 +86,13 @@ class WorkDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed:
-    """The attempt is over without an output."""
+    """The attempt is over without an output; with an errno where the system failed it."""
 
     job_id: str
     reason: str
     message: str
     is_retryable: bool
+    oserror_errno: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

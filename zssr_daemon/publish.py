@@ -78,7 +78,9 @@ class Publisher:
 
         Raises:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
+            OSError: a disk fails, or a folder is not mounted.
         """
+        self._require(self._folders.output)  # or the worker wrote below the mount point
         part = self._part(job)
         known = self.recognise(job)
         if known is None:
@@ -114,6 +116,7 @@ class Publisher:
         as it is then.
         """
         assert job.out_rel is not None and job.out_sha256 is not None
+        self._require(self._folders.output)
         final = self._folders.output / job.out_rel
         part = self._part(job)
         if _has_hash(final, job.out_sha256):
@@ -184,6 +187,7 @@ class Publisher:
 
     def _move(self, job: Job, folder: Path) -> Job:
         """Move the source below `folder`, under a name committed to the ledger beforehand."""
+        self._require(folder)
         source = self._folders.inbox / job.src_rel
         for rel in self._free_rels(job):
             known = self.recognise(job)
@@ -210,10 +214,14 @@ class Publisher:
     def _identity_of_source(self, job: Job) -> FileIdentity | None:
         inbox = self._folders.inbox
         identity = durable.identity_of(inbox / job.src_rel)
-        # Gone, or only out of sight?
-        if identity is None and (not inbox.is_dir() or self._markers.fault(inbox)):
-            raise OSError(errno.ESTALE, "the inbox is not mounted", str(inbox))
+        if identity is None:  # gone, or only out of sight?
+            self._require(inbox)
         return identity
+
+    def _require(self, folder: Path) -> None:
+        """Raise OSError where `folder` is not there, or is only the mount point below it."""
+        if not folder.is_dir() or self._markers.fault(folder) is not None:
+            raise OSError(errno.ESTALE, "not mounted", str(folder))
 
     @staticmethod
     def _free_rels(job: Job) -> list[str]:

@@ -46,7 +46,7 @@ _MAX_WAIT_S = 1.0
 _DISPOSAL_RETRY_S = 60.0
 
 #: A job too large for the free disk lets the others pass, and asks again after this.
-_SPACE_RETRY_S = 60.0
+_SPACE_RETRY_S = 20.0
 
 
 class Supervisor:
@@ -304,6 +304,9 @@ class Supervisor:
         if failed.reason == SourceChangedError.reason:
             with self._blaming(job):
                 self._source_changed(job, SourceChangedError(failed.message))
+        elif failed.oserror_errno is not None:
+            with self._blaming(job):
+                raise OSError(failed.oserror_errno, failed.message)
         elif failed.is_retryable:
             self._desk.attempt_failed(job, failed.reason, failed.message)
         else:

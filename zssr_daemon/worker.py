@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enla
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except OSError as error:
-        return _failed(order, "io_error", str(error), is_retryable=True)
+        failed = _failed(order, "io_error", str(error), is_retryable=True)
+        return replace(failed, oserror_errno=error.errno)
     except Exception as error:  # noqa: BLE001 (the job boundary: one bad image, not one dead worker)
         return _failed(order, "internal_error", repr(error), is_retryable=True)
 
