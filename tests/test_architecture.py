@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
         "",
         "encode",
         "errors",
+        "failpoints",
         "identity",
         "images",
         "messages",
