@@ -5,6 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from daemon_parts import HOSTILE_NAMES
 from zssr_daemon import ledger_file
 from zssr_daemon.errors import LedgerLockedError, LedgerLostError, SettingsError
 from zssr_daemon.identity import FileIdentity
-from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import FolderMark, Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME, LedgerLock
 
@@ -215,6 +217,46 @@ def test_lists_and_counts(ledger: Ledger) -> None:
     ]
 
 
+LOOKS: dict[str, Callable[[Ledger], object]] = {
+    "get": lambda ledger: ledger.get("0"),
+    "is_blocking": lambda ledger: ledger.is_blocking(file_id()),
+    "is_kept": lambda ledger: ledger.is_kept(file_id()),
+    "kept": lambda ledger: ledger.kept("a.png", file_id(), "hash"),
+    "blocking": lambda ledger: ledger.blocking(),
+    "undisposed": lambda ledger: ledger.undisposed(),
+    "in_state": lambda ledger: ledger.in_state(JobState.RUNNING),
+    "count": lambda ledger: ledger.count(*LIVE_STATES),
+    "newest": lambda ledger: ledger.newest(),
+    "newest failed": lambda ledger: ledger.newest(JobState.FAILED),
+    "find": lambda ledger: ledger.find("0"),
+    "claim": lambda ledger: ledger.claim(now=1.0, settings_hash="h"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_look_up_goes_through_the_history(ledger: Ledger, look: str) -> None:
+    """Each is answered by an index that holds no more than what is asked for."""
+    db = ledger._db
+    db.execute("BEGIN")
+    for number in range(500):
+        job = add(ledger, number)
+        ledger.done(job.id, now=1.0)
+        ledger.disposed(job.id, "archive")
+    db.execute("COMMIT")
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    with suppress(KeyError):
+        LOOKS[look](ledger)
+    db.set_trace_callback(None)
+    assert statements
+    for statement in statements:
+        for row in db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
+            plan = row["detail"]
+            # The newest are read off their index's end; the index of live jobs is all live.
+            is_bounded = "jobs_created" in plan and "LIMIT" in statement
+            assert "SCAN" not in plan or is_bounded or "jobs_blocking" in plan, plan
+
+
 DAMAGED = [b"this is no database at all" * 50, b"SQLite format 3\0junk"]
 
 
@@ -386,6 +428,10 @@ def test_every_commit_is_synced(tmp_path: Path, ledger: Ledger) -> None:
 
 _HOLD_LOCK = """
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from zssr_daemon.ledger_file import LedgerLock
 lock = LedgerLock(Path(sys.argv[1]))

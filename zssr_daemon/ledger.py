@@ -91,24 +91,26 @@ class Ledger:
 
     def blocking(self) -> list[Job]:
         """Return the jobs whose source must not be queued again, oldest first."""
-        return self._select(_BLOCKING)
+        return self._select_blocking()
 
     def is_blocking(self, identity: FileIdentity) -> bool:
         """Tell whether this file has a job that is not over."""
-        where = f"dev = ? AND ino = ? AND {_BLOCKING}"
-        return bool(self._select(where, [str(identity.dev), str(identity.ino)]))
+        where, values = "dev = ? AND ino = ?", [str(identity.dev), str(identity.ino)]
+        return bool(self._select_blocking(where, values))
 
     def is_kept(self, identity: FileIdentity) -> bool:
         """Tell whether a job is done with exactly this file and left it in the inbox."""
         where = "state = 'done' AND disposal = 'keep' AND " + _same(_IDENTITY)
-        return bool(self._select(where, list(_columns_of(identity).values())))
+        values = list(_columns_of(identity).values())
+        return bool(self._select(where, values, table="jobs INDEXED BY jobs_identity"))
 
     def kept(self, src_rel: str, identity: FileIdentity, sha256: str) -> Job | None:
         """Return the job that is done with this path and content, whatever device it is on now."""
         where = "state = 'done' AND disposal = 'keep' AND src_rel = ? AND sha256 = ?"
         where += " AND size = ? AND mtime_ns = ?"
         size, mtime_ns = str(identity.size), str(identity.mtime_ns)
-        found = self._select(where, [os.fsencode(src_rel), sha256, size, mtime_ns])
+        values = [os.fsencode(src_rel), sha256, size, mtime_ns]
+        found = self._select(where, values, table="jobs INDEXED BY jobs_kept")
         return found[0] if found else None
 
     def folder_mark(self, folder: Path) -> FolderMark | None:
@@ -124,7 +126,7 @@ class Ledger:
 
     def undisposed(self) -> list[Job]:
         """Return the ended jobs whose source is still to be moved away, oldest first."""
-        return self._select("state IN ('done', 'failed') AND disposal IS NULL")
+        return self._select_blocking("state IN ('done', 'failed') AND disposal IS NULL")
 
     def newest(self, state: JobState | None = None, *, limit: int = 100) -> list[Job]:
         """Return up to `limit` jobs, newest first."""
@@ -133,7 +135,8 @@ class Ledger:
 
     def find(self, id_prefix: str) -> list[Job]:
         """Return the jobs whose id begins with `id_prefix`."""
-        return self._select("substr(id, 1, ?) = ?", [len(id_prefix), id_prefix])
+        beyond = id_prefix + "~"  # which comes after every letter and digit
+        return self._select("id >= ? AND id < ?", [id_prefix, beyond])
 
     def count(self, *states: JobState) -> int:
         """Count the jobs in any of `states`; of live ones, in a time that no history lengthens."""
@@ -262,10 +265,19 @@ class Ledger:
         return found[0] if found else None
 
     def _select(
-        self, where: str, values: Iterable[Any] = (), order: str = "created_at, rowid"
+        self,
+        where: str,
+        values: Iterable[Any] = (),
+        order: str = "created_at, rowid",
+        table: str = "jobs",
     ) -> list[Job]:
-        sql = f"SELECT * FROM jobs WHERE {where} ORDER BY {order}"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order}"
         return [_job(row) for row in self._execute(sql, tuple(values))]
+
+    def _select_blocking(self, which: str = "1", values: Iterable[Any] = ()) -> list[Job]:
+        """Select among the jobs that are not over; the index of these alone knows no history."""
+        table = "jobs INDEXED BY jobs_blocking"
+        return self._select(f"{_BLOCKING} AND {which}", values, table=table)
 
     def _execute(
         self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()

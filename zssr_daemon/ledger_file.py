@@ -44,6 +44,7 @@ CREATE INDEX jobs_created ON jobs (created_at);
 """,
     """
 CREATE INDEX jobs_kept ON jobs (src_rel, size, mtime_ns) WHERE disposal = 'keep';
+CREATE INDEX jobs_by_state ON jobs (state, created_at);
 CREATE TABLE folders (
   path BLOB PRIMARY KEY, token TEXT NOT NULL, mount_point BLOB NOT NULL
 ) STRICT;
