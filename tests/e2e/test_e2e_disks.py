@@ -224,7 +224,7 @@ def test_failed_folders_disk_full(tmp_path: Path, make_disk: DiskMaker) -> None:
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("paused", reason="disk_full")
         assert (inbox / "bad.png").read_bytes() == text
-        disk.fill(but_bytes=os.sysconf("SC_PAGE_SIZE"))  # for the file alone
+        disk.fill(but_bytes=2 * os.sysconf("SC_PAGE_SIZE"))  # for the folder's mark and the file
         wait_until(lambda: shown(inbox) == [], "the file to be moved")
         assert (disk.path / "bad.png").read_bytes() == text
         disk.empty()
@@ -279,6 +279,18 @@ def test_start_while_the_inbox_is_not_mounted(tmp_path: Path, make_disk: DiskMak
         disk.mount()
         wait_for_done(daemon, "a", "b")
     assert_all_done(tmp_path, "a", "b")
+
+
+def test_start_on_a_read_only_disk(tmp_path: Path, make_disk: DiskMaker) -> None:
+    """What passes by itself does not keep the daemon from starting: it waits for it."""
+    disk = make_disk(tmp_path / "output")
+    drop(prepare(tmp_path), "photo")
+    disk.make_read_only()
+    with DaemonProcess(tmp_path) as daemon:
+        wait_for_pause(daemon, "folder_missing")
+        disk.make_writable()
+        wait_for_done(daemon, "photo")
+    assert_all_done(tmp_path, "photo")
 
 
 def test_all_results_on_another_file_system(tmp_path: Path, make_disk: DiskMaker) -> None:
