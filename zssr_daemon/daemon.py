@@ -11,7 +11,7 @@ from zssr_daemon.executor import LocalExecutor
 from zssr_daemon.ledger import Ledger, LedgerLock
 from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.mounts import filesystem_type
-from zssr_daemon.placement import placements
+from zssr_daemon.placement import memory_mark_bytes, placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
@@ -62,6 +62,8 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             log_settings,
             silent_after_s=settings.worker.silent_after_s,
             job_timeout_s=settings.limits.job_timeout_s,
+            max_jobs=settings.worker.max_jobs,
+            max_memory_bytes=memory_mark_bytes(settings.worker, len(places)),
         )
         supervisor = Supervisor(settings, ledger, executor, board)
         supervisor.handle_signals()

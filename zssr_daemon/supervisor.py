@@ -298,7 +298,8 @@ class Supervisor:
             self._fail(job, failed.reason, failed.message)
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
-        self._log.warning(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        tell = self._log.info if ended.reason == "recycle" else self._log.warning
+        tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
         job = self._running.get(ended.job_id or "")
         if job is not None:
             self._attempt_failed(job, f"worker_{ended.reason}", ended.message)
