@@ -103,12 +103,8 @@ def test_worker_without_memory_fails_the_job_and_lives(
 @pytest.mark.parametrize(
     "error",
     [
-        torch.AcceleratorError("an illegal memory access was encountered"),
         torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("CUDA error: unspecified launch failure"),
-        RuntimeError("cudaErrorDevicesUnavailable"),
         RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
-        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED"),
     ],
 )
 def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
@@ -127,7 +123,6 @@ def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
         (RuntimeError("shapes cannot be multiplied"), "internal_error"),
-        (ZeroDivisionError("by cuda"), "internal_error"),
     ],
 )
 def test_worker_outlives_other_errors(tmp_path: Path, error: Exception, reason: str) -> None:
