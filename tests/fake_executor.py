@@ -32,6 +32,8 @@ def good(order: WorkOrder) -> list[Event]:
         warm_start_sha256=None,
         psnr_network_db=30.0,
         psnr_bicubic_db=29.0,
+        patch_size=128,
+        batch_size=4,
         peak_memory_bytes=1,
     )
     sha256 = hashlib.sha256(content).hexdigest()

@@ -13,7 +13,7 @@ from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.mounts import mount_of
-from zssr_daemon.placement import Placement, placements
+from zssr_daemon.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
@@ -86,6 +86,8 @@ def _supervise(
             log_settings,
             silent_after_s=settings.worker.silent_after_s,
             job_timeout_s=settings.limits.job_timeout_s,
+            max_jobs=settings.worker.max_jobs,
+            max_memory_bytes=memory_mark_bytes(settings.worker, len(places)),
         )
         supervisor = Supervisor(settings, ledger, executor, board)
         supervisor.handle_signals()

@@ -68,3 +68,9 @@ class TransientError(JobError):
 
     reason = "worker_crash"
     is_retryable = True
+
+
+class DeviceError(TransientError):
+    """The device's context is lost: the process that holds it must end."""
+
+    reason = "device_error"

@@ -142,6 +142,8 @@ class Worker(Table):
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     warm_start: Literal["off", "folder"] = "off"
     silent_after_s: float = Field(300.0, gt=0)
+    max_jobs: int = Field(100, ge=0)
+    max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
 class Logging(Table):

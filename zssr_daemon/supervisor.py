@@ -247,6 +247,9 @@ class Supervisor:
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
         device = self._executor.submit(self._order(job))
+        if device is None:
+            self._desk.put_back(job, "worker_gone")
+            return
         self._desk.log.started(job, device, self._settings.zssr)
 
     def _order(self, job: Job) -> WorkOrder:
@@ -317,7 +320,8 @@ class Supervisor:
         self._intake.scan_soon()
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
-        self._log.warning(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        tell = self._log.info if ended.reason == "recycle" else self._log.warning
+        tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
         if ended.reason == "device_lost":
             self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")

@@ -10,7 +10,8 @@ from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
-from zssr_daemon.zssr.infer import enlarge, passes_per_tile, step_size, tile_count
+from zssr_daemon.zssr.infer import enlarge_within, step_size
+from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
@@ -38,6 +39,9 @@ class SuperResolved:
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     seconds: dict[str, float]  # {"fit": ..., "infer": ...}
+    # As the configuration asks, or halved until the device's memory sufficed.
+    patch_size: int
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,16 @@ def super_resolve(
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
-    on_step is called after every iteration and tile; what it raises ends the call and passes on.
+    on_step is called after every iteration, tile and long calculation; what it raises ends the
+    call and passes on.
     initial_weights: a fit of another image to start from, for config.warm_num_epochs iterations;
     if that ends not clearly above bicubic, a fit from chance follows.
     The same image, config, device, thread count and weights give the same bytes, unless seconds
-    are the budget.
+    are the budget or memory runs out: then tiles, or the batch of a fit begun anew, are halved.
+
+    Raises:
+        MemoryError: the smallest tiles, or batches of one crop, are too much, or the whole image
+            is; RuntimeError where torch says so.
     """
     key = compatibility_key(config, image.shape[0])
     _check(image)
@@ -78,10 +87,11 @@ def super_resolve(
     progress = Progress(on_step, fit_work(parts, attempts[0].config) + inference)
     started_s = time.perf_counter()
     guard = Guard(parts, config)
-    fitted = _fit_guarded(parts, guard, attempts, progress)
+    memory = Memory(config)
+    fitted = _fit_guarded(parts, guard, attempts, progress, memory)
     fitted_s = time.perf_counter()
     progress.leave_only(inference)
-    enlarged = _apply_schedule(planes, fitted, config, progress)
+    enlarged = _apply_schedule(planes, fitted, config, progress, memory)
     result = from_planes(enlarged, image.shape[0], config).cpu().contiguous()
     return SuperResolved(
         image=result,
@@ -92,6 +102,8 @@ def super_resolve(
         is_fallback=fitted.network is None,
         psnr_network_db=None if fitted.mse is None else psnr_db(fitted.mse),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
+        patch_size=memory.patch_size,
+        batch_size=memory.batch_size,
         seconds={"fit": fitted_s - started_s, "infer": time.perf_counter() - fitted_s},
     )
 
@@ -139,7 +151,11 @@ def _check(image: Tensor) -> None:
 
 
 def _fit_guarded(
-    parts: list[Tensor], guard: Guard, attempts: list[Attempt], progress: Progress
+    parts: list[Tensor],
+    guard: Guard,
+    attempts: list[Attempt],
+    progress: Progress,
+    memory: Memory,
 ) -> _Fitted:
     """Fit, and fit again more safely while the guard refuses the result."""
     if guard.is_flat:
@@ -148,11 +164,22 @@ def _fit_guarded(
         if restarts > 0:
             progress.add_work(fit_work(parts, attempt.config))
         try:
-            network, mse = fit_rounds(parts, guard, attempt, progress)
+            network, mse = _fit_within(memory, parts, guard, attempt, progress)
         except DivergedError:
             continue
         return _Fitted(network, mse, restarts, attempt)
     return _Fitted(None, None, len(attempts) - 1)
+
+
+def _fit_within(
+    memory: Memory, parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress
+) -> tuple[ResidualNet, float]:
+    """Fit with as many crops an iteration as memory allows; each try begins from the start."""
+
+    def begin(smaller: ZSSRConfig) -> tuple[ResidualNet, float]:
+        return fit_rounds(parts, guard, replace(attempt, config=smaller), progress, memory)
+
+    return memory.with_smaller("batch_size", attempt.config, progress, begin)
 
 
 def _attempts(
@@ -182,7 +209,7 @@ def _attempts(
 
 
 def _apply_schedule(
-    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, progress: Progress
+    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, progress: Progress, memory: Memory
 ) -> Tensor:
     """Enlarge step by step, each held to the source by back-projection.
 
@@ -192,18 +219,20 @@ def _apply_schedule(
     for reached, kept in all_passes(config):
         size = step_size(planes, reached)
         if fitted.network is None or fitted.attempt is None:
+            report = progress.tile_reporter(1, len(planes) * config.ensemble_size)
             result = resize(planes, size, reached)
+            report(size[0] * size[1])
         else:
-            tiles = tile_count(config, fitted.network.unshuffle, size)
-            result = enlarge(
+            result = enlarge_within(
+                memory,
                 result,
                 fitted.network,
                 config,
                 size=size,
                 is_bf16=fitted.attempt.is_bf16,
-                on_tile=progress.tile_reporter(tiles, len(planes) * passes_per_tile(config)),
+                progress=progress,
             )
-        result = back_project(result, planes, reached, config.back_projections)
+        result = back_project(result, planes, reached, config.back_projections, progress.alive)
         kept_size = step_size(planes, kept)
         if kept_size != size:
             result = resize(result, kept_size, ratio(kept, to=reached)).clamp(0, 1)
