@@ -13,7 +13,7 @@ from daemon_process import DaemonProcess, is_alive
 from bench.process_facts import open_files
 
 #: Mean seconds between two blows at each victim; the times are exponential, so some come at once.
-_MEAN_S = {"supervisor": 30.0, "worker": 8.0, "probe": 12.0, "stop": 60.0}
+_MEAN_S = {"supervisor": 20.0, "worker": 10.0, "probe": 12.0, "stop": 45.0}
 
 _TICK_S = 0.1
 _FILES_EVERY_S = 0.5
