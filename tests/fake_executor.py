@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.executor import Event, WorkerEnded
+from zssr_daemon.executor import Event, OnRung, WorkerEnded
 from zssr_daemon.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 
 Answer = Callable[[WorkOrder], list[Event]]
@@ -107,7 +107,12 @@ class FakeExecutor:
         """Return nothing to wait on."""
         return []
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool]) -> None:  # noqa: ARG002 (the protocol)
+    def cancel_all(
+        self,
+        *,
+        is_urgent: Callable[[], bool],  # noqa: ARG002 (the protocol)
+        on_rung: OnRung = lambda *_: None,  # noqa: ARG002
+    ) -> None:
         """Forget what is in hand."""
         self._busy_with = None
         self.is_cancelled = True

@@ -78,7 +78,7 @@ ALLOWED: dict[str, set[str]] = {
         "placement",
         "worker",
     },
-    "executor": {"logs", "messages", "placement", "worker", "worker_slot"},
+    "executor": {"child", "logs", "messages", "placement", "worker", "worker_slot"},
     # The supervisor's side: no pixels.
     "ledger_file": {"durable", "errors"},
     "ledger": {"errors", "identity", "jobs", "ledger_file"},

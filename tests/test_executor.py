@@ -195,7 +195,12 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid
     started_s = time.monotonic()
-    executor.cancel_all(is_urgent=lambda: time.monotonic() > started_s + 60)
+    rungs: list[tuple[str, int]] = []
+    executor.cancel_all(
+        is_urgent=lambda: time.monotonic() > started_s + 60,
+        on_rung=lambda rung, workers: rungs.append((rung, workers)),
+    )
+    assert rungs == [("cancel", 1)]
     assert not Path(f"/proc/{pid}").exists()
     assert executor.connections() == []
 

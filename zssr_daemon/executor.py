@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from zssr_daemon.child import ChildProcess
 from zssr_daemon.logs import LogSettings
 from zssr_daemon.messages import WorkCancelled, WorkMessage, WorkOrder
 from zssr_daemon.placement import Placement
@@ -36,6 +37,13 @@ class WorkerEnded:
 
 Event = WorkMessage | WorkerEnded
 
+#: Is told a means of ending workers, and on how many it is used.
+OnRung = Callable[[str, int], None]
+
+
+def _tell_nobody(rung: str, workers: int) -> None:
+    pass
+
 
 class Executor(Protocol):
     """What the supervisor needs of a compute engine."""
@@ -59,8 +67,11 @@ class Executor(Protocol):
     def connections(self) -> "Sequence[Connection[Any, Any]]":
         """Return what to wait on for the next event."""
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool]) -> None:
-        """End every attempt, politely unless it is urgent, and every process."""
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
+        """End every attempt, politely unless it is urgent, and every process.
+
+        on_rung is told each means that is used ("cancel", "sigterm", "sigkill"), and on how many.
+        """
 
 
 class LocalExecutor:
@@ -111,9 +122,20 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool]) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
         """Climb down the ladder: cancel, SIGTERM, SIGKILL; when urgent, jump to the last rung."""
-        self._ask_to_stop(is_urgent)
+        if busy := self._busy():
+            on_rung("cancel", len(busy))
+            for slot in busy:
+                slot.send(CANCEL)
+            self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
+        if (busy := self._busy()) and not is_urgent():
+            on_rung("sigterm", len(busy))
+            for child in busy.values():
+                child.terminate()
+            self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
+        if busy := self._busy():
+            on_rung("sigkill", len(busy))
         for slot in self._slots:
             slot.end()
 
@@ -155,15 +177,13 @@ class LocalExecutor:
             return [WorkerEnded(reason, order.job_id if order else None, message)]
         return [WorkCancelled(job_id=order.job_id), WorkerEnded(reason, None, message)]
 
-    def _ask_to_stop(self, is_urgent: Callable[[], bool]) -> None:
-        for slot in self._slots:
-            if slot.order is not None:
-                slot.send(CANCEL)
-        self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
-        for slot in self._slots:
-            if slot.order is not None and slot.child is not None:
-                slot.child.terminate()
-        self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
+    def _busy(self) -> dict[WorkerSlot, ChildProcess]:
+        """Return the slots whose worker lives and has work in hand."""
+        return {
+            slot: slot.child
+            for slot in self._slots
+            if slot.order is not None and slot.child is not None and slot.child.is_alive
+        }
 
     def _wait_for_idle(self, timeout_s: float, is_urgent: Callable[[], bool]) -> None:
         """Wait until no worker that lives has work in hand, or until it is urgent."""
@@ -171,8 +191,7 @@ class LocalExecutor:
         while time.monotonic() < deadline_s and not is_urgent():
             for slot in self._slots:
                 slot.receive()
-            busy = [slot.child for slot in self._slots if slot.order is not None and slot.child]
-            pipes = [child.connection for child in busy if child.is_alive]
+            pipes = [child.connection for child in self._busy().values()]
             if not pipes:
                 return
             wait(pipes, timeout=0.1)

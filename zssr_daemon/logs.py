@@ -42,6 +42,7 @@ class Events(StrEnum):
     SETTINGS_WARNING = "settings_warning"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
+    WORKERS_STOPPING = "workers_stopping"
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,15 +160,18 @@ class Supervisor:
     def _shut_down(self, reason: str) -> None:
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: self._stops > 1)
+        self._executor.cancel_all(is_urgent=lambda: self._stops > 1, on_rung=self._tell_rung)
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
                 self._desk.put_back(job, "stopping")
 
+    def _tell_rung(self, rung: str, workers: int) -> None:
+        self._log.info(Events.WORKERS_STOPPING, rung=rung, workers=workers)
+
     def _close(self) -> None:
         """Leave no process and no descriptor, however the run ended."""
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: True)
+        self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._tell_rung)
         signal.set_wakeup_fd(-1)
         os.close(self._wake_reader)
         os.close(self._wake_writer)
