@@ -25,6 +25,7 @@ from zssr_daemon.messages import (
     WorkOrder,
     WorkProgress,
 )
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.placement import Placement
 from zssr_daemon.worker import CANCEL, worker_main
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -59,7 +60,7 @@ def order_for(folder: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> W
         part=str(folder / "part"),
         config=config,
         limits=LIMITS,
-        keeps_metadata=True,
+        output=OutputRules(setting="png", quality=95, keeps_metadata=True, max_pixels=10**6),
         weights_folder=None,
     )
 

@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from zssr_daemon import __version__, encode, images
 from zssr_daemon.errors import SourceChangedError, TransientError
+from zssr_daemon.frames import enlarge_frames
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.levels import new_samples, put_levels
 from zssr_daemon.messages import (
     Stage,
     WorkDone,
@@ -25,7 +28,9 @@ from zssr_daemon.messages import (
     WorkProgress,
     WorkReport,
 )
+from zssr_daemon.outputs import OutputFormat
 from zssr_daemon.safe_open import open_source
+from zssr_daemon.verify import verify
 from zssr_daemon.weights_store import WeightsStore
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
@@ -59,8 +64,12 @@ class Enlarger:
         super_resolve(picture, config, device=self._device)
         return WorkerReady(device=str(self._device), torch_version=torch.__version__)
 
+    def enlarge_file(self, order: WorkOrder, report: Report) -> WorkDone:
+        """Enlarge every frame of `order.src_rel` that is wanted. Raises as `enlarge_order`."""
+        return enlarge_frames(self, order, report)
+
     def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge `order.src_rel` into `order.part`, and read the result back to verify it.
+        """Enlarge a frame of `order.src_rel` into `order.part`, and read the result back.
 
         Raises:
             JobError: the file, or the attempt, is at fault.
@@ -81,15 +90,16 @@ class Enlarger:
             )
         warm_start = initial.sha256 if initial and result.is_warm else None
         with run.stage("encode"):
-            sha256 = _write(order, source, result, warm_start)
+            written = _write(order, source, result, warm_start)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
         run.seconds["infer"] = result.seconds["infer"]
         return WorkDone(
             job_id=order.job_id,
-            out_sha256=sha256,
-            report=_work_report(result, run.seconds, warm_start),
+            out_sha256=written.sha256,
+            suffix=order.output.format_for(source.info.format).suffix,
+            report=_work_report(result, run.seconds, warm_start, written.note),
         )
 
 
@@ -154,56 +164,74 @@ def _decode(order: WorkOrder) -> images.DecodedImage:
     try:
         if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
             raise SourceChangedError("the source changed before its job began")
-        return images.decode(fd, order.limits)
+        source = images.decode(fd, order.limits, frame=order.frame)
     finally:
         os.close(fd)
+    size = order.config.output_size(source.info.width, source.info.height)
+    fault = order.output.fault(source.info, *size)
+    if fault is not None:
+        raise fault
+    return source
 
 
 def _key(order: WorkOrder, source: images.DecodedImage) -> str:
     return compatibility_key(order.config, source.info.channels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A verified part."""
+
+    sha256: str
+    note: str | None
+
+
 def _write(
     order: WorkOrder, source: images.DecodedImage, result: SuperResolved, warm_start: str | None
-) -> str:
-    """Write the part, read it back, and return its SHA-256."""
-    pixels = result.image.permute(1, 2, 0).numpy()
-    height, width, channels = pixels.shape
+) -> _Written:
+    """Write the part, and read it back."""
+    samples = _to_samples(order, source, result)
+    output = order.output.format_for(source.info.format)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        encode.encode(
-            pixels,
-            _enlarge_alpha(source.alpha, order.config, (height, width)),
+        notes = order.output.notes(source.info) + encode.encode(
+            samples,
             part,
-            bit_depth=source.info.bit_depth,
+            output=output,
+            quality=order.output.quality,
             metadata=source.metadata,
-            keep_metadata=order.keeps_metadata,
+            keep_metadata=order.output.keeps_metadata,
             comments=_comments(order.config, warm_start),
         )
-        os.lseek(part, 0, os.SEEK_SET)
-        encode.verify(
-            part,
-            width=width,
-            height=height,
-            channels=channels,
-            has_alpha=source.alpha is not None,
-            bit_depth=source.info.bit_depth,
-            icc=source.metadata.icc,
-        )
+        verify(part, samples, output=output, icc=_kept_profile(source, output))
     finally:
         os.close(part)
     with Path(order.part).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _Written(sha256, "; ".join(notes) or None)
 
 
-def _enlarge_alpha(
-    alpha: NDArray[np.float32] | None, config: ZSSRConfig, out_size: tuple[int, int]
-) -> NDArray[np.float32] | None:
-    """Enlarge transparency by itself, smoothly: (H, W) to `out_size` (height, width), [0, 1]."""
-    if alpha is None:
-        return None
-    enlarged = resize(torch.from_numpy(alpha)[None], out_size, config.total_scale)
-    return enlarged[0].clamp(0, 1).numpy()
+def _kept_profile(source: images.DecodedImage, output: OutputFormat) -> bytes | None:
+    """Return the profile that must be found in the output; a grey one cannot be in all."""
+    is_changed = source.info.channels == 1 and not output.has_grey
+    return None if is_changed else source.metadata.icc
+
+
+def _to_samples(
+    order: WorkOrder, source: images.DecodedImage, result: SuperResolved
+) -> NDArray[np.unsignedinteger]:
+    """Return the output as (H', W', C) whole levels, alpha last."""
+    channels, height, width = result.image.shape
+    depth = order.output.bit_depth(source.info)
+    has_alpha = source.alpha is not None
+    samples = new_samples(height, width, channels + has_alpha, bit_depth=depth)
+    put_levels(result.image.permute(1, 2, 0).numpy(), samples[:, :, :channels])
+    if source.alpha is not None:
+        # Transparency is enlarged by itself, smoothly.
+        alpha = torch.from_numpy(source.alpha)[None]
+        enlarged = resize(alpha, (height, width), order.config.total_scale)
+        put_levels(enlarged[0].numpy(), samples[:, :, channels])
+    return samples
 
 
 def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
@@ -216,7 +244,7 @@ def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
 
 
 def _work_report(
-    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None
+    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None, note: str | None
 ) -> WorkReport:
     _, height, width = result.image.shape
     return WorkReport(
@@ -230,6 +258,7 @@ def _work_report(
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        note=note,
     )
 
 

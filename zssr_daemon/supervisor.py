@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from zssr_daemon import logs
 from zssr_daemon.errors import JobError, SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits
+from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits, output_rules
 from zssr_daemon.job_log import JobLog
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
@@ -240,7 +240,7 @@ class Supervisor:
             part=str(self._publisher.part_path(job)),
             config=self._settings.zssr,
             limits=image_limits(self._settings),
-            keeps_metadata=self._settings.output.metadata == "keep",
+            output=output_rules(self._settings),
             weights_folder=self._weights_folder(job),
         )
 
@@ -281,7 +281,9 @@ class Supervisor:
 
     def _publish(self, job: Job, done: WorkDone) -> None:
         try:
-            job = self._publisher.publish(job, out_sha256=done.out_sha256)
+            job = self._publisher.publish(
+                job, out_sha256=done.out_sha256, suffix=done.suffix, frames=done.frames
+            )
         except SourceChangedError as error:
             self._source_changed(job, error)
             return
