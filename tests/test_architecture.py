@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
         "weights_store",
         "zssr.config",
         "zssr.pipeline",
-        "zssr.resize",
+        "zssr.strips",
         "zssr.weights",
     },
     "frames": {"images", "messages", "names", "safe_open"},

@@ -8,7 +8,8 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from zssr_daemon.verify import verify
 from zssr_daemon.weights_store import WeightsStore
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
-from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.strips import enlarge_plainly
 from zssr_daemon.zssr.weights import compatibility_key
 
 # Where the stages begin and end in the fraction of the whole job; the fit and the inference
@@ -80,17 +81,22 @@ class Enlarger:
             source = _decode(order)
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
         initial = store.newest(_key(order, source)) if store else None
+        samples = _new_samples(order, source)
+        picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+        source = replace(source, pixels=source.pixels[:0])  # or it would be held twice
         with _out_of_memory_as_reason():
             result = super_resolve(
-                torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous(),
+                picture,
                 order.config,
                 device=self._device,
                 on_step=run.on_step,
                 initial_weights=initial,
+                put=partial(_put_colour, samples),
             )
+        del picture
         warm_start = initial.sha256 if initial and result.is_warm else None
         with run.stage("encode"):
-            written = _write(order, source, result, warm_start)
+            written = _write(order, source, samples, warm_start)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
@@ -99,7 +105,7 @@ class Enlarger:
             job_id=order.job_id,
             out_sha256=written.sha256,
             suffix=order.output.format_for(source.info.format).suffix,
-            report=_work_report(result, run.seconds, warm_start, written.note),
+            report=_work_report(samples, result, run.seconds, warm_start, written.note),
         )
 
 
@@ -187,10 +193,15 @@ class _Written:
 
 
 def _write(
-    order: WorkOrder, source: images.DecodedImage, result: SuperResolved, warm_start: str | None
+    order: WorkOrder,
+    source: images.DecodedImage,
+    samples: NDArray[np.unsignedinteger],
+    warm_start: str | None,
 ) -> _Written:
-    """Write the part, and read it back."""
-    samples = _to_samples(order, source, result)
+    """Write the part, with its transparency, and read it back."""
+    if source.alpha is not None:
+        alpha = torch.from_numpy(source.alpha)[None, None]
+        enlarge_plainly(alpha, order.config, partial(_put_alpha, samples))
     output = order.output.format_for(source.info.format)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
@@ -217,21 +228,29 @@ def _kept_profile(source: images.DecodedImage, output: OutputFormat) -> bytes | 
     return None if is_changed else source.metadata.icc
 
 
-def _to_samples(
-    order: WorkOrder, source: images.DecodedImage, result: SuperResolved
-) -> NDArray[np.unsignedinteger]:
-    """Return the output as (H', W', C) whole levels, alpha last."""
-    channels, height, width = result.image.shape
-    depth = order.output.bit_depth(source.info)
-    has_alpha = source.alpha is not None
-    samples = new_samples(height, width, channels + has_alpha, bit_depth=depth)
-    put_levels(result.image.permute(1, 2, 0).numpy(), samples[:, :, :channels])
-    if source.alpha is not None:
-        # Transparency is enlarged by itself, smoothly.
-        alpha = torch.from_numpy(source.alpha)[None]
-        enlarged = resize(alpha, (height, width), order.config.total_scale)
-        put_levels(enlarged[0].numpy(), samples[:, :, channels])
-    return samples
+def _new_samples(order: WorkOrder, source: images.DecodedImage) -> NDArray[np.unsignedinteger]:
+    """Return room for the output: (H', W', C) whole levels, alpha last."""
+    info = source.info
+    width, height = order.config.output_size(info.width, info.height)
+    channels = info.channels + info.has_alpha
+    return new_samples(height, width, channels, bit_depth=order.output.bit_depth(info))
+
+
+def _put_colour(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (C, h, w) to levels of `samples`."""
+    channels, height, width = part.shape
+    place = samples[top : top + height, left : left + width, :channels]
+    put_levels(part.permute(1, 2, 0).numpy(), place)
+
+
+def _put_alpha(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (1, 1, h, w) to levels of the last channel."""
+    height, width = part.shape[-2:]
+    put_levels(part[0, 0].numpy(), samples[top : top + height, left : left + width, -1])
 
 
 def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
@@ -244,9 +263,13 @@ def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
 
 
 def _work_report(
-    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None, note: str | None
+    samples: NDArray[np.unsignedinteger],
+    result: SuperResolved,
+    seconds: dict[Stage, float],
+    warm_start: str | None,
+    note: str | None,
 ) -> WorkReport:
-    _, height, width = result.image.shape
+    height, width, _ = samples.shape
     return WorkReport(
         out_width=width,
         out_height=height,

@@ -10,12 +10,13 @@ from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
+from zssr_daemon.zssr.faint import contrast as measure_contrast
 from zssr_daemon.zssr.faint import credit
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, mean, scaled_size
-from zssr_daemon.zssr.tiles import apply_tiled
+from zssr_daemon.zssr.tiles import Box, apply_tiled
 
 
 def predict_residual(network: ResidualNet, enlarged: Tensor, *, is_bf16: bool) -> Tensor:
@@ -34,10 +35,14 @@ def enlarge(
     size: tuple[int, int],
     is_bf16: bool,
     on_tile: Callable[[int], None],
+    box: Box | None = None,
+    contrast: Tensor | None = None,
 ) -> Tensor:
     """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
     source: (N, C, H, W) float32, [0, 1]; size: (height, width) of the result.
+    Of a strip: box is where the residual is wanted (rows, columns of the result, beginning on the
+    unshuffle grid), contrast that of the whole image.
     Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels.
     """
     enlarged = pad_to_multiple(resize(source, size, config.network_scale), network.unshuffle)
@@ -60,9 +65,11 @@ def enlarge(
                 unshuffle=network.unshuffle,
             ),
             on_tile=on_tile,
+            box=box,
         )
         if config.faint_residual > 0:
-            residual.mul_(credit(residual, source, config.faint_residual))
+            span = measure_contrast(source) if contrast is None else contrast
+            residual.mul_(credit(residual, span, config.faint_residual))
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
     members = dihedrals(config.network_scale)[: config.ensemble_size]
@@ -87,11 +94,11 @@ def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
     return math.ceil(config.patch_size * mean(config.network_scale) / unshuffle) * unshuffle
 
 
-def tile_count(config: ZSSRConfig, unshuffle: int, size: tuple[int, int]) -> int:
-    """Return how many tiles `enlarge` reports for an output of `size` (height, width)."""
+def tile_count(config: ZSSRConfig, unshuffle: int, box: Box) -> int:
+    """Return how many tiles `enlarge` reports for a box of the output."""
     side = tile_side(config, unshuffle)
-    tiles = math.ceil(size[0] / side) * math.ceil(size[1] / side)
-    return tiles * config.ensemble_size // passes_per_tile(config)
+    down, across = (math.ceil((along.stop - along.start) / side) for along in box)
+    return int(down * across * config.ensemble_size // passes_per_tile(config))
 
 
 def passes_per_tile(config: ZSSRConfig) -> int:

@@ -24,6 +24,7 @@ from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
 from zssr_daemon.zssr.schedule import Cosine, Plateau, Schedule, TimedCosine, Until
+from zssr_daemon.zssr.tiles import whole
 from zssr_daemon.zssr.weights import Weights
 
 # Share of the learning rate in every round after the first, which starts from fitted weights.
@@ -159,7 +160,7 @@ def own_fathers(
             size=size,
             is_bf16=is_bf16,
             on_tile=progress.tile_reporter(
-                tile_count(config, network.unshuffle, size), passes_per_tile(config)
+                tile_count(config, network.unshuffle, whole(size)), passes_per_tile(config)
             ),
         )
         result = back_project(enlarged, source, scale, config.back_projections)
