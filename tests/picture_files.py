@@ -28,11 +28,11 @@ def samples(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def decode_path(path: Path, limits: ImageLimits = LIMITS) -> DecodedImage:
+def decode_path(path: Path, limits: ImageLimits = LIMITS, frame: int = 0) -> DecodedImage:
     """Call `decode` on a path."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        return decode(fd, limits)
+        return decode(fd, limits, frame=frame)
     finally:
         os.close(fd)
 
@@ -106,6 +106,8 @@ def deep_file(
     if icc is not None:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if "page_height" in options:  # TIFF: several pages, cut from top to bottom
+        image.set_type(pyvips.GValue.gint_type, "page-height", options["page_height"])
     is_tiff = is_tiff or path.suffix == ".tif"
     save = image.tiffsave_buffer if is_tiff else image.pngsave_buffer
     path.write_bytes(save(**options))
