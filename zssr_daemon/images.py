@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -138,7 +139,7 @@ def _decode_picture(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
     """Let nothing out of the decoders but a picture or an ImageError."""
-    with _decoder_faults(data, format_name), _bomb_guard(limits):
+    with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
         return _decode_unguarded(data, format_name, limits, frame, notes)
 
 
@@ -248,6 +249,20 @@ def _bomb_guard(limits: ImageLimits) -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what C libraries print about a file out of the log; they raise besides."""
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 @contextmanager
