@@ -162,6 +162,15 @@ def tiff(fields: Mapping[int, tuple[int, tuple[int, ...]]], pixels: bytes) -> by
     return b"II*\0\x08\0\0\0" + struct.pack("<H", count) + directory + bytes(4) + tail + pixels
 
 
+def page(
+    photometric: int, bits: tuple[int, ...], pixels: bytes, extra: tuple[int, ...] = ()
+) -> bytes:
+    """Assemble a TIFF of one row of two pixels."""
+    entries = {256: (3, (2,)), 257: (3, (1,)), 258: (3, bits), 259: (3, (1,)), 278: (3, (1,))}
+    entries |= {262: (3, (photometric,)), 277: (3, (len(bits),))}
+    return tiff(entries | ({338: (3, extra)} if extra else {}), pixels)
+
+
 def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: int = 1) -> bytes:
     """Assemble a TIFF of one channel."""
     entries = {256: (3, (size[0],)), 257: (3, (size[1],)), 258: (3, (bits,)), 259: (3, (1,))}

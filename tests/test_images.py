@@ -19,6 +19,7 @@ from picture_files import (
     grey_tiff,
     inspect_path,
     levels,
+    page,
     png,
     png_chunk,
     samples,
@@ -179,15 +180,6 @@ def test_big_endian_16_bit_tiff(tmp_path: Path) -> None:
     picture = Image.frombytes("I;16B", (3, 1), pixels.astype(">u2").tobytes())
     image = decode_path(save(tmp_path / "a.tif", picture))
     np.testing.assert_array_equal(np.rint(image.pixels[..., 0] * 65535), pixels)
-
-
-def page(
-    photometric: int, bits: tuple[int, ...], pixels: bytes, extra: tuple[int, ...] = ()
-) -> bytes:
-    """Assemble a TIFF of one row of two pixels."""
-    entries = {256: (3, (2,)), 257: (3, (1,)), 258: (3, bits), 259: (3, (1,)), 278: (3, (1,))}
-    entries |= {262: (3, (photometric,)), 277: (3, (len(bits),))}
-    return tiff(entries | ({338: (3, extra)} if extra else {}), pixels)
 
 
 DEEP_KINDS = [(bands, suffix) for bands in (1, 2, 3, 4) for suffix in ("png", "tif")]

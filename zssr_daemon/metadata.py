@@ -125,7 +125,9 @@ def _put_size(exif: Image.Exif, width: int, height: int) -> None:
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Take the resolution if it is one."""
+    """Take the resolution if it is one, and the file's own: Pillow gives a JPEG without one 72."""
+    if "exif" in image.info and image.format in {"JPEG", "MPO"} and not _states_dpi(image):
+        return None
     try:
         horizontal, vertical = map(float, image.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
@@ -133,6 +135,16 @@ def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
     if not all(math.isfinite(dpi) and _MIN_DPI < dpi <= _MAX_DPI for dpi in (horizontal, vertical)):
         return None
     return horizontal, vertical
+
+
+def _states_dpi(image: Image.Image) -> bool:
+    """Tell whether a JPEG's header or its EXIF holds a resolution."""
+    if image.info.get("jfif_unit") in {1, 2}:
+        return True
+    try:
+        return ExifTags.Base.XResolution in image.getexif()
+    except Exception:  # noqa: BLE001 - damaged metadata never fails an image
+        return False
 
 
 def _read_xmp(image: Image.Image) -> str | None:

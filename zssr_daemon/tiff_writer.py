@@ -13,6 +13,8 @@ from zssr_daemon.vips import file_target, from_samples
 _TILE_SIDE: Final = 256  # pixels
 _MAX_CLASSIC_BYTES: Final = 4_000_000_000  # offsets have 32 bits
 
+_POINTERS: Final = frozenset(ExifTags.IFD)
+
 _XMP, _ICC = 700, 34675
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
 
@@ -40,10 +42,14 @@ def write_tiff(
 
 def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
     """Collect what belongs in the directory besides the structure."""
-    tags = dict(exif)
-    for pointer in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        if details := exif.get_ifd(pointer):
-            tags[pointer] = details
+    # Pointers of the old file lead nowhere in the new one.
+    tags = {tag: value for tag, value in exif.items() if tag not in _POINTERS}
+    if gps := exif.get_ifd(ExifTags.IFD.GPSInfo):
+        tags[ExifTags.IFD.GPSInfo] = gps
+    if details := dict(exif.get_ifd(ExifTags.IFD.Exif)):
+        if ExifTags.IFD.Interop in details:
+            details[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
+        tags[ExifTags.IFD.Exif] = details
     if metadata.icc is not None:
         tags[_ICC] = metadata.icc
     if metadata.xmp is not None:
