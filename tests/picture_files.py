@@ -71,6 +71,7 @@ def encode_path(
             metadata=metadata,
             keep_metadata=keep_metadata,
             comments={"Software": "test"},
+            on_write=lambda: None,
         )
         verify(fd, whole, output=output, icc=metadata.icc if output.has_grey else None)
     finally:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def write(fd: int, samples: NDArray[Any], output: OutputFormat = PNG, **options:
         "metadata": ImageMetadata(),
         "keep_metadata": True,
         "comments": {},
+        "on_write": lambda: None,
     }
     return encode(samples, fd, **(defaults | options))
 
@@ -168,6 +170,22 @@ def test_full_disk_is_not_the_jobs_fault(output: OutputFormat) -> None:
     finally:
         os.close(fd)
     assert caught.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("output", [PNG, TIFF])
+def test_writing_gives_signs_of_life_and_can_be_ended(fd: int, output: OutputFormat) -> None:
+    """A picture of hundreds of megapixels takes minutes to write; a stop is heard meanwhile."""
+    signs: list[None] = []
+    write(fd, noise(600, 600), output, on_write=lambda: signs.append(None))
+    assert len(signs) > 5
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    os.ftruncate(fd, 0)
+    os.lseek(fd, 0, os.SEEK_SET)
+    with pytest.raises(KeyboardInterrupt):
+        write(fd, noise(600, 600), output, on_write=stop)
 
 
 def test_descriptor_stays_open(fd: int) -> None:
@@ -320,6 +338,17 @@ def test_sides_beyond_the_format_are_refused(setting: str, side: int) -> None:
     assert fault is not None
     assert fault.reason == "output_too_large"
     assert str(side) in str(fault)
+
+
+def test_what_cannot_fit_the_machine_is_refused() -> None:
+    """Source as floats and output as levels: one byte less than that is too little."""
+    source = info(width=100, height=50, has_alpha=True, bit_depth=16)
+    needed = 100 * 50 * 4 * 4 + 200 * 100 * 4 * 2
+    enough, short = (replace(rules("png"), memory_bytes=needed - less) for less in (0, 1))
+    assert enough.fault(source, 200, 100) is None
+    fault = short.fault(source, 200, 100)
+    assert fault is not None
+    assert (fault.reason, f"{needed} bytes" in str(fault)) == ("output_too_large", True)
 
 
 @pytest.mark.parametrize(("output", "side"), [(JPEG, 65_500), (WEBP, 16_383)])

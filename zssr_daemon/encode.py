@@ -1,6 +1,6 @@
 """Writing images: whole samples become a PNG, TIFF, JPEG or WebP with their metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import BinaryIO, Final
 
@@ -30,12 +30,14 @@ def encode(
     metadata: ImageMetadata,
     keep_metadata: bool,
     comments: Mapping[str, str],
+    on_write: Callable[[], None],
 ) -> list[str]:
     """Write a picture to the empty file behind `fd`, open for reading too; no fsync, no close.
 
     `samples` is (H, W, C) uint8, or uint16 where `output` can hold it: C = 1 or 3, and one more
     with alpha. Profile and `comments` are always written, EXIF, resolution and XMP if
-    `keep_metadata`; comments are PNG text (keyword → text), else the tag Software.
+    `keep_metadata`; comments are PNG text (keyword → text), else the tag Software. `on_write` is
+    called as PNG and TIFF grow; what it raises ends the call and passes on.
 
     Returns what could not be kept. Raises OSError where the disk fails.
     """
@@ -44,12 +46,12 @@ def encode(
     notes = _lost(metadata, output)
     with open(fd, "r+b", closefd=False) as file:
         if output.name == "PNG":
-            write_png(samples, file, metadata=metadata, comments=comments)
+            write_png(samples, file, metadata=metadata, comments=comments, on_write=on_write)
         else:
             height, width, _ = samples.shape
             exif = _signed_exif(metadata.exif, width, height, comments)
             if output.name == "TIFF":
-                write_tiff(samples, file, metadata=metadata, exif=exif)
+                write_tiff(samples, file, metadata=metadata, exif=exif, on_write=on_write)
             elif output.name == "JPEG":
                 notes += _write_jpeg(samples, file, metadata, exif, quality)
             else:

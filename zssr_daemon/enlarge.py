@@ -96,7 +96,7 @@ class Enlarger:
         del picture
         warm_start = initial.sha256 if initial and result.is_warm else None
         with run.stage("encode"):
-            written = _write(order, source, samples, warm_start)
+            written = _write(order, source, samples, warm_start, run.on_write)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
@@ -132,6 +132,10 @@ class _Run:
         self._tell(
             step.stage, fraction, step=step.step, steps=step.steps, loss=step.loss, lr=step.lr
         )
+
+    def on_write(self) -> None:
+        """Give a sign of life while the output is written."""
+        self._tell("encode", _ENCODE_FROM)
 
     def _tell(
         self,
@@ -197,6 +201,7 @@ def _write(
     source: images.DecodedImage,
     samples: NDArray[np.unsignedinteger],
     warm_start: str | None,
+    on_write: Callable[[], None],
 ) -> _Written:
     """Write the part, with its transparency, and read it back."""
     if source.alpha is not None:
@@ -213,6 +218,7 @@ def _write(
             metadata=source.metadata,
             keep_metadata=order.output.keeps_metadata,
             comments=_comments(order.config, warm_start),
+            on_write=on_write,
         )
         verify(part, samples, output=output, icc=_kept_profile(source, output))
     finally:

@@ -5,6 +5,7 @@ Nothing here gives up on a file that is still being written.
 """
 
 import errno
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -252,4 +253,5 @@ def output_rules(settings: Settings) -> OutputRules:
         quality=settings.output.quality,
         keeps_metadata=settings.output.metadata == "keep",
         max_pixels=settings.limits.max_output_pixels,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
     )

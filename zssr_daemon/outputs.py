@@ -59,6 +59,7 @@ class OutputRules:
     quality: int  # of JPEG, 1 to 100
     keeps_metadata: bool
     max_pixels: int
+    memory_bytes: int | None = None  # that the machine has; None asks for no prediction
 
     def format_for(self, source_format: str | None) -> OutputFormat:
         """Return the format that a source of `source_format` (Pillow's name) is written in."""
@@ -71,6 +72,10 @@ class OutputRules:
         if width * height > self.max_pixels:
             message = f"{width} × {height} output pixels, [limits] max_output_pixels is "
             return ImageError(f"{message}{self.max_pixels}", reason="output_too_large")
+        needed = self.predicted_bytes(source, width, height)
+        if self.memory_bytes is not None and needed > self.memory_bytes:
+            message = f"{width} × {height} output pixels need about {needed} bytes of memory, "
+            return ImageError(f"{message}there are {self.memory_bytes}", reason="output_too_large")
         output = self.format_for(source.format)
         if max(width, height) > output.max_side:
             message = f"{width} × {height} output pixels, a side of {output.name} holds "
@@ -80,6 +85,12 @@ class OutputRules:
             message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
             return ImageError(message, reason="output_without_alpha")
         return None
+
+    def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:
+        """Return the memory an output of that size takes beyond process and strips, about."""
+        channels = source.channels + source.has_alpha
+        as_floats = source.width * source.height * channels * 4
+        return as_floats + width * height * channels * self.bit_depth(source) // 8
 
     def bit_depth(self, source: ImageInfo) -> int:
         """Return the bits a channel of the output: the source's, or what the format can hold."""

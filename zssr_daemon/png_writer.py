@@ -1,7 +1,7 @@
 """Writing PNG: the pixels through libvips, row by row, the metadata as Pillow writes it."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -22,12 +22,18 @@ def write_png(
     *,
     metadata: ImageMetadata,
     comments: Mapping[str, str],
+    on_write: Callable[[], None],
 ) -> None:
     """Write (H, W, C) uint8 or uint16 samples, with `comments` as text chunks."""
     height, width, _ = samples.shape
     head = _Head(file, _metadata_chunks(metadata, comments, width, height))
     depth = 8 * samples.dtype.itemsize
-    with file_target(file, head.write) as target:
+
+    def write(data: bytes) -> None:
+        head.write(data)
+        on_write()
+
+    with file_target(file, write) as target:
         from_samples(samples).pngsave_target(
             target, keep="none", bitdepth=depth, filter="all", compression=6
         )

@@ -1,6 +1,7 @@
 """Writing TIFF: the pixels through libvips, tile by tile, the tags through Pillow."""
 
 import struct
+from collections.abc import Callable
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -20,13 +21,23 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
 
 
 def write_tiff(
-    samples: NDArray[np.integer], file: BinaryIO, *, metadata: ImageMetadata, exif: Image.Exif
+    samples: NDArray[np.integer],
+    file: BinaryIO,
+    *,
+    metadata: ImageMetadata,
+    exif: Image.Exif,
+    on_write: Callable[[], None],
 ) -> None:
     """Write (H, W, C) uint8 or uint16 samples, deflated, with the tags of `exif`.
 
     `file` is open for reading too, and empty.
     """
-    with file_target(file, file.write) as target:
+
+    def write(data: bytes) -> None:
+        file.write(data)
+        on_write()
+
+    with file_target(file, write) as target:
         from_samples(samples).tiffsave_target(
             target,
             keep="none",

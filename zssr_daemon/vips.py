@@ -46,13 +46,13 @@ def open_lossless(data: Any, format_name: str, *, page: int = 0) -> Any:
 
 @contextmanager
 def file_target(file: BinaryIO, write: Callable[[bytes], object]) -> Iterator[Any]:
-    """Give libvips `file` to write to, by way of `write`; an OSError comes back as itself."""
-    faults: list[OSError] = []
+    """Give libvips `file` to write to, by way of `write`; what that raises comes back as itself."""
+    faults: list[BaseException] = []
 
     def guarded(call: Callable[[], int]) -> int:
         try:
             return call()
-        except OSError as error:  # it cannot pass through C
+        except BaseException as error:  # noqa: BLE001 (it cannot pass through C; raised below)
             faults.append(error)
             return -1
 

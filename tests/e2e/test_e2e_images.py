@@ -110,6 +110,8 @@ def test_16_bits_and_pages_go_through(tmp_path: Path) -> None:
         line for line in lines(tmp_path) if line["event"] == "job_done" and "pages" in line["image"]
     )
     assert done["note"] == "3 frames, each by itself"
+    queued = next(line for line in lines(tmp_path) if line.get("frames") is not None)
+    assert (queued["event"], queued["image"], queued["frames"]) == ("job_queued", "pages.tif", 3)
 
 
 def test_upscale_command_writes_formats_and_pages(tmp_path: Path) -> None:
