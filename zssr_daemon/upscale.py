@@ -51,11 +51,11 @@ def upscale_all(
         started_s = time.monotonic()
         error = None
         try:
-            _upscale(enlarger, job, target, report)
+            target = _upscale(enlarger, job, target, report)
         except JobError as fault:
             error = f"{fault.reason}: {fault}"
-        except FileExistsError:
-            error = f"output_exists: {target} exists already; name another with -o"
+        except FileExistsError as fault:
+            error = f"output_exists: {fault.filename2 or target} exists already; give another -o"
         except OSError as fault:
             error = str(fault)
         yield Upscaled(image, target, time.monotonic() - started_s, error)
@@ -91,7 +91,8 @@ class _Job:
         return (self.output or self.image.parent) / name
 
 
-def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> None:
+def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Path:
+    """Write `target`, or its pages; return the first name written."""
     if target.exists():  # known before the work is done; the link below makes sure
         raise FileExistsError(target)
     source = job.image.resolve(strict=True)
@@ -107,10 +108,12 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Non
         )
         parts = [Path(names.frame_part(str(part), frame)) for frame in range(done.frames - 1)]
         parts.append(part)
-        for page, written in enumerate(parts, 1):
+        pages = range(1, done.frames + 1)
+        finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
+        for written, final in zip(parts, finals, strict=True):
             durable.fsync_file(written)
-            name = target if done.frames == 1 else job.target(done.suffix, page)
-            durable.link_no_replace(written, name)
+            durable.link_no_replace(written, final)
+        return finals[0]
     finally:
         for path in part.parent.glob(part.name.removesuffix("part") + "*"):
             path.unlink(missing_ok=True)
@@ -133,6 +136,8 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
 def _format_of(image: Path) -> str | None:
     """Return the format by content, None where it cannot be told: the decoder will say why."""
     try:
+        if not image.is_file():  # a fifo would be waited for
+            return None
         with image.open("rb") as file:
             return sniff_format(file.read(HEAD_BYTES))
     except OSError:
