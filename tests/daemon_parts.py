@@ -12,6 +12,7 @@ from picture_files import smooth_picture
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job
 from zssr_daemon.ledger import Ledger
+from zssr_daemon.marker import MARKER_NAME
 from zssr_daemon.settings import Settings
 
 DEADLINE_S = 60.0
@@ -61,8 +62,9 @@ def queue(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
 
 
 def files_in(folder: Path) -> list[str]:
-    """List every file below a folder, by relative path."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    """List every file below a folder but its marker, by relative path."""
+    found = (path for path in folder.rglob("*") if not path.is_dir() and path.name != MARKER_NAME)
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.executor import Event, WorkerEnded
+from zssr_daemon.executor import Event, OnRung, WorkerEnded
 from zssr_daemon.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 
 Answer = Callable[[WorkOrder], list[Event]]
@@ -32,6 +32,8 @@ def good(order: WorkOrder) -> list[Event]:
         warm_start_sha256=None,
         psnr_network_db=30.0,
         psnr_bicubic_db=29.0,
+        patch_size=128,
+        batch_size=4,
         peak_memory_bytes=1,
     )
     sha256 = hashlib.sha256(content).hexdigest()
@@ -72,14 +74,15 @@ class FakeExecutor:
         self.orders: list[WorkOrder] = []
         self._busy_with: WorkOrder | None = None
         self.is_cancelled = False
+        self.has_device = True
 
     def has_room(self) -> bool:
         """Tell whether nothing is in hand."""
-        return self._busy_with is None
+        return self.has_device and self._busy_with is None
 
     def is_lost(self) -> bool:
-        """Tell that the double is always there."""
-        return False
+        """Tell whether the test has taken the device away."""
+        return not self.has_device
 
     def submit(self, order: WorkOrder) -> str:
         """Answer the order at the next poll."""
@@ -104,7 +107,12 @@ class FakeExecutor:
         """Return nothing to wait on."""
         return []
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool]) -> None:  # noqa: ARG002 (the protocol)
+    def cancel_all(
+        self,
+        *,
+        is_urgent: Callable[[], bool],  # noqa: ARG002 (the protocol)
+        on_rung: OnRung = lambda *_: None,  # noqa: ARG002
+    ) -> None:
         """Forget what is in hand."""
         self._busy_with = None
         self.is_cancelled = True

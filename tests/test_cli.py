@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from zssr_daemon import __version__
 from zssr_daemon.cli import app
-from zssr_daemon.ledger import LEDGER_NAME, Ledger, LedgerLock
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME, LedgerLock
 
 
 def call(*args: object) -> Result:

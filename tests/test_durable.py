@@ -10,6 +10,11 @@ import pytest
 from daemon_parts import HOSTILE_NAMES, deeply_nested, files_in
 
 from zssr_daemon import durable
+from zssr_daemon.identity import FileIdentity
+from zssr_daemon.names import leaving_beside
+
+#: A file that is nowhere.
+NOWHERE = FileIdentity(dev=0, ino=0, size=0, mtime_ns=0)
 
 
 @pytest.fixture
@@ -36,6 +41,12 @@ def write(path: Path, content: bytes = b"content") -> Path:
     """Write a file."""
     path.write_bytes(content)
     return path
+
+
+def move(source: Path, target: Path, *, may_be_reserved: bool = False) -> None:
+    """Move the file that lies at `source` now."""
+    identity = durable.identity_of(source) or NOWHERE
+    durable.move_no_replace(source, target, identity=identity, may_be_reserved=may_be_reserved)
 
 
 def test_link_gives_the_part_its_name(tmp_path: Path) -> None:
@@ -86,7 +97,7 @@ def test_move_within_a_file_system(tmp_path: Path, name: str) -> None:
     """The file is under its new name and no longer under the old one."""
     (tmp_path / "to").mkdir()
     source = write(tmp_path / name)
-    durable.move_no_replace(source, tmp_path / "to" / name)
+    move(source, tmp_path / "to" / name)
     assert files_in(tmp_path) == [f"to/{name}"]
 
 
@@ -95,7 +106,7 @@ def test_move_across_file_systems(tmp_path: Path, elsewhere: Path, name: str) ->
     """The content arrives, the times too, and no temporary file stays on either side."""
     source = write(tmp_path / name)
     os.utime(source, (1000, 1000))
-    durable.move_no_replace(source, elsewhere / name)
+    move(source, elsewhere / name)
     assert (files_in(tmp_path), files_in(elsewhere)) == ([], [name])
     assert (elsewhere / name).read_bytes() == b"content"
     assert (elsewhere / name).stat().st_mtime == 1000
@@ -109,25 +120,107 @@ def test_move_never_overwrites(tmp_path: Path, elsewhere: Path, is_far: bool) ->
     (folder / "link").symlink_to("nowhere")
     for target in (write(folder / "a"), write(folder / "b", b""), folder / "link"):
         with pytest.raises(FileExistsError):
-            durable.move_no_replace(source, target)
+            move(source, target)
     with pytest.raises(FileExistsError):
-        durable.move_no_replace(source, folder / "a", may_be_reserved=True)
+        move(source, write(folder / "c", b"other"), may_be_reserved=True)
     assert source.read_bytes() == b"content"
 
 
 def test_interrupted_move_goes_on(tmp_path: Path) -> None:
     """The empty file of an earlier try is taken over."""
     source, target = write(tmp_path / "source"), write(tmp_path / "target", b"")
-    durable.move_no_replace(source, target, may_be_reserved=True)
+    move(source, target, may_be_reserved=True)
     assert files_in(tmp_path) == ["target"]
     assert target.read_bytes() == b"content"
 
 
-def test_failed_move_leaves_no_reservation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_far", [False, True])
+def test_failed_move_leaves_no_reservation(tmp_path: Path, elsewhere: Path, is_far: bool) -> None:
     """When the source is gone, its name-to-be is free again."""
-    with pytest.raises(FileNotFoundError):
-        durable.move_no_replace(tmp_path / "gone", tmp_path / "target")
-    assert files_in(tmp_path) == []
+    target = (elsewhere if is_far else tmp_path) / "target"
+    with pytest.raises(durable.ReplacedError):
+        move(tmp_path / "gone", target)
+    assert (files_in(tmp_path), files_in(elsewhere)) == ([], [])
+
+
+@pytest.mark.parametrize("is_far", [False, True])
+def test_another_file_is_not_moved(tmp_path: Path, elsewhere: Path, is_far: bool) -> None:
+    """What its owner has put in the source's place stays there, and the new name is free again."""
+    source = write(tmp_path / "source")
+    meant = durable.identity_of(source)
+    assert meant is not None
+    write(tmp_path / "newer", b"newer").replace(source)
+    target = (elsewhere if is_far else tmp_path) / "target"
+    with pytest.raises(durable.ReplacedError):
+        durable.move_no_replace(source, target, identity=meant)
+    assert source.read_bytes() == b"newer"
+    assert not target.exists()
+
+
+class Exchange:
+    """Puts another file in a source's place just when it is to be renamed."""
+
+    def __init__(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._source, self._monkeypatch = source, monkeypatch
+        self._replace = os.replace
+        monkeypatch.setattr(os, "replace", self)
+
+    def __call__(self, source: Path, target: Path) -> None:
+        if source == self._source:
+            self._monkeypatch.setattr(os, "replace", self._replace)
+            self._replace(write(source.with_name("newer"), b"newer"), source)
+        self._replace(source, target)
+
+
+def test_exchange_at_the_last_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that comes between the look and the rename is put back where it was dropped."""
+    source = write(tmp_path / "source")
+    Exchange(source, monkeypatch)
+    with pytest.raises(durable.ReplacedError):
+        move(source, tmp_path / "target")
+    assert files_in(tmp_path) == ["source"]
+    assert source.read_bytes() == b"newer"
+
+
+def test_exchange_before_a_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the file that was meant is deleted, never the one that took its place."""
+    source = write(tmp_path / "source")
+    meant = durable.identity_of(source)
+    assert meant is not None
+    Exchange(source, monkeypatch)
+    with pytest.raises(durable.ReplacedError):
+        durable.remove_exactly(source, meant)
+    assert files_in(tmp_path) == ["source"]
+    assert source.read_bytes() == b"newer"
+
+
+def test_name_that_is_taken_when_a_file_comes_back(tmp_path: Path) -> None:
+    """Both files stay, the one put back under a name like its own."""
+    moved, former = write(tmp_path / "moved", b"first"), write(tmp_path / "a.png", b"second")
+    durable.put_back(moved, former)
+    assert former.read_bytes() == b"second"
+    (other,) = [name for name in files_in(tmp_path) if name != "a.png"]
+    assert (tmp_path / other).read_bytes() == b"first"
+    assert (other[:2], other[-4:]) == ("a-", ".png")
+
+
+def test_interrupted_deletion_goes_on(tmp_path: Path) -> None:
+    """A file that had left its name before a crash is deleted; a new one of that name stays."""
+    source = write(tmp_path / "a.png")
+    meant = durable.identity_of(source)
+    assert meant is not None
+    source.replace(tmp_path / leaving_beside("a.png"))
+    write(source, b"newer")
+    durable.remove_exactly(source, meant)
+    assert files_in(tmp_path) == ["a.png"]
+    assert source.read_bytes() == b"newer"
+
+
+def test_interrupted_copy_goes_on(tmp_path: Path, elsewhere: Path) -> None:
+    """A copy made before a crash is not made a second time."""
+    source, target = write(tmp_path / "source"), write(elsewhere / "target")
+    move(source, target, may_be_reserved=True)
+    assert (files_in(tmp_path), files_in(elsewhere)) == ([], ["target"])
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo"])
@@ -139,7 +232,7 @@ def test_special_files_are_moved(tmp_path: Path, elsewhere: Path, kind: str, is_
     source = tmp_path / "source.png"
     source.symlink_to(secret) if kind == "link" else os.mkfifo(source)
     target = folder / "target.png"
-    durable.move_no_replace(source, target)
+    move(source, target)
     assert not os.path.lexists(source)
     assert os.path.lexists(target)
     assert target.is_symlink() == (kind == "link")

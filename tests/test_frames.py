@@ -10,7 +10,7 @@ from conftest import SettingsFactory
 from daemon_parts import files_in
 from picture_files import LIMITS, decode_path, deep_file, inspect_path, levels, samples
 from PIL import Image
-from test_publish import CONTENT, SHA256, all_files, crash_at, resume, worked
+from test_publish import CONTENT, SHA256, all_files, crash_at, marked, resume, worked
 
 from zssr_daemon import names
 from zssr_daemon.errors import ImageError, JobError
@@ -140,6 +140,8 @@ def report_of(iterations: int) -> WorkReport:
         warm_start_sha256=None,
         psnr_network_db=None,
         psnr_bicubic_db=None,
+        patch_size=128,
+        batch_size=4,
         peak_memory_bytes=1,
     )
 
@@ -195,19 +197,19 @@ def publish(publisher: Publisher, job: Job) -> Job:
 
 def test_frames_are_published_under_their_numbers(settings: Settings, ledger: Ledger) -> None:
     """Pages count from 1, with leading zeros; the endings are the format's."""
-    publisher = Publisher(settings, ledger)
+    publisher = Publisher(settings, ledger, marked(settings, ledger))
     job, part = worked(ledger, settings, publisher)
     frame_parts(part)
     job = publish(publisher, job)
     output = settings.folders.output
     assert all_files(settings)["output"] == ["a_p001_x2.tif", "a_p002_x2.tif", "a_p003_x2.tif"]
-    assert [path.read_bytes() for path in sorted(output.iterdir())] == [*OTHERS, CONTENT]
+    assert [(output / name).read_bytes() for name in files_in(output)] == [*OTHERS, CONTENT]
     assert (job.state, job.out_rel) == (JobState.DONE, "a_p003_x2.tif")
 
 
 def test_frames_of_a_given_up_attempt_are_removed(settings: Settings, ledger: Ledger) -> None:
     """Its parts go, all of them, and those of a daemon that died too."""
-    publisher = Publisher(settings, ledger)
+    publisher = Publisher(settings, ledger, marked(settings, ledger))
     job, part = worked(ledger, settings, publisher)
     frame_parts(part)
     publisher.discard_part(job)
@@ -234,7 +236,7 @@ def test_crash_at_every_step_of_publishing_frames(
         folders = ("inbox", "output", "archive", "failed", "state")
         settings = make_settings(folders={n: tmp_path / str(number) / n for n in folders})
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         job, part = worked(ledger, settings, publisher)
         frame_parts(part)
         if is_taken:
@@ -257,7 +259,7 @@ def _check(settings: Settings, *, is_taken: bool) -> bool:
     job = resume(settings)
     assert resume(settings) == job
     output = settings.folders.output
-    contents = sorted(path.read_bytes() for path in output.iterdir())
+    contents = sorted((output / name).read_bytes() for name in files_in(output))
     users = [b"the user's"] if is_taken else []
     if is_taken:
         assert (output / "a_p002_x2.tif").read_bytes() == b"the user's"

@@ -3,15 +3,16 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import SettingsFactory
-from daemon_parts import drop, queue, wait_until
+from daemon_parts import drop, identity_of, queue, wait_until
 from picture_files import smooth_picture
 
 from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
-from zssr_daemon.jobs import JobState
+from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.settings import Settings
 
@@ -238,6 +239,72 @@ def test_job_in_work_is_left_alone(
     gate.steps_until_scans(3)
     assert gate.outcomes == []
     assert ledger.get(job.id).state is state
+
+
+def renumber(ledger: Ledger, job: Job) -> None:
+    """Let the ledger know a file by the numbers it had before its share was mounted anew."""
+    ledger.adopt(job.id, replace(job.identity, dev=job.identity.dev + 1, ino=job.identity.ino + 1))
+
+
+def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Its queued files have other numbers, and their jobs still."""
+    job = queue(ledger, settings, "a.png")
+    renumber(ledger, job)
+    gate.steps_until_scans(3)
+    assert ledger.get(job.id) == job
+    assert gate.outcomes == []
+
+
+def test_share_that_was_mounted_anew_under_a_running_job(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """The file has its job, and gets no second one."""
+    job = queue(ledger, settings, "a.png")
+    ledger.claim(now=time.time(), settings_hash="h")
+    renumber(ledger, job)
+    gate.steps_until_scans(3)
+    assert gate.outcomes == []
+    assert ledger.count(JobState.RUNNING) == 1
+
+
+def test_numbers_that_changed_places(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Two files with each other's old numbers end with a job each."""
+    first, second = queue(ledger, settings, "a.png"), queue(ledger, settings, "b.png")
+    ledger.adopt(first.id, replace(first.identity, ino=0))
+    ledger.adopt(second.id, replace(second.identity, ino=first.identity.ino))
+    ledger.adopt(first.id, replace(first.identity, ino=second.identity.ino))
+
+    def are_right() -> bool:
+        gate.step()
+        queued = ledger.in_state(JobState.QUEUED)
+        inbox = settings.folders.inbox
+        return len(queued) == 2 and all(
+            identity_of(inbox / job.src_rel) == job.identity for job in queued
+        )
+
+    wait_until(are_right)
+
+
+def test_kept_file_is_known_on_another_device(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """What is done and stays in the inbox is not done again after a mount: content decides."""
+    drop(settings.folders.inbox, "a.png")
+    gate.steps_until_outcomes(1)
+    (job,) = ledger.newest()
+    ledger.done(job.id, now=1.0)
+    ledger.disposed(job.id, "keep")
+    renumber(ledger, job)
+    anew = Gate(settings, ledger)
+
+    def is_known() -> bool:
+        anew.step()
+        return ledger.get(job.id).identity == job.identity
+
+    wait_until(is_known)
+    anew.steps_until_scans(3)
+    assert anew.outcomes == []
+    anew.intake.stop()
 
 
 def test_file_that_goes_while_settling(gate: Gate, inbox: Path) -> None:

@@ -5,15 +5,19 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from daemon_parts import HOSTILE_NAMES
 
-from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon import ledger_file
+from zssr_daemon.errors import LedgerLockedError, LedgerLostError, SettingsError
 from zssr_daemon.identity import FileIdentity
-from zssr_daemon.jobs import Job, JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger, LedgerLock
+from zssr_daemon.jobs import LIVE_STATES, Job, JobState
+from zssr_daemon.ledger import FolderMark, Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME, LedgerLock
 
 
 def file_id(number: int = 1, **changes: int) -> FileIdentity:
@@ -99,7 +103,7 @@ def test_no_file_is_queued_twice(ledger: Ledger, state: str) -> None:
         ledger.fail(job.id, now=1.0, reason="r", message="m")
     rewritten = file_id(size=99)
     assert ledger.is_blocking(rewritten)
-    assert list(ledger.blocking()) == [(1, 1)]
+    assert [found.id for found in ledger.blocking()] == [job.id]
     with pytest.raises(sqlite3.IntegrityError):
         ledger.add("again.png", rewritten, now=2.0)
 
@@ -213,6 +217,46 @@ def test_lists_and_counts(ledger: Ledger) -> None:
     ]
 
 
+LOOKS: dict[str, Callable[[Ledger], object]] = {
+    "get": lambda ledger: ledger.get("0"),
+    "is_blocking": lambda ledger: ledger.is_blocking(file_id()),
+    "is_kept": lambda ledger: ledger.is_kept(file_id()),
+    "kept": lambda ledger: ledger.kept("a.png", file_id(), "hash"),
+    "blocking": lambda ledger: ledger.blocking(),
+    "undisposed": lambda ledger: ledger.undisposed(),
+    "in_state": lambda ledger: ledger.in_state(JobState.RUNNING),
+    "count": lambda ledger: ledger.count(*LIVE_STATES),
+    "newest": lambda ledger: ledger.newest(),
+    "newest failed": lambda ledger: ledger.newest(JobState.FAILED),
+    "find": lambda ledger: ledger.find("0"),
+    "claim": lambda ledger: ledger.claim(now=1.0, settings_hash="h"),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_no_look_up_goes_through_the_history(ledger: Ledger, look: str) -> None:
+    """Each is answered by an index that holds no more than what is asked for."""
+    db = ledger._db
+    db.execute("BEGIN")
+    for number in range(500):
+        job = add(ledger, number)
+        ledger.done(job.id, now=1.0)
+        ledger.disposed(job.id, "archive")
+    db.execute("COMMIT")
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    with suppress(KeyError):
+        LOOKS[look](ledger)
+    db.set_trace_callback(None)
+    assert statements
+    for statement in statements:
+        for row in db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
+            plan = row["detail"]
+            # The newest are read off their index's end; the index of live jobs is all live.
+            is_bounded = "jobs_created" in plan and "LIMIT" in statement
+            assert "SCAN" not in plan or is_bounded or "jobs_blocking" in plan, plan
+
+
 DAMAGED = [b"this is no database at all" * 50, b"SQLite format 3\0junk"]
 
 
@@ -274,6 +318,61 @@ def test_interrupted_transaction_is_no_damage(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+    """The jobs of the first version are kept, and what came later works."""
+    with sqlite3.connect(tmp_path / LEDGER_NAME) as db:
+        db.executescript(ledger_file._MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO jobs (id, src_rel, dev, ino, size, mtime_ns, state, created_at)"
+            " VALUES ('old', x'61', '1', '2', '3', '4', 'queued', 5.0)"
+        )
+    db.close()
+    ledger = Ledger.open(tmp_path)
+    assert [(job.id, job.src_rel) for job in ledger.newest()] == [("old", "a")]
+    ledger.mark_folder(tmp_path, FolderMark(token="t", mount_point="/"))
+    assert ledger.folder_mark(tmp_path) == FolderMark(token="t", mount_point="/")
+    ledger.close()
+    Ledger.open_to_read(tmp_path).close()
+
+
+def test_ledger_that_is_taken_away_is_lost(tmp_path: Path) -> None:
+    """Writing into a deleted file would record for nobody: it is an error of its own kind."""
+    ledger = Ledger.open(tmp_path)
+    add(ledger)
+    (tmp_path / LEDGER_NAME).unlink()
+    with pytest.raises(LedgerLostError):
+        add(ledger, 2)
+    ledger.close()
+
+
+def test_ledger_that_is_damaged_in_use_is_lost(tmp_path: Path) -> None:
+    """Damage met while running is not taken for a fault of the disk."""
+    ledger = Ledger.open(tmp_path)
+    for number in range(200):
+        add(ledger, number)
+    with (tmp_path / LEDGER_NAME).open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    fresh = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
+    with pytest.raises(LedgerLostError):
+        Ledger(fresh).newest()
+    fresh.close()
+    ledger.close()
+
+
+def test_proving_fails_where_a_commit_would(tmp_path: Path) -> None:
+    """Nothing changes by it; what cannot be written is an error."""
+    ledger = Ledger.open(tmp_path)
+    job = add(ledger)
+    ledger.prove()
+    assert ledger.newest() == [job]
+    ledger._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(OSError, match="readonly"):
+        ledger.prove()
+    ledger.close()
+
+
 @pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])
 def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
     """A version from the future is not touched."""
@@ -282,7 +381,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert callable(opener)
-    with pytest.raises(SettingsError, match="ledger version 99, this program knows 1"):
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 2"):
         opener(tmp_path)
 
 
@@ -329,8 +428,12 @@ def test_every_commit_is_synced(tmp_path: Path, ledger: Ledger) -> None:
 
 _HOLD_LOCK = """
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from zssr_daemon.ledger import LedgerLock
+from zssr_daemon.ledger_file import LedgerLock
 lock = LedgerLock(Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zssr_daemon.mounts import filesystem_type, tells_of_changes
+from zssr_daemon.mounts import Mount, mount_of, tells_of_changes
 
 TABLE = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -29,13 +29,13 @@ def test_innermost_and_uppermost_mount_counts(tmp_path: Path, folder: str, kind:
     """The longest mount point that holds the folder, and of equal ones the last, decides."""
     table = tmp_path / "mountinfo"
     table.write_text(TABLE)
-    assert filesystem_type(Path(folder), table) == kind
+    assert mount_of(Path(folder), table).kind == kind
 
 
 def test_our_own_root_has_a_type() -> None:
     """The real table is read; without one nothing is claimed."""
-    assert filesystem_type(Path("/")) != "unknown"
-    assert filesystem_type(Path("/"), Path("/nowhere/mountinfo")) == "unknown"
+    assert mount_of(Path("/")) == Mount("/", mount_of(Path("/")).kind) != Mount("", "unknown")
+    assert mount_of(Path("/"), Path("/nowhere/mountinfo")) == Mount("", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from daemon_parts import HOSTILE_NAMES, files_in, identity_of, queue
 
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.jobs import Job, JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME
+from zssr_daemon.marker import Markers
 from zssr_daemon.names import printable, tagged
 from zssr_daemon.publish import Publisher
 from zssr_daemon.settings import Settings
@@ -28,7 +30,15 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture
 def publisher(settings: Settings, ledger: Ledger) -> Publisher:
     """Return a publisher on `settings`."""
-    return Publisher(settings, ledger)
+    return Publisher(settings, ledger, marked(settings, ledger))
+
+
+def marked(settings: Settings, ledger: Ledger) -> Markers:
+    """Mark the folders, as a daemon's first look at them does."""
+    markers = Markers(ledger)
+    for folder in settings.folders.by_name().values():
+        assert markers.fault(folder) is None
+    return markers
 
 
 def worked(
@@ -87,7 +97,7 @@ class TestSuccess:
     ) -> None:
         """`keep` leaves the source in the inbox, `delete` removes it."""
         settings = make_settings(output={"on_success": on_success})
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         job = publish(publisher, worked(ledger, settings, publisher)[0])
         assert job.disposal == on_success
         assert all_files(settings) == {
@@ -114,7 +124,7 @@ class TestSuccess:
     ) -> None:
         """New content under the old name is a new picture, and nobody removes it."""
         settings = make_settings(output={"on_success": on_success})
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         job = publisher.publish(worked(ledger, settings, publisher)[0], out_sha256=SHA256)
         (settings.folders.inbox / "a.png").write_bytes(b"new picture")
         publisher.dispose(job)
@@ -323,7 +333,7 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], 
 def resume(settings: Settings) -> Job:
     """Do what a new daemon does at its start, with its own ledger, and return the one job."""
     ledger = Ledger.open(settings.folders.state)
-    publisher = Publisher(settings, ledger)
+    publisher = Publisher(settings, ledger, marked(settings, ledger))
     for job in ledger.in_state(JobState.PUBLISHING):
         publisher.finish(job)
     for job in ledger.undisposed():
@@ -355,7 +365,7 @@ def test_crash_at_every_step_of_publishing(
             }
         )
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         job, _ = worked(ledger, settings, publisher)
         mine = settings.folders.output / "a_x2.png"
         if is_taken:
@@ -407,7 +417,7 @@ def test_crash_at_every_step_of_failing(
             }
         )
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         job = queue(ledger, settings)
         crashed = crash_at(
             number,
@@ -449,7 +459,7 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
     """Without history the source is made again beside its first output; neither is lost."""
     for _ in range(2):
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger)
+        publisher = Publisher(settings, ledger, marked(settings, ledger))
         publish(publisher, worked(ledger, settings, publisher)[0])
         ledger.close()
         (settings.folders.state / LEDGER_NAME).unlink()

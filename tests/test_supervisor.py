@@ -19,10 +19,12 @@ from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue, wait
 from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
+from zssr_daemon import pause as pause_module
 from zssr_daemon import supervisor as supervisor_module
 from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
-from zssr_daemon.ledger import LEDGER_NAME, Ledger
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME
 from zssr_daemon.settings import Settings
 from zssr_daemon.supervisor import Supervisor
 
@@ -60,7 +62,7 @@ class Daemon:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor_module, "_PAUSE_CHECK_S", 0.05)
+    monkeypatch.setattr(pause_module, "_CHECK_S", 0.05)
     monkeypatch.setattr(supervisor_module, "_DISPOSAL_RETRY_S", 0.05)
 
 
@@ -287,6 +289,35 @@ class TestChanges:
         assert output == b"enlarged " + archived
         assert daemon.ledger.newest()[0].width == 20
 
+    def test_source_touched_while_running(self, make_daemon: Bench, log: list[Any]) -> None:
+        """A share's own house-keeping changes times, not pictures: the work is not thrown away."""
+
+        def touching(order: Any) -> list[Any]:
+            events = list(good(order))
+            os.utime(Path(order.inbox) / order.src_rel, (1, 1))
+            return events
+
+        daemon = make_daemon(touching)
+        drop(daemon.settings.folders.inbox, "a.png")
+        assert daemon.supervisor.run(is_once=True)
+        assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
+        assert len(daemon.executor.orders) == len(told(log, "job_queued")) == 1
+
+    def test_source_touched_before_the_worker_looks(self, make_daemon: Bench) -> None:
+        """The job goes back without an attempt lost, and knows its file by the new time."""
+
+        def touching(order: Any) -> list[Any]:
+            os.utime(Path(order.inbox) / order.src_rel, (1, 1))
+            return list(failing("source_changed")(order))
+
+        daemon = make_daemon(touching)
+        drop(daemon.settings.folders.inbox, "a.png")
+        assert daemon.supervisor.run(is_once=True)
+        first, second = daemon.executor.orders
+        assert first.job_id == second.job_id
+        assert second.identity.mtime_ns == 1_000_000_000
+        assert daemon.ledger.newest()[0].attempts == 1
+
     def test_source_changed_says_the_worker(self, make_daemon: Bench) -> None:
         """It noticed first: back to settling, no attempt is lost, no failure recorded."""
         daemon = make_daemon(failing("source_changed"))
@@ -375,6 +406,41 @@ class TestPauses:
         assert daemon.counts() == {"queued": 1}
         away.rename(inbox)
         daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+
+    def test_lost_device(self, make_daemon: Bench, log: list[Any]) -> None:
+        """Told once, with what the worker said; the queue goes on when a device is back."""
+        daemon = make_daemon()
+        daemon.executor.has_device = False
+        queue(daemon.ledger, daemon.settings)
+        daemon.supervisor._handle(WorkerEnded("device_lost", None, "no such card"))
+        daemon.steps_until(lambda: told(log, "paused"))
+        for _ in range(30):
+            daemon.supervisor.step(time.monotonic())
+        assert daemon.counts() == {"queued": 1}
+        daemon.executor.has_device = True
+        daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+        (paused,) = told(log, "paused")
+        assert (paused["reason"], paused["message"]) == ("device_lost", "no such card")
+        assert [line["reason"] for line in told(log, "resumed")] == ["device_lost"]
+        assert daemon.ledger.newest()[0].attempts == 1
+
+    def test_start_without_a_folder(self, make_daemon: Bench) -> None:
+        """What a crash left is made good as soon as the folder is there, and not before."""
+        daemon = make_daemon(silent)
+        queue(daemon.ledger, daemon.settings)
+        daemon.steps_until(lambda: daemon.executor.orders)
+        output = daemon.settings.folders.output
+        output.rename(output.with_name("away"))
+        successor = make_daemon()
+        (successor.settings.folders.output).rmdir()  # made by the settings of this test
+        successor.supervisor._begin()
+        for _ in range(10):
+            successor.supervisor.step(time.monotonic())
+        assert successor.counts() == {"running": 1}
+        output.with_name("away").rename(output)
+        successor.steps_until(lambda: successor.counts() == {"done": 1})
+        assert successor.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
+        assert successor.ledger.newest()[0].attempts == 2
 
     def test_no_space_for_the_output(
         self, make_daemon: Bench, log: list[Any], tmp_path: Path

@@ -315,7 +315,7 @@ class TestInboxObserver:
         hints = Hints(inbox)
         hints.observer.ensure_alive()
         inbox.rmdir()
-        wait_until(hints.came)
+        wait_until(lambda: not hints.observer.ensure_alive())
         inbox.mkdir()
         wait_until(lambda: hints.observer.ensure_alive() or None, "a new watch")
         drop(inbox, "a.png")

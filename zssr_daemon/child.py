@@ -1,24 +1,45 @@
 """ChildProcess: a spawned process at the other end of a pipe, which can always be got rid of."""
 
+import ctypes
 import multiprocessing
+import os
+import resource
+import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 _SPAWN = multiprocessing.get_context("spawn")  # fork would copy threads' locks and CUDA's state
 
+# Of <linux/prctl.h>.
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+
+#: A killed process is waited for so long; one that hangs in the kernel, as on a dead network
+#: share, ends when the kernel lets it, and nobody may wait for that.
+_KILL_WAIT_S = 5.0
+
 
 class ChildProcess:
-    """Runs `target(connection, *args)` in a process of its own.
+    """Runs `target(connection, *args)` in a process of its own, which never outlives its parent.
 
-    The child must end when its end of the pipe reads EOF: that is how it learns that its parent
-    is gone, whatever ended the parent.
+    The kernel kills the child when its parent ends, whatever ended the parent and whatever the
+    child does; strictly: when the parent's thread ends that started it, so that must be one that
+    stays. A child should end by itself when its end of the pipe reads EOF, to end in order.
     """
 
     def __init__(self, name: str, target: Callable[..., None], *args: Any) -> None:
+        """Start the process; `name`, at most 15 bytes, stands in its /proc/PID/comm.
+
+        Raises:
+            OSError: there is no room for another process, or for its pipe.
+        """
         ours, theirs = _SPAWN.Pipe()
         self._connection = ours
-        self._process = _SPAWN.Process(name=name, target=target, args=(theirs, *args), daemon=True)
+        self._process = _SPAWN.Process(
+            name=name, target=_run, args=(name, target, theirs, *args), daemon=True
+        )
         self._process.start()
         theirs.close()  # or we would never read EOF when the child dies
 
@@ -42,6 +63,15 @@ class ChildProcess:
     def exit_code(self) -> int | None:
         """How it ended: negative for a signal, None while it lives."""
         return self._process.exitcode
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory it holds now; 0 when it is gone."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * resource.getpagesize()
 
     def send(self, message: object) -> bool:
         """Send a message; False when the child is gone."""
@@ -73,5 +103,21 @@ class ChildProcess:
     def kill(self) -> None:
         """End it at once (SIGKILL), and free what it held."""
         self._process.kill()
-        self._process.join()
+        self._process.join(_KILL_WAIT_S)
         self._connection.close()
+
+
+def _run(name: str, target: Callable[..., None], connection: Any, *args: Any) -> None:
+    """Be the child."""
+    _tie_to_parent(name)
+    target(connection, *args)
+
+
+def _tie_to_parent(name: str) -> None:
+    """Let the kernel kill this process when its parent ends, and name it."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:  # it ended before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -24,6 +24,10 @@ class LedgerLockedError(ZSSRError):
     exit_code = 75
 
 
+class LedgerLostError(ZSSRError):
+    """The ledger was damaged or taken away while in use; the daemon begins anew with another."""
+
+
 class JobError(ZSSRError):
     """One image cannot be processed; the daemon and the other images go on."""
 
@@ -65,3 +69,9 @@ class TransientError(JobError):
 
     reason = "worker_crash"
     is_retryable = True
+
+
+class DeviceError(TransientError):
+    """The device's context is lost: the process that holds it must end."""
+
+    reason = "device_error"

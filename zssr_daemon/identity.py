@@ -25,3 +25,7 @@ class FileIdentity:
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
         )
+
+    def has_stamp_of(self, other: "FileIdentity") -> bool:
+        """Tell whether only the file system's numbers differ: device and inode."""
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)

@@ -6,6 +6,7 @@ Nothing here gives up on a file that is still being written.
 
 import errno
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from zssr_daemon.errors import ImageError
+from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.formats import ImageInfo, ImageLimits
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
@@ -33,6 +35,12 @@ from zssr_daemon.watcher import (
 #: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
 _SCAN_GAP_S = 0.1
 _SCAN_SHARE = 10
+
+
+#: A share that does not answer says nothing about its files.
+_SHARE_ERRNOS = frozenset(
+    {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO, errno.EBUSY}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,14 @@ class Ignored:
 
 
 Outcome = Queued | Refused | Ignored
+
+
+class _KnownFiles:
+    """The files that have a job, by number and by name."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.by_inode = {(job.identity.dev, job.identity.ino): job for job in jobs}
+        self.by_rel = {job.src_rel: job for job in jobs}
 
 
 class Intake:
@@ -136,27 +152,47 @@ class Intake:
         self._hinted.clear()  # before the scan: what happens during it counts for the next
         started_s = time.monotonic()
         self._next_scan = now + self._settings.watch.scan_interval_s
-        blocking = self._ledger.blocking()
+        known = _KnownFiles(self._ledger.blocking())
         for candidate in self._scan:
-            identity = candidate.identity
-            job = blocking.get((identity.dev, identity.ino))
-            if job is not None and self._is_still(job, candidate):
+            if self._is_covered(candidate, known):
                 continue
-            if candidate.rel not in self._tracker and not self._is_kept(identity):
+            if candidate.rel not in self._tracker and not self._is_kept(candidate.identity):
                 self._tracker.observe(candidate, now)
         took_s = time.monotonic() - started_s
         self._scan_allowed = now + took_s + max(_SCAN_GAP_S, _SCAN_SHARE * took_s)
         self.scans += 1
 
-    def _is_still(self, job: Job, candidate: Candidate) -> bool:
-        """Tell whether a known job covers this file; follow renames, drop what was rewritten."""
+    def _is_covered(self, candidate: Candidate, known: "_KnownFiles") -> bool:
+        """Tell whether a job has this file; follow renames and new mounts, drop what was rewritten.
+
+        A change under a job in work is noticed before its result is published.
+        """
+        identity = candidate.identity
+        job = known.by_inode.get((identity.dev, identity.ino))
+        if job is None or job.identity != identity:
+            namesake = known.by_rel.get(candidate.rel)
+            if namesake is not None and namesake.identity.has_stamp_of(identity):
+                return self._adopt(namesake, identity)
+        if job is None:
+            return False
         if job.state is not JobState.QUEUED:
-            return True  # a change is noticed before its result is published
-        if job.identity != candidate.identity:
+            return True
+        if job.identity != identity:
             self._ledger.forget(job.id)
             return False
         if job.src_rel != candidate.rel and self._scan.look(job.src_rel) is None:
             self._ledger.rename(job.id, candidate.rel)
+        return True
+
+    def _adopt(self, job: Job, identity: FileIdentity) -> bool:
+        """Know a file again whose share was mounted anew, or whose inodes are not stable."""
+        if job.state is not JobState.QUEUED:
+            return True
+        try:
+            self._ledger.adopt(job.id, identity)
+        except sqlite3.IntegrityError:  # its number is still another file's: let it settle anew
+            self._ledger.forget(job.id)
+            return False
         return True
 
     def _is_kept(self, identity: FileIdentity) -> bool:
@@ -194,7 +230,8 @@ class Intake:
     def _fault(self, result: ProbeResult, identity: FileIdentity) -> ImageError | None:
         """Say what stands against queueing, or None."""
         if result.oserror_errno is not None:
-            return ImageError(str(result.message), reason="unreadable")
+            reason = "share_fault" if result.oserror_errno in _SHARE_ERRNOS else "unreadable"
+            return ImageError(str(result.message), reason=reason)
         if result.reason is not None:
             return ImageError(str(result.message), reason=result.reason)
         if result.identity != identity:
@@ -204,7 +241,7 @@ class Intake:
         return output_rules(self._settings).fault(result.info, *size)
 
     def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
-        if reason == "source_changed":
+        if reason in {"source_changed", "share_fault"}:
             return True
         if reason not in ImageError.UNFINISHED_REASONS:
             return False
@@ -212,8 +249,13 @@ class Intake:
         return quiet_s < self._settings.watch.unreadable_after_s
 
     def _queue(self, result: ProbeResult, candidate: Candidate) -> list[Outcome]:
-        assert result.info is not None
+        assert result.info is not None and result.sha256 is not None
         info = result.info
+        kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
+        if kept is not None:  # done before its share was mounted anew
+            self._ledger.adopt(kept.id, candidate.identity)
+            self._tracker.drop(candidate.rel)
+            return []
         job = self._add(candidate, result.sha256, info.width, info.height)
         return [] if job is None else [Queued(job, info)]
 
@@ -232,6 +274,7 @@ class Intake:
         identity = candidate.identity
         if self._ledger.is_blocking(identity):
             return None  # another name of a file that is queued already
+        reach(Failpoint.PROBED)
         return self._ledger.add(
             candidate.rel, identity, now=time.time(), sha256=sha256, width=width, height=height
         )

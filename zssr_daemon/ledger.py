@@ -6,52 +6,21 @@ deletes. Losing the ledger costs repeated work and history, never a picture.
 """
 
 import errno
-import fcntl
 import os
 import sqlite3
-import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from zssr_daemon import durable
-from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
-
-SCHEMA_VERSION = 1
-LEDGER_NAME = "ledger.sqlite3"
-LOCK_NAME = "daemon.lock"
-
-# Blocking: the file is known, and a scan must not queue it again. That is every live job, and
-# every ended one whose source is still to be moved away.
-# Identities are text: inodes of network shares and times after 2262 exceed SQLite's integers.
-_SCHEMA = f"""
-CREATE TABLE jobs (
-  id TEXT PRIMARY KEY, src_rel BLOB NOT NULL,
-  dev TEXT NOT NULL, ino TEXT NOT NULL, size TEXT NOT NULL, mtime_ns TEXT NOT NULL,
-  sha256 TEXT, width INTEGER, height INTEGER,
-  state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
-  settings_hash TEXT, out_rel BLOB, out_sha256 TEXT, disposal TEXT, disposal_rel BLOB,
-  reason TEXT, message TEXT,
-  created_at REAL NOT NULL, started_at REAL, finished_at REAL
-) STRICT;
-CREATE UNIQUE INDEX jobs_blocking ON jobs (dev, ino)
-  WHERE state IN ('queued', 'running', 'publishing') OR disposal IS NULL;
-CREATE INDEX jobs_identity ON jobs (dev, ino, size, mtime_ns);
-CREATE INDEX jobs_claim ON jobs (state, attempts, not_before, created_at);
-CREATE INDEX jobs_created ON jobs (created_at);
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
+from zssr_daemon.ledger_file import DAMAGED, SCHEMA_VERSION, open_file, open_file_to_read
 
 _BLOCKING = "(state IN ('queued', 'running', 'publishing') OR disposal IS NULL)"
 _PATHS = frozenset({"src_rel", "out_rel", "disposal_rel"})  # bytes in the file, str outside
-
-#: What SQLite says of a file whose content is damaged; every other fault is the disk's.
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 #: What SQLite reports of the disk, as the system would: the supervisor pauses on it.
 _ERRNOS = {
@@ -64,10 +33,19 @@ _ERRNOS = {
 _IDENTITY = tuple(field.name for field in fields(FileIdentity))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderMark:
+    """By what a folder is known again: its mark, and where its file system was mounted then."""
+
+    token: str
+    mount_point: str  # in `os.fsdecode` form
+
+
 class Ledger:
     """The job store of one state folder.
 
-    Any method may raise OSError, when the disk below fails.
+    Any method may raise OSError, when the disk below fails, and LedgerLostError, when the file
+    was damaged or taken away under the running daemon.
     """
 
     def __init__(self, connection: sqlite3.Connection, set_aside: Path | None = None) -> None:
@@ -78,7 +56,7 @@ class Ledger:
 
     @classmethod
     def open(cls, state_folder: Path) -> Self:
-        """Open for writing; the caller holds the lock.
+        """Open for writing, and bring an older schema up to date; the caller holds the lock.
 
         Where there is none, or a damaged one, an empty ledger is begun: every picture without an
         output is in the inbox still, and is found by the next scan.
@@ -87,15 +65,7 @@ class Ledger:
             SettingsError: the file cannot be read, or a newer version wrote it.
             OSError: a damaged ledger cannot be moved out of the way.
         """
-        path = state_folder / LEDGER_NAME
-        set_aside = _set_aside(path) if _is_damaged(path) else None
-        with _faults_explained(path):
-            db = sqlite3.connect(path, isolation_level=None)
-            db.execute("PRAGMA busy_timeout = 10000")
-            db.execute("PRAGMA journal_mode = DELETE")
-            db.execute("PRAGMA synchronous = EXTRA")
-            _create_or_check(db, path)
-        return cls(db, set_aside)
+        return cls(*open_file(state_folder))
 
     @classmethod
     def open_to_read(cls, state_folder: Path) -> Self:
@@ -104,13 +74,7 @@ class Ledger:
         Raises:
             SettingsError: there is no ledger yet, or the file is none.
         """
-        path = state_folder / LEDGER_NAME
-        if not path.is_file():
-            raise SettingsError(f"{path}: no ledger yet; it is made by the first `run`")
-        with _faults_explained(path):
-            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            _check_version(db, path)
-        return cls(db)
+        return cls(open_file_to_read(state_folder))
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -125,19 +89,35 @@ class Ledger:
             raise KeyError(job_id)
         return found[0]
 
-    def blocking(self) -> dict[tuple[int, int], Job]:
-        """Return the jobs whose source must not be queued again, by (dev, ino)."""
-        return {(job.identity.dev, job.identity.ino): job for job in self._select(_BLOCKING)}
+    def blocking(self) -> list[Job]:
+        """Return the jobs whose source must not be queued again, oldest first."""
+        return self._select_blocking()
 
     def is_blocking(self, identity: FileIdentity) -> bool:
         """Tell whether this file has a job that is not over."""
-        where = f"dev = ? AND ino = ? AND {_BLOCKING}"
-        return bool(self._select(where, [str(identity.dev), str(identity.ino)]))
+        where, values = "dev = ? AND ino = ?", [str(identity.dev), str(identity.ino)]
+        return bool(self._select_blocking(where, values))
 
     def is_kept(self, identity: FileIdentity) -> bool:
         """Tell whether a job is done with exactly this file and left it in the inbox."""
         where = "state = 'done' AND disposal = 'keep' AND " + _same(_IDENTITY)
-        return bool(self._select(where, list(_columns_of(identity).values())))
+        values = list(_columns_of(identity).values())
+        return bool(self._select(where, values, table="jobs INDEXED BY jobs_identity"))
+
+    def kept(self, src_rel: str, identity: FileIdentity, sha256: str) -> Job | None:
+        """Return the job that is done with this path and content, whatever device it is on now."""
+        where = "state = 'done' AND disposal = 'keep' AND src_rel = ? AND sha256 = ?"
+        where += " AND size = ? AND mtime_ns = ?"
+        size, mtime_ns = str(identity.size), str(identity.mtime_ns)
+        values = [os.fsencode(src_rel), sha256, size, mtime_ns]
+        found = self._select(where, values, table="jobs INDEXED BY jobs_kept")
+        return found[0] if found else None
+
+    def folder_mark(self, folder: Path) -> FolderMark | None:
+        """Return how a folder was marked; None of one that is new."""
+        sql = "SELECT token, mount_point FROM folders WHERE path = ?"
+        rows = self._execute(sql, [os.fsencode(folder)])
+        return FolderMark(token=rows[0][0], mount_point=os.fsdecode(rows[0][1])) if rows else None
 
     def in_state(self, *states: JobState) -> list[Job]:
         """Return the jobs in any of `states`, oldest first."""
@@ -146,7 +126,7 @@ class Ledger:
 
     def undisposed(self) -> list[Job]:
         """Return the ended jobs whose source is still to be moved away, oldest first."""
-        return self._select("state IN ('done', 'failed') AND disposal IS NULL")
+        return self._select_blocking("state IN ('done', 'failed') AND disposal IS NULL")
 
     def newest(self, state: JobState | None = None, *, limit: int = 100) -> list[Job]:
         """Return up to `limit` jobs, newest first."""
@@ -155,13 +135,18 @@ class Ledger:
 
     def find(self, id_prefix: str) -> list[Job]:
         """Return the jobs whose id begins with `id_prefix`."""
-        return self._select("substr(id, 1, ?) = ?", [len(id_prefix), id_prefix])
+        beyond = id_prefix + "~"  # which comes after every letter and digit
+        return self._select("id >= ? AND id < ?", [id_prefix, beyond])
 
     def count(self, *states: JobState) -> int:
         """Count the jobs in any of `states`; of live ones, in a time that no history lengthens."""
         marks = ", ".join("?" for _ in states)
         rows = self._execute(f"SELECT count(*) FROM jobs WHERE state IN ({marks})", states)
         return int(rows[0][0])
+
+    def prove(self) -> None:
+        """Write and sync without changing anything: it fails where the next commit would."""
+        self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -229,6 +214,19 @@ class Ledger:
             message=message,
         )
 
+    def adopt(self, job_id: str, identity: FileIdentity) -> Job:
+        """Know a source again that has the same content behind another device, inode or time.
+
+        Raises:
+            sqlite3.IntegrityError: another job that is not over has that device and inode.
+        """
+        return self._set(job_id, **_columns_of(identity))
+
+    def mark_folder(self, folder: Path, mark: FolderMark) -> None:
+        """Remember how a folder is marked."""
+        values = [os.fsencode(folder), mark.token, os.fsencode(mark.mount_point)]
+        self._execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
+
     def rename(self, job_id: str, src_rel: str) -> Job:
         """Follow a source that was renamed within the inbox."""
         return self._set(job_id, src_rel=src_rel)
@@ -267,21 +265,34 @@ class Ledger:
         return found[0] if found else None
 
     def _select(
-        self, where: str, values: Iterable[Any] = (), order: str = "created_at, rowid"
+        self,
+        where: str,
+        values: Iterable[Any] = (),
+        order: str = "created_at, rowid",
+        table: str = "jobs",
     ) -> list[Job]:
-        sql = f"SELECT * FROM jobs WHERE {where} ORDER BY {order}"
+        sql = f"SELECT * FROM {table} WHERE {where} ORDER BY {order}"
         return [_job(row) for row in self._execute(sql, tuple(values))]
+
+    def _select_blocking(self, which: str = "1", values: Iterable[Any] = ()) -> list[Job]:
+        """Select among the jobs that are not over; the index of these alone knows no history."""
+        table = "jobs INDEXED BY jobs_blocking"
+        return self._select(f"{_BLOCKING} AND {which}", values, table=table)
 
     def _execute(
         self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[sqlite3.Row]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
-            number = _ERRNOS.get(error.sqlite_errorcode & 0xFF)  # the low byte is the kind
-            if number is None:
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            kind = error.sqlite_errorcode & 0xFF  # the low byte
+            if kind in DAMAGED or error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED:
+                raise LedgerLostError(f"the ledger was lost while in use: {error}") from error
+            if kind not in _ERRNOS:
                 raise
-            raise OSError(number, f"ledger: {error}") from error
+            raise OSError(_ERRNOS[kind], f"ledger: {error}") from error
 
     def _set(self, job_id: str, **columns: Any) -> Job:
         values = {
@@ -290,73 +301,6 @@ class Ledger:
         setters = ", ".join(f"{name} = :{name}" for name in values)
         self._execute(f"UPDATE jobs SET {setters} WHERE id = :id", values | {"id": job_id})
         return self.get(job_id)
-
-
-class LedgerLock:
-    """The right to write one state folder's ledger; the kernel frees it when the process ends."""
-
-    def __init__(self, state_folder: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            LedgerLockedError: another process holds it.
-        """
-        self._file = (state_folder / LOCK_NAME).open("ab")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise LedgerLockedError(
-                f"{state_folder}: another zssr-daemon is running on this state folder; "
-                "stop it first, or give this one its own [folders]"
-            ) from error
-
-    def release(self) -> None:
-        """Give the lock back."""
-        self._file.close()
-
-
-def _is_damaged(path: Path) -> bool:
-    """Read the whole file; what a crash left half written, SQLite mends first from its journal."""
-    try:
-        with closing(sqlite3.connect(path)) as db:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-    except sqlite3.DatabaseError as error:
-        return error.sqlite_errorcode & 0xFF in _DAMAGED
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename a damaged ledger, durably; SQLite has used up its journal by then."""
-    mark = f".corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
-    new = path.with_name(path.name + mark)
-    durable.move_no_replace(path, new)
-    return new
-
-
-@contextmanager
-def _faults_explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise SettingsError(
-            f"{path}: not a usable ledger ({error}); move it away and start again: "
-            "the pictures are in their folders, only the history is lost"
-        ) from error
-
-
-def _create_or_check(db: sqlite3.Connection, path: Path) -> None:
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-        db.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
-    _check_version(db, path)
-
-
-def _check_version(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise SettingsError(
-            f"{path}: ledger version {version}, this program knows {SCHEMA_VERSION}; "
-            "run the version that wrote it, or start with another state folder"
-        )
 
 
 def _same(names: Iterable[str]) -> str:

@@ -35,12 +35,14 @@ class Events(StrEnum):
     JOB_RETRY = "job_retry"
     JOB_DONE = "job_done"
     JOB_FAILED = "job_failed"
+    LEDGER_LOST = "ledger_lost"
     LEDGER_SET_ASIDE = "ledger_set_aside"
     PAUSED = "paused"
     RESUMED = "resumed"
     SETTINGS_WARNING = "settings_warning"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
+    WORKERS_STOPPING = "workers_stopping"
 
 
 @dataclass(frozen=True, slots=True)

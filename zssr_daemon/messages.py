@@ -53,6 +53,7 @@ class WorkProgress:
     fraction: float  # of the whole job, 0..1
     loss: float | None
     lr: float | None
+    patience_s: float = 0.0  # how much longer than usual the next sign of life may take
 
     def eta_s(self, elapsed_s: float) -> float | None:
         """Estimate the seconds left after `elapsed_s`; None while it is too early to tell."""
@@ -74,6 +75,8 @@ class WorkReport:
     warm_start_sha256: str | None  # of the weights the fit began with; None began with chance
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
+    patch_size: int  # as ordered, or halved until memory sufficed
+    batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
     note: str | None = None  # what the output could not keep
 
@@ -91,12 +94,13 @@ class WorkDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed:
-    """The attempt is over without an output."""
+    """The attempt is over without an output; with an errno where the system failed it."""
 
     job_id: str
     reason: str
     message: str
     is_retryable: bool
+    oserror_errno: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

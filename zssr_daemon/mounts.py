@@ -1,7 +1,8 @@
-"""Mounts: on what kind of file system a folder lies, from the kernel's own table."""
+"""Mounts: on what file system a folder lies, from the kernel's own table."""
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -12,24 +13,29 @@ _SILENT = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|lustre|glusterfs|fus
 _LOCAL_FUSE = frozenset({"fuseblk"})
 
 
-def filesystem_type(folder: Path, mountinfo: Path = MOUNTINFO) -> str:
-    """Name the type of file system `folder` lies on ("ext4", "nfs4", "fuse.sshfs").
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file system where it is mounted: its place, and its type ("ext4", "nfs4", "fuse.sshfs")."""
 
-    "unknown" where the table cannot be read.
-    """
+    point: str  # in `os.fsdecode` form; "" where the table cannot be read
+    kind: str  # "unknown" where the table cannot be read
+
+
+def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
+    """Say which mount `folder` lies on."""
     wanted = os.fsencode(folder.resolve())
-    best, kind = b"", "unknown"
+    best = Mount("", "unknown")
     try:
         lines = mountinfo.read_bytes().splitlines()
     except OSError:
-        return kind
+        return best
     for line in lines:
         before, _, after = line.partition(b" - ")
         point = _unescape(before.split(b" ")[4])
         # The last of equally long mount points lies on top of the others.
-        if _holds(point, wanted) and len(point) >= len(best):
-            best, kind = point, after.split(b" ")[0].decode()
-    return kind
+        if _holds(point, wanted) and len(point) >= len(os.fsencode(best.point)):
+            best = Mount(os.fsdecode(point), after.split(b" ")[0].decode())
+    return best
 
 
 def tells_of_changes(kind: str) -> bool:

@@ -31,7 +31,16 @@ def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: st
 
 def part_beside(name: str) -> str:
     """Name the temporary file in which `name` is written."""
-    return "." + cut_to_bytes(name, MAX_NAME_BYTES - len("..part")) + ".part"
+    return _hidden_beside(name, ".part")
+
+
+def leaving_beside(name: str) -> str:
+    """Name the hidden file that `name` becomes while it is deleted."""
+    return _hidden_beside(name, ".leaving")
+
+
+def _hidden_beside(name: str, end: str) -> str:
+    return "." + cut_to_bytes(name, MAX_NAME_BYTES - len("." + end)) + end
 
 
 def cut_to_bytes(text: str, limit: int) -> str:

@@ -10,17 +10,22 @@ committed; then those of the others are linked, and the last one takes the way a
 are still there after a crash are the ones still to be linked.
 """
 
+import errno
 import json
 import os
+import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from zssr_daemon import durable, names
+from zssr_daemon import durable, failpoints, names
+from zssr_daemon.durable import ReplacedError
 from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
+from zssr_daemon.marker import Markers
 from zssr_daemon.settings import Settings
 
 ERROR_SUFFIX = ".error.json"
@@ -29,11 +34,12 @@ ERROR_SUFFIX = ".error.json"
 class Publisher:
     """Moves files between the folders, always in step with the ledger."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, markers: Markers) -> None:
         self._folders = settings.folders
         self._output = settings.output
         self._scale = settings.zssr.total_scale
         self._ledger = ledger
+        self._markers = markers
 
     def part_path(self, job: Job) -> Path:
         """Return where an attempt of `job` writes, with its folder made."""
@@ -42,12 +48,35 @@ class Publisher:
         return path
 
     def source_exists(self, job: Job) -> bool:
-        """Tell whether there is still a file under the source's name."""
-        return _identity_of(self._folders.inbox / job.src_rel) is not None
+        """Tell whether there is still a file under the source's name.
 
-    def source_is_unchanged(self, job: Job) -> bool:
-        """Tell whether the source is still the file that was queued."""
-        return _identity_of(self._folders.inbox / job.src_rel) == job.identity
+        Raises:
+            OSError: it cannot be told, because the inbox is not mounted.
+        """
+        return self._identity_of_source(job) is not None
+
+    def recognise(self, job: Job) -> Job | None:
+        """Return the job if its source is still the file that was queued; None if it is not.
+
+        Content decides: a file that was only touched, or whose device or inode has another number
+        since its share was mounted again, is known by its new identity from then on.
+
+        Raises:
+            OSError: it cannot be told, because the inbox is not mounted.
+        """
+        identity = self._identity_of_source(job)
+        if identity == job.identity:
+            return job
+        if identity is None or identity.size != job.identity.size or job.sha256 is None:
+            return None
+        source = self._folders.inbox / job.src_rel
+        is_same = not source.is_symlink() and _has_hash(source, job.sha256)
+        if not is_same or durable.identity_of(source) != identity:
+            return None
+        try:
+            return self._ledger.adopt(job.id, identity)
+        except sqlite3.IntegrityError:  # its number belongs to another job's file
+            return None
 
     def publish(self, job: Job, *, out_sha256: str, suffix: str = ".png", frames: int = 1) -> Job:
         """Give the verified part its final name and record the job as done.
@@ -60,19 +89,23 @@ class Publisher:
 
         Raises:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
+            OSError: a disk fails, or a folder is not mounted.
         """
+        self._require(self._folders.output)  # or the worker wrote below the mount point
         part = self._part(job)
-        if not self.source_is_unchanged(job):
+        known = self.recognise(job)
+        if known is None:
             raise SourceChangedError("the source changed while its job ran")
         durable.fsync_file(part)
-        rels = self._out_rels(job, suffix, frames if frames > 1 else None)
+        failpoints.reach(Failpoint.PART_SYNCED)
+        rels = self._out_rels(known, suffix, frames if frames > 1 else None)
         if frames > 1:
-            for other in self._frame_parts(job):
+            for other in self._frame_parts(known):
                 durable.fsync_file(other)
             durable.fsync_folder(part.parent)
-            job = self._ledger.publishing(job.id, out_rel=rels[0], out_sha256=out_sha256)
-            self._link_frames(job, may_be_reserved=False)
-        return self._link(job, part, out_sha256, rels)
+            known = self._ledger.publishing(known.id, out_rel=rels[0], out_sha256=out_sha256)
+            self._link_frames(known, may_be_reserved=False)
+        return self._link(known, part, out_sha256, rels)
 
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
@@ -82,12 +115,12 @@ class Publisher:
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
             self._write_error_record(job)
-            return self._ledger.disposed(job.id, "failed")
+            return self._disposed(job, "failed")
         if self._output.on_success == "archive":
             self._move(job, self._folders.archive)
         elif self._output.on_success == "delete":
             self._delete(job)
-        return self._ledger.disposed(job.id, self._output.on_success)
+        return self._disposed(job, self._output.on_success)
 
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
@@ -102,13 +135,14 @@ class Publisher:
         as it is then.
         """
         assert job.out_rel is not None and job.out_sha256 is not None
+        self._require(self._folders.output)
         final = self._folders.output / job.out_rel
         part = self._part(job)
         self._link_frames(job, may_be_reserved=True)
         if _has_hash(final, job.out_sha256):
             durable.fsync_folder(final.parent)
             self.discard_part(job)
-            return self._ledger.done(job.id, now=time.time())
+            return self._done(job)
         if _has_hash(part, job.out_sha256):
             rels = [names.tagged(job.out_rel, tag) for tag in _tags(job)]
             return self._link(job, part, job.out_sha256, rels)
@@ -154,12 +188,14 @@ class Publisher:
         for out_rel in planned + rels:
             may_be_reserved = out_rel in planned
             job = self._ledger.publishing(job.id, out_rel=out_rel, out_sha256=out_sha256)
+            failpoints.reach(Failpoint.PUBLISHING)
             final = self._folders.output / out_rel
             try:
                 durable.link_no_replace(part, final, may_be_reserved=may_be_reserved)
             except FileExistsError:
                 continue
-            return self._ledger.done(job.id, now=time.time())
+            failpoints.reach(Failpoint.NAMED)
+            return self._done(job)
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     def _write_error_record(self, job: Job) -> None:
@@ -169,28 +205,61 @@ class Publisher:
         durable.write_new(
             self._folders.failed / (job.disposal_rel + ERROR_SUFFIX), _error_record(job)
         )
+        failpoints.reach(Failpoint.RECORD_WRITTEN)
+
+    def _done(self, job: Job) -> Job:
+        done = self._ledger.done(job.id, now=time.time())
+        failpoints.reach(Failpoint.DONE)
+        return done
+
+    def _disposed(self, job: Job, disposal: str) -> Job:
+        disposed = self._ledger.disposed(job.id, disposal)
+        failpoints.reach(Failpoint.DISPOSED)
+        return disposed
 
     def _delete(self, job: Job) -> None:
-        source = self._folders.inbox / job.src_rel
-        if self.source_is_unchanged(job):
-            source.unlink()
-            durable.fsync_folder(source.parent)
+        known = self.recognise(job) or job  # or interrupted, its name already given up
+        with suppress(ReplacedError):
+            durable.remove_exactly(self._folders.inbox / job.src_rel, known.identity)
+        failpoints.reach(Failpoint.MOVED)
 
     def _move(self, job: Job, folder: Path) -> Job:
         """Move the source below `folder`, under a name committed to the ledger beforehand."""
+        self._require(folder)
         source = self._folders.inbox / job.src_rel
         for rel in self._free_rels(job):
-            if not self.source_is_unchanged(job):
-                return job  # moved already, or taken away by its owner
-            may_be_reserved = rel == job.disposal_rel
-            job = self._ledger.plan_disposal(job.id, rel)
+            known = self.recognise(job)
+            if known is None:  # moved already, or taken away or replaced by its owner
+                with suppress(ReplacedError):  # or copied, and on its way out
+                    durable.remove_exactly(source, job.identity)
+                return job
+            may_be_reserved = rel == known.disposal_rel
+            job = self._ledger.plan_disposal(known.id, rel)
+            failpoints.reach(Failpoint.DISPOSAL_PLANNED)
             durable.make_folder((folder / rel).parent, below=folder)
             try:
-                durable.move_no_replace(source, folder / rel, may_be_reserved=may_be_reserved)
+                durable.move_no_replace(
+                    source, folder / rel, identity=job.identity, may_be_reserved=may_be_reserved
+                )
             except FileExistsError:
                 continue
+            except ReplacedError:
+                return job
+            failpoints.reach(Failpoint.MOVED)
             return job
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    def _identity_of_source(self, job: Job) -> FileIdentity | None:
+        inbox = self._folders.inbox
+        identity = durable.identity_of(inbox / job.src_rel)
+        if identity is None:  # gone, or only out of sight?
+            self._require(inbox)
+        return identity
+
+    def _require(self, folder: Path) -> None:
+        """Raise OSError where `folder` is not there, or is only the mount point below it."""
+        if not folder.is_dir() or self._markers.fault(folder) is not None:
+            raise OSError(errno.ESTALE, "not mounted", str(folder))
 
     @staticmethod
     def _free_rels(job: Job) -> list[str]:
@@ -220,13 +289,6 @@ def _is_linked(part: Path, final: Path, may_be_reserved: bool) -> bool:
 
 def _frame_of(part: Path) -> int:
     return int(part.name.split(".")[-2])
-
-
-def _identity_of(path: Path) -> FileIdentity | None:
-    try:
-        return FileIdentity.from_stat(path.lstat())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _has_hash(path: Path, sha256: str) -> bool:

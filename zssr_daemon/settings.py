@@ -5,6 +5,7 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 """
 
 import difflib
+import errno
 import json
 import os
 import string
@@ -31,6 +32,20 @@ from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
+
+#: Faults of a disk or share that pass by themselves, or by somebody's hand, without a restart.
+_PASSING_ERRNOS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+    }
+)
 
 _JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
 
@@ -129,6 +144,8 @@ class Worker(Table):
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     warm_start: Literal["off", "folder"] = "off"
     silent_after_s: float = Field(300.0, gt=0)
+    max_jobs: int = Field(100, ge=0)
+    max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
 class Logging(Table):
@@ -236,6 +253,8 @@ def known_keys() -> dict[str, list[str]]:
 def check_folders(settings: Settings, settings_file: Path | None) -> None:
     """Create the folders and refuse those that cannot work.
 
+    A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
+
     Raises:
         SettingsError: two folders overlap, one holds the settings file or the interpreter's
             environment, or one cannot be created or written to.
@@ -331,6 +350,8 @@ def _make_writable(name: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        if error.errno in _PASSING_ERRNOS and name != "state":
+            return
         raise SettingsError(
             f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
             "able to create and write to it"

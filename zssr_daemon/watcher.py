@@ -5,6 +5,7 @@ A scan is the truth; events of the file system only make the next look earlier. 
 """
 
 import fnmatch
+import heapq
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -13,13 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from zssr_daemon.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_image
 from zssr_daemon.identity import FileIdentity
-from zssr_daemon.mounts import filesystem_type, tells_of_changes
+from zssr_daemon.mounts import mount_of, tells_of_changes
 
 #: Temporary and system files, by name; `[watch] ignore` adds to these.
 IGNORED_NAMES = (
@@ -43,6 +52,16 @@ IGNORED_NAMES = (
     "*.error.json",
 )
 
+
+#: What brings a file, or ends its writing. Reading is no change (our own gate reads, and answering
+#: that would never end), and of each block written nobody needs to know.
+_ARRIVALS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
 
 #: watchdog leaks descriptors with each watch it fails to set up, so there is an end to trying.
 _MAX_FAILED_WATCHES = 5
@@ -141,6 +160,10 @@ class SettleTracker:
     def __init__(self, stable_after_s: float) -> None:
         self._stable_after_s = stable_after_s
         self._files: dict[str, _Settling] = {}
+        # When to look at what, soonest first. An entry whose file has another due time by now, or
+        # is tracked no more, is passed over: so each look costs the same among thousands of files.
+        self._looks: list[tuple[float, str]] = []
+        self._waiting = 0
 
     def __contains__(self, rel: str) -> bool:
         return rel in self._files
@@ -151,19 +174,22 @@ class SettleTracker:
     @property
     def waiting(self) -> int:
         """How many files with content are settling (an empty one holds nothing up)."""
-        return sum(not file.is_empty for file in self._files.values())
+        return self._waiting
 
     def observe(self, candidate: Candidate, now: float) -> bool:
         """Note a look at a file, and tell whether it is ready."""
         known = self._files.get(candidate.rel)
         if known is None or known.identity != candidate.identity:
+            self.drop(candidate.rel)
             self._files[candidate.rel] = _Settling(
                 candidate.identity, now, now + self._stable_after_s, candidate.is_empty
             )
+            self._waiting += not candidate.is_empty
+            self.defer(candidate.rel, now + self._stable_after_s)
             return False
         is_due = now >= known.due
         if is_due:  # an empty file is looked at again and again
-            known.due = now + self._stable_after_s
+            self.defer(candidate.rel, now + self._stable_after_s)
         return is_due and not known.is_empty
 
     def unchanged_for_s(self, candidate: Candidate, now: float) -> float:
@@ -174,24 +200,38 @@ class SettleTracker:
     def defer(self, rel: str, until: float) -> None:
         """Look at a tracked file again at `until`, though it lies still."""
         self._files[rel].due = until
+        heapq.heappush(self._looks, (until, rel))
 
     def drop(self, rel: str) -> None:
         """Stop tracking a file: it is queued, or gone."""
-        self._files.pop(rel, None)
+        file = self._files.pop(rel, None)
+        if file is not None:
+            self._waiting -= not file.is_empty
 
     def due(self, now: float) -> list[str]:
-        """Return the files to look at now."""
-        return [rel for rel, file in self._files.items() if file.due <= now]
+        """Return the files to look at now; each must then be observed, deferred or dropped."""
+        found = []
+        while self._looks and self._looks[0][0] <= now:
+            due, rel = heapq.heappop(self._looks)
+            if self._is_current(due, rel):
+                found.append(rel)
+        return found
 
     def next_due(self) -> float | None:
         """Return when the next look is due."""
-        return min((file.due for file in self._files.values()), default=None)
+        while self._looks and not self._is_current(*self._looks[0]):
+            heapq.heappop(self._looks)
+        return self._looks[0][0] if self._looks else None
+
+    def _is_current(self, due: float, rel: str) -> bool:
+        file = self._files.get(rel)
+        return file is not None and file.due == due
 
 
 def is_told_of_changes(inbox: Path, polling: Literal["auto"] | bool) -> bool:
     """Tell whether to watch the inbox beside scanning it; `polling` is the setting."""
     if polling == "auto":
-        return tells_of_changes(filesystem_type(inbox))
+        return tells_of_changes(mount_of(inbox).kind)
     return not polling
 
 
@@ -218,7 +258,12 @@ class InboxObserver:
             return False
         observer = Observer()
         try:
-            observer.schedule(self._handler, str(self._inbox), recursive=self._is_recursive)
+            observer.schedule(
+                self._handler,
+                str(self._inbox),
+                recursive=self._is_recursive,
+                event_filter=_ARRIVALS,
+            )
             observer.start()
         except (OSError, RecursionError):  # no watches left, or folders nested without end
             self._failures += 1
@@ -245,10 +290,8 @@ class _Hint(FileSystemEventHandler):
     def __init__(self, on_hint: Callable[[], None]) -> None:
         self._on_hint = on_hint
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        # Reading is no change, and our own gate opens files: answering would never end.
-        if event.event_type not in {"opened", "closed_no_write"}:
-            self._on_hint()
+    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 (watchdog's signature)
+        self._on_hint()
 
 
 def _head(path: Path) -> bytes:

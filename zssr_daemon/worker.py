@@ -8,11 +8,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from zssr_daemon import logs
-from zssr_daemon.errors import JobError
+from zssr_daemon.errors import DeviceError, JobError
 from zssr_daemon.messages import WorkCancelled, WorkerBroken, WorkFailed, WorkOrder, WorkProgress
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
 def worker_main(
     connection: "Connection[Any, Any]", device: str, threads: int, log: logs.LogSettings
 ) -> None:
-    """Serve work orders on `device` until the pipe ends."""
+    """Serve work orders on `device` until the pipe ends, or the device's context is lost."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     logs.configure(log)
@@ -40,8 +41,12 @@ def worker_main(
         enlarger = _begin(connection, device, threads)
         while enlarger is not None:
             order = connection.recv()
-            if isinstance(order, WorkOrder):  # a late "cancel" finds nothing to cancel
-                connection.send(_serve(order, connection, enlarger))
+            if not isinstance(order, WorkOrder):
+                continue  # a late "cancel" finds nothing to cancel
+            answer = _serve(order, connection, enlarger)
+            connection.send(answer)
+            if isinstance(answer, WorkFailed) and answer.reason == DeviceError.reason:
+                return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -54,11 +59,8 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
     try:
         enlarger = Enlarger(device, threads)
         connection.send(enlarger.self_test())
-    except (
-        RuntimeError,
-        ValueError,
-        AssertionError,
-    ) as error:  # torch asserts what it was built for
+    # torch asserts what it was built for
+    except (RuntimeError, ValueError, AssertionError, MemoryError) as error:
         connection.send(WorkerBroken(message=str(error)))
         return None
     return enlarger
@@ -74,7 +76,8 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enla
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except OSError as error:
-        return _failed(order, "io_error", str(error), is_retryable=True)
+        failed = _failed(order, "io_error", str(error), is_retryable=True)
+        return replace(failed, oserror_errno=error.errno)
     except Exception as error:  # noqa: BLE001 (the job boundary: one bad image, not one dead worker)
         return _failed(order, "internal_error", repr(error), is_retryable=True)
 

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from zssr_daemon.marker import MARKER_NAME
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -53,12 +55,19 @@ WAIT_S = 150.0
 class DaemonProcess:
     """One run of the daemon; leaving the context ends it and proves that nothing is left over."""
 
-    def __init__(self, root: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *arguments: str,
+        command: Sequence[str] = ("-m", "zssr_daemon"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root
         self._stdout = (root / "stdout.jsonl").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "zssr_daemon", "run", "--settings", "settings.toml", *arguments],
+            [sys.executable, *command, "run", "--settings", "settings.toml", *arguments],
             cwd=root,
+            env=os.environ | (environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=self._stdout,
             stderr=subprocess.PIPE,
@@ -170,8 +179,9 @@ def prepare(
 
 
 def files(folder: Path) -> list[str]:
-    """Return the paths of all files below `folder`, sorted."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Return the paths of all files below `folder` but its marker, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER_NAME)
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def wait_until(is_true: Callable[[], bool], what: str) -> None:

@@ -19,6 +19,7 @@ from daemon_process import (
 
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger_file import LEDGER_NAME
 
 pytestmark = pytest.mark.e2e
 
@@ -112,6 +113,28 @@ def test_killed_worker_is_replaced_and_its_job_tried_again(tmp_path: Path) -> No
         assert retries == ["worker_crash", "worker_crash"]
     assert files(tmp_path / "failed") == ["photo.png", "photo.png.error.json"]
     assert files(tmp_path / "output") == []
+
+
+def test_ledger_that_is_deleted_or_damaged_in_use(tmp_path: Path) -> None:
+    """The daemon begins anew with an empty one by itself: history is lost, and no picture."""
+    inbox = prepare(tmp_path)
+    ledger = tmp_path / "state" / LEDGER_NAME
+    with DaemonProcess(tmp_path) as daemon:
+        drop(inbox)
+        daemon.wait_for("job_done")
+        ledger.unlink()
+        shutil.copy(DATA / "butterfly_lr.png", inbox / "after_deletion.png")
+        daemon.wait_for("ledger_lost")
+        daemon.wait_for("job_done", image="after_deletion.png")
+        ledger.write_bytes(b"this is no database" * 1000)
+        shutil.copy(DATA / "butterfly_lr.png", inbox / "after_damage.png")
+        daemon.wait_for("ledger_set_aside")
+        daemon.wait_for("job_done", image="after_damage.png")
+        daemon.send(signal.SIGTERM)
+        assert daemon.exit_code() == 0
+    names = ["after_damage", "after_deletion", "photo"]
+    assert files(tmp_path / "archive") == [f"{name}.png" for name in names]
+    assert files(tmp_path / "output") == [f"{name}_x2.png" for name in names]
 
 
 def test_second_daemon_on_the_same_folders_is_turned_away(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from zssr_daemon.zssr.aliasing import FINE, MIDDLE
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.faint import contrast
-from zssr_daemon.zssr.infer import enlarge, tile_count
+from zssr_daemon.zssr.infer import enlarge_within
 from zssr_daemon.zssr.local_mean import WINDOW
+from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, per_axis, product, ratio, scaled_size
 from zssr_daemon.zssr.tiles import Box
@@ -76,6 +78,14 @@ class Plan:
         return max(0, start - reach), min(self.edges[-1], end + reach)
 
 
+@dataclass(frozen=True, slots=True)
+class PassNeeds:
+    """What passes share: the memory there is, and whom to tell how far they are."""
+
+    memory: Memory
+    progress: Progress
+
+
 class PassRunner:
     """Runs one pass over a source, strip by strip."""
 
@@ -85,6 +95,7 @@ class PassRunner:
         source: Tensor,
         step: Pass,
         config: ZSSRConfig,
+        needs: PassNeeds,
         *,
         network: ResidualNet | None,
         is_bf16: bool,
@@ -94,46 +105,42 @@ class PassRunner:
         Without a network the source is enlarged by resizing alone.
         """
         self._previous, self._source = previous, source
-        self._step, self._config = step, config
+        self._step, self._config, self._needs = step, config, needs
         self._network, self._is_bf16 = network, is_bf16
         unshuffle = 1 if network is None else network.unshuffle
         self._size = (source.shape[-2], source.shape[-1])
         self._plan = Plan.of(self._size, step, config, unshuffle)
         self._contrast = contrast(previous)
 
-    @property
-    def tile_count(self) -> int:
-        """How many tiles `run` reports."""
-        if self._network is None:
-            return 0
-        boxes = [self._box(start, end) for start, end in pairwise(self._plan.edges)]
-        return sum(tile_count(self._config, self._network.unshuffle, box) for box in boxes)
-
-    def run(self, put: Put, on_tile: Callable[[int], None]) -> None:
+    def run(self, put: Put) -> None:
         """Hand every strip of the result to `put`, in order."""
         strips = list(pairwise(self._plan.edges))
         before: Tensor | None = None
-        current = self._enlarged(*strips[0], on_tile)
+        current = self._enlarged(*strips[0])
         for strip, following in pairwise(strips):
-            after = self._enlarged(*following, on_tile)
+            after = self._enlarged(*following)
             self._finish(strip, before, current, after, put)
             before, current = self._tail(current), after
         self._finish(strips[-1], before, current, None, put)
 
-    def _enlarged(self, start: int, end: int, on_tile: Callable[[int], None]) -> Tensor:
+    def _enlarged(self, start: int, end: int) -> Tensor:
         """Return a strip enlarged, not yet back-projected."""
         low, high = self._plan.around(start, end, self._plan.context)
         size = self._out_size(low, high)
+        progress = self._needs.progress
         if self._network is None:
+            report = progress.tile_reporter(1, len(self._source) * self._config.ensemble_size)
             result = resize(self._cut(self._source, 1.0, low, high), size, self._step.reached)
+            report(size[0] * size[1])
         else:
-            result = enlarge(
+            result = enlarge_within(
+                self._needs.memory,
                 self._cut(self._previous, self._step.start, low, high),
                 self._network,
                 self._config,
                 size=size,
                 is_bf16=self._is_bf16,
-                on_tile=on_tile,
+                progress=progress,
                 box=self._box(start, end, low),
                 contrast=self._contrast,
             )
@@ -155,7 +162,8 @@ class PassRunner:
         out_size = self._out_size(low, high)
         block = block.narrow(self._plan.axis, 0, out_size[self._plan.axis])
         source = self._cut(self._source, 1.0, low, high)
-        result = back_project(block, source, self._step.reached, self._config.back_projections)
+        times, alive = self._config.back_projections, self._needs.progress.alive
+        result = back_project(block, source, self._step.reached, times, alive)
         kept = self._out_size(low, high, self._step.kept)
         if kept != out_size:
             smaller = ratio(self._step.kept, to=self._step.reached)
@@ -218,8 +226,8 @@ def enlarge_plainly(plane: Tensor, config: ZSSRConfig, put: Put) -> None:
     scale = config.total_scale
     step = Pass(start=1.0, reached=scale, kept=scale)
     plain = replace(config, back_projections=0)
-    runner = PassRunner(plane, plane, step, plain, network=None, is_bf16=False)
-    runner.run(put, lambda _: None)
+    needs = PassNeeds(Memory(config), Progress(None, total_work=1.0))
+    PassRunner(plane, plane, step, plain, needs, network=None, is_bf16=False).run(put)
 
 
 def _grid(step: Pass, axis: int, unshuffle: int) -> int:

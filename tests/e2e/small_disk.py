@@ -1,0 +1,115 @@
+"""Small real file systems, to be filled, made read-only, taken away and brought back."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+#: A folder in use, if only for an instant, cannot be unmounted.
+_BUSY_S = 20.0
+
+
+class SmallDisk:
+    """A tmpfs at `path`, which is made; what it holds stays when it is unmounted for a while."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        self.path = path
+        self._home = path.with_name(path.name + ".disk")
+        for folder in (path, self._home):
+            folder.mkdir(exist_ok=True)
+        _mount("-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(self._home))
+        self.mount()
+
+    def mount(self) -> None:
+        """Put the disk where it belongs, again."""
+        _mount("--bind", str(self._home), str(self.path))
+
+    def unmount(self) -> None:
+        """Take it away; the empty folder below it comes to light."""
+        deadline_s = time.monotonic() + _BUSY_S
+        while (done := _run("umount", str(self.path))).returncode:
+            assert time.monotonic() < deadline_s, done.stderr
+            time.sleep(0.02)
+
+    def make_read_only(self) -> None:
+        """Let every write fail from now on, as a disk with errors does."""
+        _mount("-o", "remount,bind,ro", str(self.path))
+
+    def make_writable(self) -> None:
+        """Undo `make_read_only`."""
+        _mount("-o", "remount,bind,rw", str(self.path))
+
+    def fill(self, *, but_bytes: int = 0) -> None:
+        """Leave `but_bytes` free, in whole pages; called again, it makes or takes room."""
+        self.empty()
+        status = os.statvfs(self.path)
+        pages = (status.f_bavail * status.f_frsize - but_bytes) // _PAGE_BYTES
+        assert pages >= 0, "more is taken than is to be left free"
+        self._filler.write_bytes(bytes(pages * _PAGE_BYTES))
+
+    def fill_nearly(self) -> None:
+        """Leave room for the beginning of a file."""
+        self.fill(but_bytes=2 * _PAGE_BYTES)
+
+    def empty(self) -> None:
+        """Make room again."""
+        self._filler.unlink(missing_ok=True)
+
+    def destroy(self) -> None:
+        """Unmount for good, whoever still uses it."""
+        for folder in (self.path, self._home):
+            _run("umount", "--lazy", str(folder))
+
+    @property
+    def _filler(self) -> Path:
+        return self._home / ".filler"
+
+
+def _mount(*arguments: str) -> None:
+    done = _run("mount", *arguments)
+    if done.returncode:
+        pytest.skip(f"mounting is refused here: {done.stderr.strip()}")
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class RenumberedDisk:
+    """A file system in a file, which the kernel gives another number when it is mounted again."""
+
+    _SIZE_BYTES = 4 << 20
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._image = path.with_name(path.name + ".image")
+        self._others: list[str] = []
+        if shutil.which("mke2fs") is None:
+            pytest.skip("mke2fs is not installed")
+        path.mkdir()
+        self._spacer = path.with_name(path.name + ".spacer")
+        for file in (self._image, self._spacer):
+            with file.open("wb") as stream:
+                stream.truncate(self._SIZE_BYTES)
+        _run("mke2fs", "-q", str(self._image))
+        _mount("-o", "loop", str(self._image), str(path))
+
+    def mount_again(self) -> None:
+        """Unmount, and mount under another device number, as after a boot."""
+        before = self.path.stat().st_dev
+        _run("umount", str(self.path))
+        # Another one takes the number that has just become free.
+        self._others.append(_run("losetup", "--find", "--show", str(self._spacer)).stdout.strip())
+        _mount("-o", "loop", str(self._image), str(self.path))
+        assert self.path.stat().st_dev != before
+
+    def destroy(self) -> None:
+        """Unmount for good."""
+        _run("umount", "--lazy", str(self.path))
+        for device in self._others:
+            _run("losetup", "--detach", device)

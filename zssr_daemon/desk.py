@@ -1,0 +1,132 @@
+"""Desk: the jobs in work, and the ways in which each of them goes on."""
+
+import time
+from typing import Protocol
+
+from zssr_daemon.errors import JobError
+from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.job_log import JobLog
+from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.ledger import Ledger
+from zssr_daemon.messages import WorkProgress, WorkReport
+from zssr_daemon.pause import Pause
+from zssr_daemon.publish import Publisher
+from zssr_daemon.settings import Settings
+
+#: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
+_MAX_RETRY_S = 3600.0
+
+
+class Board(Protocol):
+    """Where people see progress."""
+
+    def show(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
+        """Show how far a job is."""
+
+    def clear(self, key: str) -> None:
+        """Take a job that ended, or went back, off the board; `key` is its id."""
+
+    def queue(self, waiting: int) -> None:
+        """Show how many jobs wait."""
+
+
+class Desk:
+    """Keeps ledger, files, log and board in step for every job in work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        publisher: Publisher,
+        pause: Pause,
+        board: Board | None,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._publisher = publisher
+        self._pause = pause
+        self._board = board
+        self.log = JobLog(settings.logging.progress_interval_s)
+        self.running: dict[str, Job] = {}
+        self.has_failures = False
+
+    def take(self, job: Job) -> None:
+        """Note that a job is in work."""
+        self.running[job.id] = job
+
+    def progress(self, job: Job, progress: WorkProgress) -> None:
+        """Tell how far a job is."""
+        eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
+        self.log.progress(job, progress, eta_s)
+        if self._board is not None:
+            self._board.show(job, progress, eta_s)
+
+    def done(self, job: Job, report: WorkReport) -> None:
+        """End a job whose output is durable."""
+        self._take_off(job)
+        self.log.done(self.dispose(job), report, self._settings.zssr)
+
+    def attempt_failed(self, job: Job, reason: str, message: str) -> None:
+        """Try again later, or give up after `max_attempts`."""
+        if job.attempts >= self._settings.limits.max_attempts:
+            self.fail(job, reason, message)
+            return
+        self._take_off(job)
+        self._publisher.discard_part(job)
+        doublings = max(0, job.attempts - 1)
+        wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
+        self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        self.log.retried(job, reason, message, wait_s)
+
+    def fail(self, job: Job, reason: str, message: str) -> None:
+        """End a job without an output."""
+        self.has_failures = True
+        self._take_off(job)
+        job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
+        reach(Failpoint.FAILED)
+        self._publisher.discard_part(job)
+        self.log.failed(self.dispose(job))
+
+    def put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
+        """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
+        self._take_off(job)
+        if self._ledger.get(job.id).state is JobState.PUBLISHING:
+            return  # its output may have its name already: it is finished, not repeated
+        self._publisher.discard_part(job)
+        not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
+        self._ledger.requeue(job.id, not_before=not_before)
+        self.log.retried(job, reason, "interrupted, not at fault", wait_s)
+
+    def source_changed(self, job: Job, error: JobError) -> None:
+        """Begin anew with a source that was only touched; let a changed one be another job."""
+        if self._publisher.recognise(job) is not None:
+            self.put_back(job, error.reason)
+            return
+        self._take_off(job)
+        self._publisher.discard_part(job)
+        self._ledger.forget(job.id)
+        self.log.retried(job, error.reason, str(error), 0.0)
+
+    def dispose(self, job: Job) -> Job:
+        """Move an ended job's source away; where that cannot be now, it is tried again."""
+        try:
+            return self._publisher.dispose(job)
+        except OSError as error:
+            obstacle = self._pause.explain(error)
+            if obstacle is None:
+                self.log.disposal_delayed(job, str(error))
+            else:
+                self._pause.begin(obstacle)
+            return job
+
+    def tell_end(self, job: Job) -> None:
+        """Log the end of a job that an interruption kept from the log; a line may repeat."""
+        if job.state is JobState.DONE:
+            self.log.recovered(job)
+        else:
+            self.log.failed(job)
+
+    def _take_off(self, job: Job) -> None:
+        self.running.pop(job.id, None)
+        if self._board is not None:
+            self._board.clear(job.id)
