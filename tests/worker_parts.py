@@ -25,6 +25,7 @@ from zssr_daemon.messages import (
     WorkOrder,
     WorkProgress,
 )
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.placement import Placement
 from zssr_daemon.worker import worker_main
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -61,7 +62,7 @@ def order_of(path: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> Work
         part=str(path.parent / "part"),
         config=config,
         limits=replace(LIMITS, max_input_pixels=50_000_000),
-        keeps_metadata=True,
+        output=OutputRules(setting="png", quality=95, keeps_metadata=True, max_pixels=10**9),
         weights_folder=None,
     )
 

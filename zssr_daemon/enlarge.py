@@ -8,6 +8,8 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,9 @@ from zssr_daemon import __version__, encode, failpoints, images
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.faults import faults_as_reasons
+from zssr_daemon.frames import enlarge_frames
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.levels import new_samples, put_levels
 from zssr_daemon.messages import (
     Stage,
     WorkDone,
@@ -27,11 +31,13 @@ from zssr_daemon.messages import (
     WorkProgress,
     WorkReport,
 )
+from zssr_daemon.outputs import OutputFormat
 from zssr_daemon.safe_open import open_source
+from zssr_daemon.verify import verify
 from zssr_daemon.weights_store import WeightsStore
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
-from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.strips import enlarge_plainly
 from zssr_daemon.zssr.weights import compatibility_key
 
 # Where the stages begin and end in the fraction of the whole job; the fit and the inference
@@ -66,8 +72,12 @@ class Enlarger:
         # A plain str: unpickling a TorchVersion would load torch into the supervisor.
         return WorkerReady(device=str(self._device), torch_version=str(torch.__version__))
 
+    def enlarge_file(self, order: WorkOrder, report: Report) -> WorkDone:
+        """Enlarge every frame of `order.src_rel` that is wanted. Raises as `enlarge_order`."""
+        return enlarge_frames(self, order, report)
+
     def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge `order.src_rel` into `order.part`, and read the result back to verify it.
+        """Enlarge a frame of `order.src_rel` into `order.part`, and read the result back.
 
         Raises:
             JobError: the file, or the attempt, is at fault.
@@ -83,24 +93,31 @@ class Enlarger:
         run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
         initial = store.newest(_key(order, source)) if store else None
+        samples = _new_samples(order, source)
+        picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+        source = replace(source, pixels=source.pixels[:0])  # or it would be held twice
         result = super_resolve(
-            torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous(),
+            picture,
             order.config,
             device=self._device,
             on_step=run.on_step,
             initial_weights=initial,
+            put=partial(_put_colour, samples),
         )
+        del picture
         warm_start = initial.sha256 if initial and result.is_warm else None
+        comments = _comments(order.config, result, warm_start)
         with run.stage("encode"):
-            sha256 = _write(order, source, result, warm_start, run.alive)
+            written = _write(order, source, samples, comments, run.alive)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
         run.seconds["infer"] = result.seconds["infer"]
         return WorkDone(
             job_id=order.job_id,
-            out_sha256=sha256,
-            report=_work_report(result, run.seconds, warm_start),
+            out_sha256=written.sha256,
+            suffix=order.output.format_for(source.info.format).suffix,
+            report=_work_report(samples, result, run.seconds, warm_start, written.note),
         )
 
 
@@ -173,67 +190,94 @@ def _decode(order: WorkOrder) -> images.DecodedImage:
     try:
         if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
             raise SourceChangedError("the source changed before its job began")
-        return images.decode(fd, order.limits)
+        source = images.decode(fd, order.limits, frame=order.frame)
     finally:
         os.close(fd)
+    size = order.config.output_size(source.info.width, source.info.height)
+    fault = order.output.fault(source.info, *size)
+    if fault is not None:
+        raise fault
+    return source
 
 
 def _key(order: WorkOrder, source: images.DecodedImage) -> str:
     return compatibility_key(order.config, source.info.channels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A verified part."""
+
+    sha256: str
+    note: str | None
+
+
 def _write(
     order: WorkOrder,
     source: images.DecodedImage,
-    result: SuperResolved,
-    warm_start: str | None,
+    samples: NDArray[np.unsignedinteger],
+    comments: dict[str, str],
     alive: Callable[[], None],
-) -> str:
-    """Write the part, read it back, and return its SHA-256."""
-    pixels = result.image.permute(1, 2, 0).numpy()
-    height, width, channels = pixels.shape
-    alpha = _enlarge_alpha(source.alpha, order.config, (height, width))
-    alive()
+) -> _Written:
+    """Write the part, with its transparency, and read it back."""
+    if source.alpha is not None:
+        alpha = torch.from_numpy(source.alpha)[None, None]
+        enlarge_plainly(alpha, order.config, partial(_put_alpha, samples))
+        alive()
+    output = order.output.format_for(source.info.format)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         failpoints.reach(Failpoint.PART_BEGUN)
-        encode.encode(
-            pixels,
-            alpha,
+        notes = order.output.notes(source.info) + encode.encode(
+            samples,
             part,
-            bit_depth=source.info.bit_depth,
+            output=output,
+            quality=order.output.quality,
             metadata=source.metadata,
-            keep_metadata=order.keeps_metadata,
-            comments=_comments(order.config, result, warm_start),
+            keep_metadata=order.output.keeps_metadata,
+            comments=comments,
+            on_write=alive,
         )
         alive()
-        os.lseek(part, 0, os.SEEK_SET)
-        encode.verify(
-            part,
-            width=width,
-            height=height,
-            channels=channels,
-            has_alpha=source.alpha is not None,
-            bit_depth=source.info.bit_depth,
-            icc=source.metadata.icc,
-        )
+        verify(part, samples, output=output, icc=_kept_profile(source, output))
     finally:
         os.close(part)
     alive()
     with Path(order.part).open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     failpoints.reach(Failpoint.PART_WRITTEN)
-    return sha256
+    return _Written(sha256, "; ".join(notes) or None)
 
 
-def _enlarge_alpha(
-    alpha: NDArray[np.float32] | None, config: ZSSRConfig, out_size: tuple[int, int]
-) -> NDArray[np.float32] | None:
-    """Enlarge transparency by itself, smoothly: (H, W) to `out_size` (height, width), [0, 1]."""
-    if alpha is None:
-        return None
-    enlarged = resize(torch.from_numpy(alpha)[None], out_size, config.total_scale)
-    return enlarged[0].clamp(0, 1).numpy()
+def _kept_profile(source: images.DecodedImage, output: OutputFormat) -> bytes | None:
+    """Return the profile that must be found in the output; a grey one cannot be in all."""
+    is_changed = source.info.channels == 1 and not output.has_grey
+    return None if is_changed else source.metadata.icc
+
+
+def _new_samples(order: WorkOrder, source: images.DecodedImage) -> NDArray[np.unsignedinteger]:
+    """Return room for the output: (H', W', C) whole levels, alpha last."""
+    info = source.info
+    width, height = order.config.output_size(info.width, info.height)
+    channels = info.channels + info.has_alpha
+    return new_samples(height, width, channels, bit_depth=order.output.bit_depth(info))
+
+
+def _put_colour(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (C, h, w) to levels of `samples`."""
+    channels, height, width = part.shape
+    place = samples[top : top + height, left : left + width, :channels]
+    put_levels(part.permute(1, 2, 0).numpy(), place)
+
+
+def _put_alpha(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (1, 1, h, w) to levels of the last channel."""
+    height, width = part.shape[-2:]
+    put_levels(part[0, 0].numpy(), samples[top : top + height, left : left + width, -1])
 
 
 def _comments(config: ZSSRConfig, result: SuperResolved, warm_start: str | None) -> dict[str, str]:
@@ -250,9 +294,13 @@ def _comments(config: ZSSRConfig, result: SuperResolved, warm_start: str | None)
 
 
 def _work_report(
-    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None
+    samples: NDArray[np.unsignedinteger],
+    result: SuperResolved,
+    seconds: dict[Stage, float],
+    warm_start: str | None,
+    note: str | None,
 ) -> WorkReport:
-    _, height, width = result.image.shape
+    height, width, _ = samples.shape
     return WorkReport(
         out_width=width,
         out_height=height,
@@ -266,4 +314,5 @@ def _work_report(
         patch_size=result.patch_size,
         batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        note=note,
     )

@@ -5,6 +5,7 @@ from typing import Literal
 
 from zssr_daemon.formats import ImageLimits
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.zssr.config import ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
@@ -21,8 +22,9 @@ class WorkOrder:
     part: str  # absolute path to write the output to
     config: ZSSRConfig
     limits: ImageLimits
-    keeps_metadata: bool
+    output: OutputRules
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
+    frame: int = 0  # of a file of several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class WorkReport:
     patch_size: int  # as ordered, or halved until memory sufficed
     batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
+    note: str | None = None  # what the output could not keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ class WorkDone:
     job_id: str
     out_sha256: str
     report: WorkReport
+    suffix: str = ".png"  # of the format the part is in
+    frames: int = 1  # parts written, one each; the hash is of the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

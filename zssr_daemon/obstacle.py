@@ -10,8 +10,8 @@ from zssr_daemon.settings import Settings
 
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-#: A raw 8-bit RGBA picture; a PNG is hardly ever larger.
-_BYTES_PER_OUT_PIXEL = 4
+#: A raw RGBA picture of 16 bits, since the ledger knows no depth; a PNG is hardly ever larger.
+_BYTES_PER_OUT_PIXEL = 8
 
 
 @dataclass(frozen=True, slots=True)

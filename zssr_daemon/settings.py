@@ -98,7 +98,9 @@ class Output(Table):
     """What is written, and what becomes of the source."""
 
     name: str = "{stem}_x{scale}"
-    format: Literal["png"] = "png"
+    format: Literal["png", "same", "tiff", "jpeg", "webp"] = "png"
+    quality: int = Field(95, ge=1, le=100)
+    frames: Literal["refuse", "each"] = "refuse"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
 

@@ -19,7 +19,7 @@ from zssr_daemon.desk import Board, Desk
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits
+from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits, output_rules
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
@@ -264,7 +264,7 @@ class Supervisor:
             part=str(self._publisher.part_path(job)),
             config=self._settings.zssr,
             limits=image_limits(self._settings),
-            keeps_metadata=self._settings.output.metadata == "keep",
+            output=output_rules(self._settings),
             weights_folder=self._weights_folder(job),
         )
 
@@ -300,7 +300,9 @@ class Supervisor:
 
     def _publish(self, job: Job, done: WorkDone) -> None:
         try:
-            job = self._publisher.publish(job, out_sha256=done.out_sha256)
+            job = self._publisher.publish(
+                job, out_sha256=done.out_sha256, suffix=done.suffix, frames=done.frames
+            )
         except SourceChangedError as error:
             self._source_changed(job, error)
             return

@@ -68,7 +68,7 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
 
 def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enlarger") -> object:
     try:
-        return enlarger.enlarge_order(order, _reporter(connection))
+        return enlarger.enlarge_file(order, _reporter(connection))
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:

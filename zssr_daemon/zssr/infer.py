@@ -10,6 +10,7 @@ from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
+from zssr_daemon.zssr.faint import contrast as measure_contrast
 from zssr_daemon.zssr.faint import credit
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
@@ -17,7 +18,7 @@ from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, mean, scaled_size
-from zssr_daemon.zssr.tiles import apply_tiled
+from zssr_daemon.zssr.tiles import Box, apply_tiled, whole
 
 
 def predict_residual(network: ResidualNet, enlarged: Tensor, *, is_bf16: bool) -> Tensor:
@@ -36,11 +37,15 @@ def enlarge(
     size: tuple[int, int],
     is_bf16: bool,
     on_tile: Callable[[int], None],
+    box: Box | None = None,
+    contrast: Tensor | None = None,
     on_pass: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
     source: (N, C, H, W) float32, [0, 1]; size: (height, width) of the result.
+    Of a strip: box is where the residual is wanted (rows, columns of the result, beginning on the
+    unshuffle grid), contrast that of the whole image.
     Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels;
     on_pass is called after each calculation on the whole image.
     """
@@ -65,9 +70,11 @@ def enlarge(
                 unshuffle=network.unshuffle,
             ),
             on_tile=on_tile,
+            box=box,
         )
         if config.faint_residual > 0:
-            residual.mul_(credit(residual, source, config.faint_residual))
+            span = measure_contrast(source) if contrast is None else contrast
+            residual.mul_(credit(residual, span, config.faint_residual))
             on_pass()
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
@@ -91,6 +98,8 @@ def enlarge_within(
     size: tuple[int, int],
     is_bf16: bool,
     progress: Progress,
+    box: Box | None = None,
+    contrast: Tensor | None = None,
 ) -> Tensor:
     """Return what `enlarge` does, with tiles as small as memory asks.
 
@@ -98,7 +107,7 @@ def enlarge_within(
     """
 
     def begin(smaller: ZSSRConfig) -> Tensor:
-        tiles = tile_count(smaller, network.unshuffle, size)
+        tiles = tile_count(smaller, network.unshuffle, box or whole(size))
         return enlarge(
             source,
             network,
@@ -107,6 +116,8 @@ def enlarge_within(
             is_bf16=is_bf16,
             on_tile=progress.tile_reporter(tiles, len(source) * passes_per_tile(smaller)),
             on_pass=progress.alive,
+            box=box,
+            contrast=contrast,
         )
 
     return memory.with_smaller("patch_size", config, progress, begin)
@@ -123,11 +134,11 @@ def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
     return math.ceil(config.patch_size * mean(config.network_scale) / unshuffle) * unshuffle
 
 
-def tile_count(config: ZSSRConfig, unshuffle: int, size: tuple[int, int]) -> int:
-    """Return how many tiles `enlarge` reports for an output of `size` (height, width)."""
+def tile_count(config: ZSSRConfig, unshuffle: int, box: Box) -> int:
+    """Return how many tiles `enlarge` reports for a box of the output."""
     side = tile_side(config, unshuffle)
-    tiles = math.ceil(size[0] / side) * math.ceil(size[1] / side)
-    return tiles * config.ensemble_size // passes_per_tile(config)
+    down, across = (math.ceil((along.stop - along.start) / side) for along in box)
+    return int(down * across * config.ensemble_size // passes_per_tile(config))
 
 
 def passes_per_tile(config: ZSSRConfig) -> int:

@@ -2,23 +2,23 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
-from zssr_daemon.zssr.infer import enlarge_within, step_size
+from zssr_daemon.zssr.infer import step_size
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.regions import regions
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
-from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product, ratio
+from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product
+from zssr_daemon.zssr.strips import Pass, PassNeeds, PassRunner, Put
 from zssr_daemon.zssr.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
@@ -28,7 +28,7 @@ __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 class SuperResolved:
     """The result of `super_resolve` and how it came about."""
 
-    image: Tensor  # (C, H', W') float32, CPU, [0, 1]
+    image: Tensor  # (C, H', W') float32, CPU, [0, 1]; (C, 0, 0) where `put` took it
     iterations: int  # of all fits, failed ones too
     restarts: int  # refits the guard asked for, a cold fit after a warm one among them
     is_warm: bool  # fitted from the given weights, not from chance
@@ -61,6 +61,7 @@ def super_resolve(
     device: torch.device | str,
     on_step: OnStep | None = None,
     initial_weights: Weights | None = None,
+    put: Put | None = None,
 ) -> SuperResolved:
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
@@ -69,6 +70,8 @@ def super_resolve(
     call and passes on.
     initial_weights: a fit of another image to start from, for config.warm_num_epochs iterations;
     if that ends not clearly above bicubic, a fit from chance follows.
+    put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1] with the row and column
+    of its corner, instead of `image` holding all of it.
     The same image, config, device, thread count and weights give the same bytes, unless seconds
     are the budget or memory runs out: then tiles, or the batch of a fit begun anew, are halved.
 
@@ -91,8 +94,14 @@ def super_resolve(
     fitted = _fit_guarded(parts, guard, attempts, progress, memory)
     fitted_s = time.perf_counter()
     progress.leave_only(inference)
-    enlarged = _apply_schedule(planes, fitted, config, progress, memory)
-    result = from_planes(enlarged, image.shape[0], config).cpu().contiguous()
+    result, keep = _result(image, config, put)
+    _apply_schedule(
+        planes,
+        fitted,
+        config,
+        PassNeeds(memory, progress),
+        lambda part, top, left: keep(from_planes(part, image.shape[0], config).cpu(), top, left),
+    )
     return SuperResolved(
         image=result,
         iterations=progress.iterations,
@@ -106,6 +115,14 @@ def super_resolve(
         batch_size=memory.batch_size,
         seconds={"fit": fitted_s - started_s, "infer": time.perf_counter() - fitted_s},
     )
+
+
+def _result(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Tensor, Put]:
+    """Return the tensor for the result, and what puts parts of (C, h, w) there or elsewhere."""
+    if put is not None:
+        return image.new_empty(image.shape[0], 0, 0), put
+    result = image.new_empty(image.shape[0], *step_size(image, config.total_scale))
+    return result, partial(_place, result)
 
 
 def to_planes(image: Tensor, config: ZSSRConfig) -> Tensor:
@@ -209,31 +226,34 @@ def _attempts(
 
 
 def _apply_schedule(
-    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, progress: Progress, memory: Memory
-) -> Tensor:
-    """Enlarge step by step, each held to the source by back-projection.
+    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, needs: PassNeeds, put: Put
+) -> None:
+    """Enlarge step by step, each held to the source by back-projection, the last handed to `put`.
 
-    planes: (N, C, H, W); returns (N, C, H', W') float32 in [0, 1].
+    planes: (N, C, H, W).
     """
     result = planes
-    for reached, kept in all_passes(config):
-        size = step_size(planes, reached)
-        if fitted.network is None or fitted.attempt is None:
-            report = progress.tile_reporter(1, len(planes) * config.ensemble_size)
-            result = resize(planes, size, reached)
-            report(size[0] * size[1])
+    start: Scale = 1.0
+    schedule = all_passes(config)
+    for number, (reached, kept) in enumerate(schedule, 1):
+        runner = PassRunner(
+            result,
+            planes,
+            Pass(start=start, reached=reached, kept=kept),
+            config,
+            needs,
+            network=fitted.network,
+            is_bf16=fitted.attempt is not None and fitted.attempt.is_bf16,
+        )
+        if number == len(schedule):
+            runner.run(put)
         else:
-            result = enlarge_within(
-                memory,
-                result,
-                fitted.network,
-                config,
-                size=size,
-                is_bf16=fitted.attempt.is_bf16,
-                progress=progress,
-            )
-        result = back_project(result, planes, reached, config.back_projections, progress.alive)
-        kept_size = step_size(planes, kept)
-        if kept_size != size:
-            result = resize(result, kept_size, ratio(kept, to=reached)).clamp(0, 1)
-    return result
+            result = planes.new_empty(*planes.shape[:2], *step_size(planes, kept))
+            runner.run(partial(_place, result))
+        start = kept
+
+
+def _place(image: Tensor, part: Tensor, top: int, left: int) -> None:
+    """Copy a part into an image."""
+    height, width = part.shape[-2:]
+    image[..., top : top + height, left : left + width] = part
