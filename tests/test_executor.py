@@ -176,6 +176,19 @@ def test_device_that_is_not_there(device: str) -> None:
     executor.cancel_all(is_urgent=lambda: False)
 
 
+def test_worker_that_dies_while_it_loads() -> None:
+    """Once is an accident: the next is started at once, and no device is lost."""
+    executor = executor_on("cpu")
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    ended = events_until(executor, WorkerEnded)[-1]
+    assert ended == WorkerEnded("crash", None, "exit code -9")
+    assert not executor.is_lost()
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    events_until(executor, WorkerEnded)
+    assert executor.is_lost()
+    executor.cancel_all(is_urgent=lambda: True)
+
+
 def test_stop_and_silence(tmp_path: Path) -> None:
     """A worker that shows no progress is killed; the ladder ends one that works."""
     executor = executor_on("cpu", silent_after_s=60.0)

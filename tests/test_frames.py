@@ -192,7 +192,8 @@ def frame_parts(part: Path) -> list[Path]:
 
 def publish(publisher: Publisher, job: Job) -> Job:
     """Publish three frames and dispose of their source."""
-    return publisher.dispose(publisher.publish(job, out_sha256=SHA256, suffix=".tif", frames=3))
+    published = publisher.publish(job, out_sha256=SHA256, suffix=".tif", frames=3)
+    return publisher.close(publisher.dispose(published))
 
 
 def test_frames_are_published_under_their_numbers(settings: Settings, ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """Desk: the jobs in work, and the ways in which each of them goes on."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from zssr_daemon.errors import JobError
@@ -64,7 +65,7 @@ class Desk:
     def done(self, job: Job, report: WorkReport) -> None:
         """End a job whose output is durable."""
         self._take_off(job)
-        self.log.done(self.dispose(job), report, self._settings.zssr)
+        self._end(job, lambda ended: self.log.done(ended, report, self._settings.zssr))
 
     def attempt_failed(self, job: Job, reason: str, message: str) -> None:
         """Try again later, or give up after `max_attempts`."""
@@ -85,7 +86,7 @@ class Desk:
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
-        self.log.failed(self.dispose(job))
+        self._end(job, self.log.failed)
 
     def put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
         """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
@@ -107,8 +108,28 @@ class Desk:
         self._ledger.forget(job.id)
         self.log.retried(job, error.reason, str(error), 0.0)
 
-    def dispose(self, job: Job) -> Job:
-        """Move an ended job's source away; where that cannot be now, it is tried again."""
+    def end_again(self, job: Job) -> None:
+        """Go on with an end that an interruption may have kept from the log; a line may repeat."""
+        self._end(job, self.log.recovered if job.state is JobState.DONE else self.log.failed)
+
+    def dispose(self, job: Job) -> None:
+        """Try again to move the source of an ended job away."""
+        moved = self._moved(job)
+        if moved is not None:
+            self._publisher.close(moved)
+
+    def _end(self, job: Job, tell: Callable[[Job], None]) -> None:
+        """Move an ended job's source away, and tell of the end before that is recorded.
+
+        So after a crash the line may come twice, and is never missing.
+        """
+        moved = self._moved(job)
+        tell(moved or job)
+        if moved is not None:
+            self._publisher.close(moved)
+
+    def _moved(self, job: Job) -> Job | None:
+        """Move the source away; None where that cannot be now, and is to be tried again."""
         try:
             return self._publisher.dispose(job)
         except OSError as error:
@@ -117,14 +138,7 @@ class Desk:
                 self.log.disposal_delayed(job, str(error))
             else:
                 self._pause.begin(obstacle)
-            return job
-
-    def tell_end(self, job: Job) -> None:
-        """Log the end of a job that an interruption kept from the log; a line may repeat."""
-        if job.state is JobState.DONE:
-            self.log.recovered(job)
-        else:
-            self.log.failed(job)
+            return None
 
     def _take_off(self, job: Job) -> None:
         self.running.pop(job.id, None)

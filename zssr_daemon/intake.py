@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -101,8 +101,8 @@ class Intake:
         self._next_scan = self._scan_allowed = 0.0
         self.scans = 0  # completed so far
 
-    def step(self, now: float) -> list[Outcome]:
-        """Do what is due.
+    def step(self, now: float) -> Iterator[Outcome]:
+        """Do what is due, and yield each outcome as soon as it is recorded.
 
         Raises:
             OSError: the inbox cannot be read.
@@ -113,11 +113,10 @@ class Intake:
             self._scan_inbox(now)
         for rel in self._tracker.due(now):
             self._look_again(rel, now)
-        outcomes: list[Outcome] = [Ignored(rel) for rel in self._scan.ignored]
-        self._scan.ignored.clear()
+        while self._scan.ignored:
+            yield Ignored(self._scan.ignored.pop(0))
         for result in self._prober.poll():
-            outcomes += self._judge(result, now)
-        return outcomes
+            yield from self._judge(result, now)
 
     def next_due(self) -> float:
         """Return when `step` has something to do, unless a message comes first."""

@@ -68,7 +68,7 @@ def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
     except OSError as error:
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     free = status.f_bavail * status.f_frsize
-    if free >= needed:
+    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is too little still
         return None
     message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
     return Obstacle("disk_full", message)

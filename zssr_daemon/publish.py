@@ -16,6 +16,7 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zssr_daemon import durable, failpoints, names
@@ -110,17 +111,25 @@ class Publisher:
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
 
-        Repeated after a crash, it goes on where it stopped.
+        Repeated after a crash, it goes on where it stopped. Returns the job with its disposal,
+        which `close` then records.
         """
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
             self._write_error_record(job)
-            return self._disposed(job, "failed")
+            return replace(job, disposal="failed")
         if self._output.on_success == "archive":
-            self._move(job, self._folders.archive)
+            job = self._move(job, self._folders.archive)
         elif self._output.on_success == "delete":
             self._delete(job)
-        return self._disposed(job, self._output.on_success)
+        return replace(job, disposal=self._output.on_success)
+
+    def close(self, job: Job) -> Job:
+        """Record that nothing is left to do for a job that was disposed of."""
+        assert job.disposal is not None
+        closed = self._ledger.disposed(job.id, job.disposal)
+        failpoints.reach(Failpoint.DISPOSED)
+        return closed
 
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
@@ -211,11 +220,6 @@ class Publisher:
         done = self._ledger.done(job.id, now=time.time())
         failpoints.reach(Failpoint.DONE)
         return done
-
-    def _disposed(self, job: Job, disposal: str) -> Job:
-        disposed = self._ledger.disposed(job.id, disposal)
-        failpoints.reach(Failpoint.DISPOSED)
-        return disposed
 
     def _delete(self, job: Job) -> None:
         known = self.recognise(job) or job  # or interrupted, its name already given up

@@ -122,8 +122,8 @@ class Supervisor:
             if not self._pause and now >= self._next_disposal:
                 self._dispose_pending()
             self._claim()
-        if self._board is not None:
-            self._board.queue(self._ledger.count(JobState.QUEUED))
+            if self._board is not None:
+                self._board.queue(self._ledger.count(JobState.QUEUED))
 
     def request_stop(self) -> None:
         """End the loop after this tick; asked twice, do not wait for the workers' steps."""
@@ -180,7 +180,7 @@ class Supervisor:
 
     def _recover(self) -> None:
         for job in self._ledger.undisposed():  # the crash may have kept its end from the log
-            self._desk.tell_end(self._desk.dispose(job))
+            self._desk.end_again(job)
         self._finish_interrupted()
         self._publisher.remove_stale_parts()
         for job in self._ledger.in_state(JobState.RUNNING):
@@ -193,7 +193,7 @@ class Supervisor:
             with self._blaming(job):
                 finished = self._publisher.finish(job)
                 if finished.state is JobState.DONE:
-                    self._desk.tell_end(self._desk.dispose(finished))
+                    self._desk.end_again(finished)
         self._dispose_pending()
 
     def _dispose_pending(self) -> None:
@@ -327,8 +327,7 @@ class Supervisor:
     def _worker_ended(self, ended: WorkerEnded) -> None:
         tell = self._log.info if ended.reason == "recycle" else self._log.warning
         tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
-        if ended.reason == "device_lost":
-            self._device_fault = ended.message
+        self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")
         if job is not None:
             self._desk.attempt_failed(job, f"worker_{ended.reason}", ended.message)

@@ -110,15 +110,18 @@ class WorkerSlot:
         return "crash", f"exit code {code}"
 
     def replace(self) -> None:
-        """Kill the process and start another; at once, unless it never came to be ready."""
-        was_ready = self._is_ready
+        """Kill the process and start another: at once if it was ready, or died for the first time.
+
+        A device that failed its test, or kills its worker each time, is lost for a while.
+        """
+        is_device_well = self._is_ready or (self.fault is None and self._failed_starts == 0)
+        self._failed_starts += not self._is_ready
         self.end()
         self.order = self.fault = None
-        if was_ready:
+        if is_device_well:
             self._spawn()
         else:
             self.is_lost = True
-            self._failed_starts += 1
             self._ended_s = time.monotonic()
 
     def end(self) -> None:
