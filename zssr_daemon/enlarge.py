@@ -95,7 +95,7 @@ class Enlarger:
         initial = store.newest(_key(order, source)) if store else None
         samples = _new_samples(order, source)
         picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
-        source = replace(source, pixels=source.pixels[:0])  # or it would be held twice
+        source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
         result = super_resolve(
             picture,
             order.config,

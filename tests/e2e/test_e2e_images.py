@@ -12,6 +12,7 @@ from hostile_files import hostile_contents, make_special_files
 from PIL import ExifTags, Image
 
 from zssr_daemon.errors import ImageError
+from zssr_daemon.marker import MARKER_NAME
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +62,7 @@ def test_hostile_files_cost_themselves_only(tmp_path: Path) -> None:
     for name in names:
         _check_end(tmp_path, ends[name])
     assert secret.exists()
-    assert {path.name for path in inbox.iterdir()} == FOLDERS
+    assert {path.name for path in inbox.iterdir()} == {MARKER_NAME, *FOLDERS}
     assert not any("secret" in name for name in files(tmp_path / "output"))
 
 
