@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Test processes at a time; many tests wait for a daemon of their own, of about 1 GB.
+TESTS_AT_ONCE ?= 2
 
 .PHONY: run once test lint types check bench clean
 
@@ -16,7 +18,7 @@ once: $(VENV)/.run
 
 ## test: the whole test suite
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
