@@ -111,7 +111,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     "job_log": {"formats", "jobs", "logs", "messages", "names", "zssr.config"},
     "console": {"jobs", "messages", "names"},
+    "signals": set(),
+    "orders": {"intake", "jobs", "messages", "publish", "settings"},
     "supervisor": {
+        "orders",
+        "signals",
         "desk",
         "errors",
         "executor",
@@ -131,6 +135,7 @@ ALLOWED: dict[str, set[str]] = {
     # The commands.
     "daemon": {
         "",
+        "signals",
         "console",
         "errors",
         "executor",

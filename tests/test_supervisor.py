@@ -26,6 +26,7 @@ from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
 from zssr_daemon.settings import Settings
+from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 
 Bench = Callable[..., "Daemon"]
@@ -38,7 +39,8 @@ class Daemon:
         self.settings = settings
         self.ledger = ledger
         self.executor = FakeExecutor(*answers)
-        self.supervisor = Supervisor(settings, ledger, self.executor)
+        self.signals = Signals()
+        self.supervisor = Supervisor(settings, ledger, self.executor, self.signals)
 
     def steps_until(self, condition: Callable[[], object]) -> None:
         """Step on real time until something is true."""
@@ -85,6 +87,7 @@ def make_daemon(make_settings: SettingsFactory, ledger: Ledger) -> Iterator[Benc
     yield make
     for daemon in made:
         daemon.supervisor._intake.stop()
+        daemon.signals.close()
 
 
 def told(log: list[Any], event: str) -> list[Any]:
@@ -569,7 +572,7 @@ class TestStartAndStop:
         """What is queued stays queued."""
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor.request_stop()
+        daemon.signals.stop()
         daemon.supervisor.run()
         assert daemon.executor.orders == []
         assert daemon.counts() == {"queued": 1}

@@ -1,6 +1,7 @@
 """Daemon: a supervisor with its ledger, workers, logs and terminal, put together."""
 
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.placement import Placement, placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
+from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
 
@@ -36,11 +38,14 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         lock = LedgerLock(settings.folders.state)
         stack.callback(lock.release)
         board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
-        places = placements(settings.worker)
-        _tell_start(settings, settings_file, places)
+        signals = Signals()
+        stack.callback(signals.close)
+        signals.handle(is_terminal=terminal is not None)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), signals, board)
+        _tell_start(daemon, settings_file)
         while True:
             try:
-                is_good = _supervise(settings, log_settings, places, board, is_once=is_once)
+                is_good = daemon.supervise(is_once=is_once)
             except LedgerLostError as error:
                 logs.get_logger().error(Events.LEDGER_LOST, message=str(error))
                 continue
@@ -48,8 +53,38 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             return is_good
 
 
-def _tell_start(settings: Settings, settings_file: Path, places: list[Placement]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """What outlives a lost ledger."""
+
+    settings: Settings
+    log_settings: LogSettings
+    places: list[Placement]
+    signals: Signals
+    board: ProgressBoard | None
+
+    def supervise(self, *, is_once: bool) -> bool:
+        """Run one supervisor on the ledger as it is, and close both."""
+        with closing(Ledger.open(self.settings.folders.state)) as ledger:
+            if ledger.set_aside is not None:
+                logs.get_logger().warning(
+                    Events.LEDGER_SET_ASIDE,
+                    file=str(ledger.set_aside),
+                    message="the ledger was damaged; a new one is begun, only history is lost",
+                )
+            executor = LocalExecutor(
+                self.places,
+                self.log_settings,
+                silent_after_s=self.settings.worker.silent_after_s,
+                job_timeout_s=self.settings.limits.job_timeout_s,
+            )
+            supervisor = Supervisor(self.settings, ledger, executor, self.signals, self.board)
+            return supervisor.run(is_once=is_once)
+
+
+def _tell_start(daemon: _Daemon, settings_file: Path) -> None:
     log = logs.get_logger()
+    settings = daemon.settings
     inbox = settings.folders.inbox
     log.info(
         Events.DAEMON_STARTED,
@@ -58,35 +93,7 @@ def _tell_start(settings: Settings, settings_file: Path, places: list[Placement]
         folders={name: str(path) for name, path in settings.folders.by_name().items()},
         filesystem=mount_of(inbox).kind,
         watch="events" if is_told_of_changes(inbox, settings.watch.polling) else "scan",
-        devices=[f"{place.device} ({place.threads} threads)" for place in places],
+        devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
     )
     for name in unknown_environment_names():
         log.warning(Events.SETTINGS_WARNING, message=f"{name} is no setting; misspelt?")
-
-
-def _supervise(
-    settings: Settings,
-    log_settings: LogSettings,
-    places: list[Placement],
-    board: ProgressBoard | None,
-    *,
-    is_once: bool,
-) -> bool:
-    """Run one supervisor on the ledger as it is, and close both."""
-    ledger = Ledger.open(settings.folders.state)
-    with closing(ledger):
-        if ledger.set_aside is not None:
-            logs.get_logger().warning(
-                Events.LEDGER_SET_ASIDE,
-                file=str(ledger.set_aside),
-                message="the ledger was damaged; a new one is begun, only history is lost",
-            )
-        executor = LocalExecutor(
-            places,
-            log_settings,
-            silent_after_s=settings.worker.silent_after_s,
-            job_timeout_s=settings.limits.job_timeout_s,
-        )
-        supervisor = Supervisor(settings, ledger, executor, board)
-        supervisor.handle_signals()
-        return supervisor.run(is_once=is_once)

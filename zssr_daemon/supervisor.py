@@ -1,25 +1,19 @@
 """Supervisor: the loop that moves jobs through the ledger; it never decodes and never computes.
 
-`step` is one tick and returns at once; `run` is the only loop. Signal handlers set flags.
+`step` is one tick and returns at once; `run` is the only loop.
 """
 
-import hashlib
-import json
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing.connection import wait
-from typing import Any
 
 from zssr_daemon import logs
 from zssr_daemon.desk import Board, Desk
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits
+from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
@@ -30,14 +24,15 @@ from zssr_daemon.messages import (
     WorkerBroken,
     WorkerReady,
     WorkFailed,
-    WorkOrder,
     WorkProgress,
 )
 from zssr_daemon.names import printable
 from zssr_daemon.obstacle import Obstacle, find_obstacle
+from zssr_daemon.orders import hash_of, order_for
 from zssr_daemon.pause import Pause
 from zssr_daemon.publish import Publisher
 from zssr_daemon.settings import Settings
+from zssr_daemon.signals import Signals
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_WAIT_S = 1.0
@@ -53,23 +48,27 @@ class Supervisor:
     """One daemon on one set of folders."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, executor: Executor, board: Board | None = None
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        executor: Executor,
+        signals: Signals,
+        board: Board | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._executor = executor
+        self._signals = signals
         self._board = board
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
         self._publisher = Publisher(settings, ledger, self._markers)
         self._pause = Pause(self._find_obstacle)
         self._desk = Desk(settings, ledger, self._publisher, self._pause, board)
-        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._intake = Intake(settings, ledger, self._wake)
+        self._intake = Intake(settings, ledger, signals.wake)
         self._device_fault = ""  # what the last worker that could not begin had to say
         self._is_recovered = False
         self._next_disposal = 0.0
-        self._stops = 0
         self._scans_while_busy = 0
 
     # -- the loop -----------------------------------------------------------------------------
@@ -101,7 +100,7 @@ class Supervisor:
 
     def _end_of_run(self, *, is_once: bool) -> str | None:
         """Say why the run is over, or None; a service waits for a device, `--once` does not."""
-        if self._stops:
+        if self._signals.stops:
             return "signal"
         if is_once and self._executor.is_lost():
             return "device_lost"
@@ -125,27 +124,10 @@ class Supervisor:
         if self._board is not None:
             self._board.queue(self._ledger.count(JobState.QUEUED))
 
-    def request_stop(self) -> None:
-        """End the loop after this tick; asked twice, do not wait for the workers' steps."""
-        self._stops += 1
-        self._wake()
-
-    def handle_signals(self) -> None:
-        """Let SIGTERM and SIGINT request a stop."""
-        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.request_stop())
-
     def _sleep(self) -> None:
         due_s = max(0.0, self._intake.next_due() - time.monotonic())
         pipes = [*self._executor.connections(), *self._intake.connections()]
-        ready = wait([*pipes, self._wake_reader], timeout=min(due_s, _MAX_WAIT_S))
-        if self._wake_reader in ready:
-            os.read(self._wake_reader, 65536)
-
-    def _wake(self) -> None:
-        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
-            os.write(self._wake_writer, b"\0")
+        self._signals.nap(pipes, min(due_s, _MAX_WAIT_S))
 
     def _is_drained(self) -> bool:
         """Tell whether nothing is left to do, by a scan made after the last job ended."""
@@ -160,7 +142,7 @@ class Supervisor:
     def _shut_down(self, reason: str) -> None:
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: self._stops > 1)
+        self._executor.cancel_all(is_urgent=lambda: self._signals.stops > 1)
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
                 self._desk.put_back(job, "stopping")
@@ -169,9 +151,6 @@ class Supervisor:
         """Leave no process and no descriptor, however the run ended."""
         self._intake.stop()
         self._executor.cancel_all(is_urgent=lambda: True)
-        signal.set_wakeup_fd(-1)
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
 
     # -- what an earlier process, or a pause, left ----------------------------------------------
 
@@ -224,7 +203,7 @@ class Supervisor:
 
     def _claim(self) -> None:
         while not self._pause and self._executor.has_room():
-            job = self._ledger.claim(now=time.time(), settings_hash=_hash_of(self._settings))
+            job = self._ledger.claim(now=time.time(), settings_hash=hash_of(self._settings))
             if job is None:
                 return
             reach(Failpoint.CLAIMED)
@@ -246,29 +225,8 @@ class Supervisor:
         if obstacle is not None:  # smaller ones behind it may have room
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
-        device = self._executor.submit(self._order(job))
+        device = self._executor.submit(order_for(job, self._settings, self._publisher))
         self._desk.log.started(job, device, self._settings.zssr)
-
-    def _order(self, job: Job) -> WorkOrder:
-        return WorkOrder(
-            job_id=job.id,
-            inbox=str(self._settings.folders.inbox),
-            src_rel=job.src_rel,
-            identity=job.identity,
-            part=str(self._publisher.part_path(job)),
-            config=self._settings.zssr,
-            limits=image_limits(self._settings),
-            keeps_metadata=self._settings.output.metadata == "keep",
-            weights_folder=self._weights_folder(job),
-        )
-
-    def _weights_folder(self, job: Job) -> str | None:
-        """Name the place of what earlier jobs of the same sub-folder and settings learnt."""
-        if self._settings.worker.warm_start == "off":
-            return None
-        group = os.fsencode(os.path.dirname(job.src_rel)) + (job.settings_hash or "").encode()  # noqa: PTH120
-        name = hashlib.sha256(group).hexdigest()[:16]
-        return str(self._settings.folders.state / "weights" / name)
 
     # -- what workers say ---------------------------------------------------------------------
 
@@ -357,12 +315,3 @@ class Supervisor:
             else:
                 self._pause.begin(obstacle)
                 self._desk.put_back(job, obstacle.reason)
-
-
-def _hash_of(settings: Settings) -> str:
-    """Name the settings that shape the output, in 16 hex digits."""
-    shaping: dict[str, Any] = {
-        "zssr": asdict(settings.zssr),
-        "output": settings.output.model_dump(),
-    }
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
