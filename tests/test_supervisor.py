@@ -21,10 +21,12 @@ from structlog.testing import capture_logs
 
 from zssr_daemon import pause as pause_module
 from zssr_daemon import supervisor as supervisor_module
+from zssr_daemon.control import ControlSocket
 from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
+from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
@@ -40,7 +42,9 @@ class Daemon:
         self.ledger = ledger
         self.executor = FakeExecutor(*answers)
         self.signals = Signals()
-        self.supervisor = Supervisor(settings, ledger, self.executor, self.signals)
+        self.control = ControlSocket(settings.folders.state)
+        self.ports = Ports(signals=self.signals, control=self.control, board=None)
+        self.supervisor = Supervisor(settings, ledger, self.executor, self.ports)
 
     def steps_until(self, condition: Callable[[], object]) -> None:
         """Step on real time until something is true."""
@@ -87,6 +91,7 @@ def make_daemon(make_settings: SettingsFactory, ledger: Ledger) -> Iterator[Benc
     yield make
     for daemon in made:
         daemon.supervisor._intake.stop()
+        daemon.control.close()
         daemon.signals.close()
 
 
@@ -491,6 +496,7 @@ class TestPauses:
         daemon.steps_until(lambda: told(log, "resumed"))
         assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
         daemon.supervisor._intake.stop()
+        daemon.control.close()
         daemon.ledger.close()
 
     def test_disk_fails_after_the_output_has_its_name(

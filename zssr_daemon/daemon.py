@@ -8,6 +8,7 @@ from rich.console import Console
 
 from zssr_daemon import __version__, logs
 from zssr_daemon.console import ProgressBoard
+from zssr_daemon.control import ControlSocket
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor import LocalExecutor
 from zssr_daemon.ledger import Ledger
@@ -15,10 +16,14 @@ from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.placement import Placement, placements
+from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
+
+#: A command that asks or writes for an instant must not keep a daemon from starting.
+_LOCK_PATIENCE_S = 2.0
 
 
 def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, console: Console) -> bool:
@@ -35,13 +40,10 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
     logs.configure(log_settings, terminal)
     with ExitStack() as stack:
-        lock = LedgerLock(settings.folders.state)
+        lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
-        board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
-        signals = Signals()
-        stack.callback(signals.close)
-        signals.handle(is_terminal=terminal is not None)
-        daemon = _Daemon(settings, log_settings, placements(settings.worker), signals, board)
+        ports = _open_ports(stack, settings, terminal)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports)
         _tell_start(daemon, settings_file)
         while True:
             try:
@@ -53,6 +55,17 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             return is_good
 
 
+def _open_ports(stack: ExitStack, settings: Settings, terminal: Console | None) -> Ports:
+    """Open what the outside reaches the daemon by, to be closed by `stack`."""
+    signals = Signals()
+    stack.callback(signals.close)
+    signals.handle(is_terminal=terminal is not None)
+    control = ControlSocket(settings.folders.state)
+    stack.callback(control.close)
+    board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
+    return Ports(signals=signals, control=control, board=board)
+
+
 @dataclass(frozen=True, slots=True)
 class _Daemon:
     """What outlives a lost ledger."""
@@ -60,8 +73,7 @@ class _Daemon:
     settings: Settings
     log_settings: LogSettings
     places: list[Placement]
-    signals: Signals
-    board: ProgressBoard | None
+    ports: Ports
 
     def supervise(self, *, is_once: bool) -> bool:
         """Run one supervisor on the ledger as it is, and close both."""
@@ -78,7 +90,7 @@ class _Daemon:
                 silent_after_s=self.settings.worker.silent_after_s,
                 job_timeout_s=self.settings.limits.job_timeout_s,
             )
-            supervisor = Supervisor(self.settings, ledger, executor, self.signals, self.board)
+            supervisor = Supervisor(self.settings, ledger, executor, self.ports)
             return supervisor.run(is_once=is_once)
 
 

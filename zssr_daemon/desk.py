@@ -48,6 +48,7 @@ class Desk:
         self._board = board
         self.log = JobLog(settings.logging.progress_interval_s)
         self.running: dict[str, Job] = {}
+        self.told: dict[str, tuple[WorkProgress, float | None]] = {}  # the last, and seconds left
         self.has_failures = False
 
     def take(self, job: Job) -> None:
@@ -57,6 +58,7 @@ class Desk:
     def progress(self, job: Job, progress: WorkProgress) -> None:
         """Tell how far a job is."""
         eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
+        self.told[job.id] = progress, eta_s
         self.log.progress(job, progress, eta_s)
         if self._board is not None:
             self._board.show(job, progress, eta_s)
@@ -128,5 +130,6 @@ class Desk:
 
     def _take_off(self, job: Job) -> None:
         self.running.pop(job.id, None)
+        self.told.pop(job.id, None)
         if self._board is not None:
             self._board.clear(job.id)

@@ -22,6 +22,7 @@ from zssr_daemon.messages import (
     WorkOrder,
 )
 from zssr_daemon.placement import Placement
+from zssr_daemon.status import WorkerStatus
 from zssr_daemon.worker import CANCEL, worker_main
 
 #: A worker that is asked to stop gets this long for its step, then this long for SIGTERM.
@@ -53,6 +54,9 @@ class Executor(Protocol):
 
     def is_lost(self) -> bool:
         """Tell whether no device can be used; the executor goes on trying."""
+
+    def workers(self) -> Sequence[WorkerStatus]:
+        """Return how each worker is."""
 
     def submit(self, order: WorkOrder) -> str:
         """Start an attempt; return the device it runs on."""
@@ -89,6 +93,10 @@ class LocalExecutor:
     def is_lost(self) -> bool:
         """Tell whether every worker failed to start."""
         return all(slot.child is None for slot in self._slots)
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return how the process in each place is."""
+        return [slot.status(self._silent_after_s) for slot in self._slots]
 
     def submit(self, order: WorkOrder) -> str:
         """Hand the order to a free worker; return its device."""
@@ -157,6 +165,7 @@ class _Slot:
         self._failed_starts = 0
         self._ended_s = 0.0
         self._fault: str | None = None  # of the device, as the worker told it
+        self._is_doubtful = False  # the worker before this one hung
         self._spawn()
 
     def _spawn(self) -> None:
@@ -177,6 +186,16 @@ class _Slot:
         wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
         if time.monotonic() - self._ended_s >= wait_s:
             self._spawn()
+
+    def status(self, silent_after_s: float) -> WorkerStatus:
+        """Return how the worker is; the successor of one that hung has to prove itself first."""
+        is_heard = self.silent_for_s <= silent_after_s and not self._is_doubtful
+        return WorkerStatus(
+            device=self.device,
+            is_ready=self._is_ready,
+            is_well=self.child is not None and is_heard,
+            silent_for_s=round(self.silent_for_s, 1),
+        )
 
     @property
     def is_free(self) -> bool:
@@ -212,6 +231,7 @@ class _Slot:
             self._heard_s = time.monotonic()
             if isinstance(message, WorkerReady):
                 self._is_ready = True
+                self._is_doubtful = False
                 self._failed_starts = 0
                 self.device = message.device
             elif isinstance(message, WorkerBroken):
@@ -230,6 +250,7 @@ class _Slot:
         """Kill the process and start another; at once, unless it never came to be ready."""
         ended = WorkerEnded(reason, self.order.job_id if self.order else None, message)
         was_ready = self._is_ready
+        self._is_doubtful |= reason == "silent"
         self._fault = None
         self.end()
         if was_ready:

@@ -23,6 +23,7 @@ from structlog.typing import EventDict, Processor
 class Events(StrEnum):
     """Every event the daemon tells of; README lists their keys."""
 
+    CONTROL_UNAVAILABLE = "control_unavailable"
     DAEMON_STARTED = "daemon_started"
     DAEMON_STOPPING = "daemon_stopping"
     DAEMON_STOPPED = "daemon_stopped"
@@ -35,6 +36,7 @@ class Events(StrEnum):
     JOB_RETRY = "job_retry"
     JOB_DONE = "job_done"
     JOB_FAILED = "job_failed"
+    JOB_RETRIED = "job_retried"
     LEDGER_LOST = "ledger_lost"
     LEDGER_SET_ASIDE = "ledger_set_aside"
     PAUSED = "paused"

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from zssr_daemon import logs
-from zssr_daemon.desk import Board, Desk
+from zssr_daemon.desk import Desk
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.health import Health
 from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
@@ -29,10 +30,13 @@ from zssr_daemon.messages import (
 from zssr_daemon.names import printable
 from zssr_daemon.obstacle import Obstacle, find_obstacle
 from zssr_daemon.orders import hash_of, order_for
+from zssr_daemon.overview import Overview
 from zssr_daemon.pause import Pause
+from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
+from zssr_daemon.retry import Retrier
+from zssr_daemon.service import Service
 from zssr_daemon.settings import Settings
-from zssr_daemon.signals import Signals
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_WAIT_S = 1.0
@@ -48,28 +52,45 @@ class Supervisor:
     """One daemon on one set of folders."""
 
     def __init__(
-        self,
-        settings: Settings,
-        ledger: Ledger,
-        executor: Executor,
-        signals: Signals,
-        board: Board | None = None,
+        self, settings: Settings, ledger: Ledger, executor: Executor, ports: Ports
     ) -> None:
-        self._settings = settings
         self._ledger = ledger
         self._executor = executor
-        self._signals = signals
-        self._board = board
+        self._ports = ports
+        self._signals = ports.signals
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
-        self._publisher = Publisher(settings, ledger, self._markers)
         self._pause = Pause(self._find_obstacle)
-        self._desk = Desk(settings, ledger, self._publisher, self._pause, board)
-        self._intake = Intake(settings, ledger, signals.wake)
+        self._build(settings)
         self._device_fault = ""  # what the last worker that could not begin had to say
         self._is_recovered = False
         self._next_disposal = 0.0
         self._scans_while_busy = 0
+
+    def _build(self, settings: Settings) -> None:
+        """Make the parts that work by the settings."""
+        ledger, pause = self._ledger, self._pause
+        self._settings = settings
+        self._publisher = Publisher(settings, ledger, self._markers)
+        self._desk = Desk(settings, ledger, self._publisher, pause, self._ports.board)
+        self._intake = Intake(settings, ledger, self._signals.wake)
+        overview = Overview(
+            ledger=ledger,
+            executor=self._executor,
+            intake=self._intake,
+            desk=self._desk,
+            pause=pause,
+            signals=self._signals,
+        )
+        interval_s = settings.watch.scan_interval_s
+        self._service = Service(
+            control=self._ports.control,
+            overview=overview,
+            health=Health(ledger, self._intake, pause, overview, scan_interval_s=interval_s),
+            retrier=Retrier(settings.folders, ledger, self._markers),
+            intake=self._intake,
+            signals=self._signals,
+        )
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -102,6 +123,8 @@ class Supervisor:
         """Say why the run is over, or None; a service waits for a device, `--once` does not."""
         if self._signals.stops:
             return "signal"
+        if self._signals.is_draining and not self._desk.running:
+            return "drain"
         if is_once and self._executor.is_lost():
             return "device_lost"
         return "drained" if is_once and self._is_drained() else None
@@ -121,12 +144,18 @@ class Supervisor:
             if not self._pause and now >= self._next_disposal:
                 self._dispose_pending()
             self._claim()
-        if self._board is not None:
-            self._board.queue(self._ledger.count(JobState.QUEUED))
+        with self._pausing():
+            self._service.step(now)
+        if self._ports.board is not None:
+            self._ports.board.queue(self._ledger.count(JobState.QUEUED))
 
     def _sleep(self) -> None:
         due_s = max(0.0, self._intake.next_due() - time.monotonic())
-        pipes = [*self._executor.connections(), *self._intake.connections()]
+        pipes = [
+            *self._executor.connections(),
+            *self._intake.connections(),
+            *self._service.connections(),
+        ]
         self._signals.nap(pipes, min(due_s, _MAX_WAIT_S))
 
     def _is_drained(self) -> bool:
@@ -202,7 +231,7 @@ class Supervisor:
             self._log.info(Events.FILE_IGNORED, image=printable(outcome.rel))
 
     def _claim(self) -> None:
-        while not self._pause and self._executor.has_room():
+        while self._may_claim() and self._executor.has_room():
             job = self._ledger.claim(now=time.time(), settings_hash=hash_of(self._settings))
             if job is None:
                 return
@@ -210,6 +239,9 @@ class Supervisor:
             self._desk.take(job)
             with self._blaming(job):
                 self._start(job)
+
+    def _may_claim(self) -> bool:
+        return not (self._pause or self._signals.is_draining)
 
     def _start(self, job: Job) -> None:
         obstacle = self._find_obstacle()

@@ -62,6 +62,14 @@ BAD = (
 FAR = (Failpoint.RESERVED, Failpoint.COPIED, Failpoint.MOVED)
 DELETING = (Failpoint.MOVED, Failpoint.DISPOSED)
 
+#: A failed job's way back is tried in test_e2e_retry.
+RETRY_POINTS = (
+    Failpoint.RETRY_PLANNED,
+    Failpoint.RETRY_MOVED,
+    Failpoint.RECORD_REMOVED,
+    Failpoint.RETRIED,
+)
+
 QUICK = """
 num_epochs = 4
 rounds = 1
@@ -220,6 +228,6 @@ def test_sigkill_at_every_failpoint(
         for run in runs:
             run.result()
     reached = {point for way in WAYS for point in way.points}
-    assert reached == set(Failpoint)
+    assert reached == set(Failpoint) - set(RETRY_POINTS)
     with capsys.disabled():
         print(f"\nSIGKILL matrix: {COUNT} cases", end=" ")  # noqa: T201 (people ask how many)

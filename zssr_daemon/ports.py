@@ -1,0 +1,16 @@
+"""Ports: where a daemon hears from the outside and speaks to it; they outlive a lost ledger."""
+
+from dataclasses import dataclass
+
+from zssr_daemon.control import ControlSocket
+from zssr_daemon.desk import Board
+from zssr_daemon.signals import Signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All of them."""
+
+    signals: Signals
+    control: ControlSocket
+    board: Board | None  # None where there is no terminal
