@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SettingsFactory
-from daemon_parts import drop, files_in, queue, wait_until
+from daemon_parts import drop, files_in, ports_of, queue, wait_until
 from fake_executor import FakeExecutor
 
 from zssr_daemon.control import ControlSocket
@@ -18,7 +18,6 @@ from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.marker import Markers
-from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
 from zssr_daemon.retry import Retrier
 from zssr_daemon.settings import Settings
@@ -65,7 +64,7 @@ def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
     signals, control = Signals(), ControlSocket(settings.folders.state)
 
     def run(ledger: Ledger) -> None:
-        ports = Ports(signals=signals, control=control, board=None)
+        ports = ports_of(settings, signals, control)
         Supervisor(settings, ledger, FakeExecutor(), ports).run(is_once=True)
 
     yield run

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import SettingsFactory
-from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue, wait_until
+from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, ports_of, queue, wait_until
 from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
@@ -26,7 +26,6 @@ from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
-from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
@@ -43,7 +42,7 @@ class Daemon:
         self.executor = FakeExecutor(*answers)
         self.signals = Signals()
         self.control = ControlSocket(settings.folders.state)
-        self.ports = Ports(signals=self.signals, control=self.control, board=None)
+        self.ports = ports_of(settings, self.signals, self.control)
         self.supervisor = Supervisor(settings, ledger, self.executor, self.ports)
 
     def steps_until(self, condition: Callable[[], object]) -> None:

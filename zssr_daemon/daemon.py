@@ -15,9 +15,10 @@ from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.mounts import mount_of
+from zssr_daemon.notify import Notifier
 from zssr_daemon.placement import Placement, placements
 from zssr_daemon.ports import Ports
-from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
+from zssr_daemon.settings import Settings, check_folders, load_settings, unknown_environment_names
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
@@ -42,7 +43,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     with ExitStack() as stack:
         lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
-        ports = _open_ports(stack, settings, terminal)
+        ports = _open_ports(stack, settings, settings_file, terminal)
         daemon = _Daemon(settings, log_settings, placements(settings.worker), ports)
         _tell_start(daemon, settings_file)
         while True:
@@ -55,7 +56,9 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             return is_good
 
 
-def _open_ports(stack: ExitStack, settings: Settings, terminal: Console | None) -> Ports:
+def _open_ports(
+    stack: ExitStack, settings: Settings, settings_file: Path, terminal: Console | None
+) -> Ports:
     """Open what the outside reaches the daemon by, to be closed by `stack`."""
     signals = Signals()
     stack.callback(signals.close)
@@ -63,7 +66,13 @@ def _open_ports(stack: ExitStack, settings: Settings, terminal: Console | None) 
     control = ControlSocket(settings.folders.state)
     stack.callback(control.close)
     board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
-    return Ports(signals=signals, control=control, board=board)
+    return Ports(
+        signals=signals,
+        load_settings=lambda: load_settings(settings_file),
+        notifier=Notifier.from_environment(),
+        control=control,
+        board=board,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,10 @@ class Events(StrEnum):
     LEDGER_SET_ASIDE = "ledger_set_aside"
     PAUSED = "paused"
     RESUMED = "resumed"
+    SETTINGS_REFUSED = "settings_refused"
+    SETTINGS_RELOADED = "settings_reloaded"
     SETTINGS_WARNING = "settings_warning"
+    UNHEALTHY = "unhealthy"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
 
@@ -76,6 +79,11 @@ def configure(settings: LogSettings, console: Console | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+def set_level(level: str) -> None:
+    """Let this process tell from `level` on."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def get_logger(**bound: Any) -> structlog.stdlib.BoundLogger:

@@ -8,10 +8,14 @@ from zssr_daemon.errors import RetryRefusedError
 from zssr_daemon.health import Health
 from zssr_daemon.intake import Intake
 from zssr_daemon.logs import Events
+from zssr_daemon.notify import Notifier
 from zssr_daemon.overview import Overview
 from zssr_daemon.retry import Retrier
 from zssr_daemon.signals import Signals
 from zssr_daemon.status import Status
+
+#: The outside is told at most so often; each time costs a few look-ups.
+_TELL_S = 0.2
 
 
 class Service:
@@ -21,6 +25,7 @@ class Service:
         self,
         *,
         control: ControlSocket,
+        notifier: Notifier,
         overview: Overview,
         health: Health,
         retrier: Retrier,
@@ -28,6 +33,7 @@ class Service:
         signals: Signals,
     ) -> None:
         self._control = control
+        self._notifier = notifier
         self._overview = overview
         self._health = health
         self._retrier = retrier
@@ -35,6 +41,8 @@ class Service:
         self._signals = signals
         self._log = logs.get_logger()
         self._is_control_told = False
+        self._next_tell_s = 0.0
+        self._told_faults: tuple[str, ...] = ()
 
     def step(self, now: float) -> None:
         """Answer and tell what is due at `now`, in seconds of the monotonic clock.
@@ -46,6 +54,9 @@ class Service:
         for call in self._control.poll(now):
             self._answer(call, now)
         self._health.step(now)
+        if now >= self._next_tell_s:
+            self._next_tell_s = now + _TELL_S
+            self._tell(now)
 
     def status(self, now: float) -> Status:
         """Return the daemon's status."""
@@ -55,6 +66,15 @@ class Service:
     def connections(self) -> list[Any]:
         """Return what to wait on."""
         return self._control.connections()
+
+    def _tell(self, now: float) -> None:
+        status = self.status(now)
+        is_ready = self._health.has_begun
+        is_alive = not status.faults
+        self._notifier.step(now, status.in_words(), is_ready=is_ready, is_alive=is_alive)
+        if status.faults and status.faults != self._told_faults:
+            self._log.warning(Events.UNHEALTHY, faults=list(status.faults))
+        self._told_faults = status.faults
 
     def _open_control(self, now: float) -> None:
         try:

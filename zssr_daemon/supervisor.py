@@ -34,6 +34,7 @@ from zssr_daemon.overview import Overview
 from zssr_daemon.pause import Pause
 from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
+from zssr_daemon.reload import Reloader
 from zssr_daemon.retry import Retrier
 from zssr_daemon.service import Service
 from zssr_daemon.settings import Settings
@@ -61,6 +62,8 @@ class Supervisor:
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
         self._pause = Pause(self._find_obstacle)
+        self._reloader = Reloader(ports.load_settings, ports.notifier)
+        self._has_failures = False
         self._build(settings)
         self._device_fault = ""  # what the last worker that could not begin had to say
         self._is_recovered = False
@@ -85,6 +88,7 @@ class Supervisor:
         interval_s = settings.watch.scan_interval_s
         self._service = Service(
             control=self._ports.control,
+            notifier=self._ports.notifier,
             overview=overview,
             health=Health(ledger, self._intake, pause, overview, scan_interval_s=interval_s),
             retrier=Retrier(settings.folders, ledger, self._markers),
@@ -110,7 +114,8 @@ class Supervisor:
             self._shut_down(end)
         finally:
             self._close()
-        return not self._desk.has_failures and end != "device_lost"
+        is_good = not (self._has_failures or self._desk.has_failures)
+        return is_good and end != "device_lost"
 
     def _begin(self) -> None:
         """Recover at once, or as soon as every folder is there."""
@@ -131,6 +136,7 @@ class Supervisor:
 
     def step(self, now: float) -> None:
         """Do what is due at `now`, in seconds of the monotonic clock."""
+        self._reload_when_due()
         with self._pausing():
             for outcome in self._intake.step(now):
                 self._admit(outcome)
@@ -148,6 +154,18 @@ class Supervisor:
             self._service.step(now)
         if self._ports.board is not None:
             self._ports.board.queue(self._ledger.count(JobState.QUEUED))
+
+    def _reload_when_due(self) -> None:
+        """Read the settings when asked to; let them come into force between two jobs."""
+        if self._signals.wants_reload:
+            self._signals.wants_reload = False
+            self._reloader.read(self._settings)
+        if self._reloader.pending is not None and not self._desk.running:
+            self._has_failures |= self._desk.has_failures
+            self._intake.stop()
+            self._build(self._reloader.pending)
+            logs.set_level(self._settings.logging.level)
+            self._reloader.pending = None
 
     def _sleep(self) -> None:
         due_s = max(0.0, self._intake.next_due() - time.monotonic())
@@ -169,6 +187,7 @@ class Supervisor:
         return True
 
     def _shut_down(self, reason: str) -> None:
+        self._ports.notifier.stopping(reason)
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
         self._executor.cancel_all(is_urgent=lambda: self._signals.stops > 1)
@@ -241,7 +260,8 @@ class Supervisor:
                 self._start(job)
 
     def _may_claim(self) -> bool:
-        return not (self._pause or self._signals.is_draining)
+        is_held = self._signals.is_draining or self._reloader.pending is not None
+        return not (self._pause or is_held)
 
     def _start(self, job: Job) -> None:
         obstacle = self._find_obstacle()

@@ -4,6 +4,7 @@ Its progress comes from within the fit and the tiles, never from a side thread, 
 progress and not merely breath. It ends when its pipe does.
 """
 
+import faulthandler
 import os
 import signal
 import time
@@ -35,6 +36,7 @@ def worker_main(
     """Serve work orders on `device` until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable()
     logs.configure(log)
     _offer_to_oom_killer()
     try:
