@@ -20,7 +20,8 @@ ALLOWED: dict[str, set[str]] = {
     "formats": set(),
     "identity": set(),
     "names": {"zssr.scale"},
-    "logs": set(),
+    "log_sinks": set(),
+    "logs": {"log_sinks"},
     "child": set(),
     "colour": set(),
     # Plain data, and files.

@@ -102,6 +102,6 @@ class Service:
             image = self._retrier.retry(job_id)
         except (RetryRefusedError, OSError) as error:
             return {"error": str(error)}
-        self._log.info(Events.JOB_RETRIED, job_id=job_id, image=names.printable(image))
+        self._log.info(Events.JOB_RETRIED, job_id=job_id, image=names.printable(image), attempt=0)
         self._intake.look_anew()
         return {"image": names.printable(image)}
