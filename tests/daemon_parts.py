@@ -14,6 +14,7 @@ from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.marker import MARKER_NAME
+from zssr_daemon.metrics import Metrics
 from zssr_daemon.notify import Notifier
 from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings
@@ -72,6 +73,7 @@ def ports_of(settings: Settings, signals: Signals, control: ControlSocket) -> Po
         load_settings=lambda: settings,
         notifier=Notifier(),
         control=control,
+        metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
         board=None,
     )
 

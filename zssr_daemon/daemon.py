@@ -14,6 +14,7 @@ from zssr_daemon.executor import LocalExecutor
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
+from zssr_daemon.metrics import Metrics
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.notify import Notifier
 from zssr_daemon.placement import Placement, placements
@@ -71,6 +72,7 @@ def _open_ports(
         load_settings=lambda: load_settings(settings_file),
         notifier=Notifier.from_environment(),
         control=control,
+        metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
         board=board,
     )
 

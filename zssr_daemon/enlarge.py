@@ -235,6 +235,7 @@ def _work_report(
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
     )
 
 

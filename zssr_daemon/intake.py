@@ -65,7 +65,14 @@ class Ignored:
     rel: str
 
 
-Outcome = Queued | Refused | Ignored
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A file is known already: another name of one that is queued, or done and kept."""
+
+    rel: str
+
+
+Outcome = Queued | Refused | Ignored | Duplicate
 
 
 class _KnownFiles:
@@ -152,6 +159,11 @@ class Intake:
         """Whether the kernel tells of changes, or is known not to."""
         observer = self._observer
         return observer is None or observer.is_watching or observer.has_given_up
+
+    @property
+    def watch_restarts(self) -> int:
+        """How often a watch that had stood was rebuilt."""
+        return max(0, self.watch_starts - 1)
 
     def look_anew(self) -> None:
         """Look at the whole inbox at the next step, also at what was done and kept before."""
@@ -284,13 +296,15 @@ class Intake:
         if kept is not None:  # done before its share was mounted anew
             self._ledger.adopt(kept.id, candidate.identity)
             self._tracker.drop(candidate.rel)
-            return []
+            return [Duplicate(candidate.rel)]
         job = self._add(candidate, result.sha256, info.width, info.height)
-        return [] if job is None else [Queued(job, info)]
+        return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
     def _refuse(self, candidate: Candidate, fault: ImageError) -> list[Outcome]:
         job = self._add(candidate)
-        return [] if job is None else [Refused(job, fault.reason, str(fault))]
+        if job is None:
+            return [Duplicate(candidate.rel)]
+        return [Refused(job, fault.reason, str(fault))]
 
     def _add(
         self,

@@ -73,6 +73,7 @@ class WorkReport:
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     peak_memory_bytes: int  # of the whole process, since it began
+    gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,10 @@ class Overview:
             watch=self._intake.watch,
         )
 
+    def publishing(self) -> int:
+        """Return how many outputs are between their name and their end."""
+        return self._ledger.count(JobState.PUBLISHING)
+
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Return how the workers are."""
         return tuple(self._executor.workers())

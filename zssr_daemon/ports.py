@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from zssr_daemon.control import ControlSocket
 from zssr_daemon.desk import Board
+from zssr_daemon.metrics import Metrics
 from zssr_daemon.notify import Notifier
 from zssr_daemon.settings import Settings
 from zssr_daemon.signals import Signals
@@ -18,4 +19,5 @@ class Ports:
     load_settings: Callable[[], Settings]  # anew, from where they came
     notifier: Notifier
     control: ControlSocket
+    metrics: Metrics
     board: Board | None  # None where there is no terminal

@@ -8,6 +8,7 @@ from zssr_daemon.errors import RetryRefusedError
 from zssr_daemon.health import Health
 from zssr_daemon.intake import Intake
 from zssr_daemon.logs import Events
+from zssr_daemon.metrics import WRITE_S, Metrics
 from zssr_daemon.notify import Notifier
 from zssr_daemon.overview import Overview
 from zssr_daemon.retry import Retrier
@@ -26,6 +27,7 @@ class Service:
         *,
         control: ControlSocket,
         notifier: Notifier,
+        metrics: Metrics,
         overview: Overview,
         health: Health,
         retrier: Retrier,
@@ -34,6 +36,7 @@ class Service:
     ) -> None:
         self._control = control
         self._notifier = notifier
+        self._metrics = metrics
         self._overview = overview
         self._health = health
         self._retrier = retrier
@@ -41,7 +44,9 @@ class Service:
         self._signals = signals
         self._log = logs.get_logger()
         self._is_control_told = False
-        self._next_tell_s = 0.0
+        self._is_metrics_told = False
+        self._next_tell_s = self._next_write_s = 0.0
+        self._watch_restarts = 0  # counted so far
         self._told_faults: tuple[str, ...] = ()
 
     def step(self, now: float) -> None:
@@ -75,6 +80,22 @@ class Service:
         if status.faults and status.faults != self._told_faults:
             self._log.warning(Events.UNHEALTHY, faults=list(status.faults))
         self._told_faults = status.faults
+        if now >= self._next_write_s:
+            self._next_write_s = now + WRITE_S
+            self._write_metrics(status)
+
+    def _write_metrics(self, status: Status) -> None:
+        restarts = self._intake.watch_restarts
+        self._metrics.watch_restarted(restarts - self._watch_restarts)
+        self._watch_restarts = restarts
+        publishing = self._overview.publishing()
+        try:
+            self._metrics.write(status, scan_took_s=self._intake.scan_took_s, publishing=publishing)
+        except OSError as error:
+            if not self._is_metrics_told:
+                self._is_metrics_told = True
+                path = str(self._metrics.file)
+                self._log.warning(Events.METRICS_UNAVAILABLE, path=path, message=str(error))
 
     def _open_control(self, now: float) -> None:
         try:

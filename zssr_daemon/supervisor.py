@@ -14,7 +14,7 @@ from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.health import Health
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
+from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
@@ -48,6 +48,9 @@ _DISPOSAL_RETRY_S = 60.0
 #: A job too large for the free disk lets the others pass, and asks again after this.
 _SPACE_RETRY_S = 20.0
 
+#: What the metrics call an outcome of the intake.
+_RESULTS = {Queued: "ready", Refused: "unsafe", Ignored: "ignored", Duplicate: "duplicate"}
+
 
 class Supervisor:
     """One daemon on one set of folders."""
@@ -59,6 +62,7 @@ class Supervisor:
         self._executor = executor
         self._ports = ports
         self._signals = ports.signals
+        self._metrics = ports.metrics
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
         self._pause = Pause(self._find_obstacle)
@@ -75,7 +79,14 @@ class Supervisor:
         ledger, pause = self._ledger, self._pause
         self._settings = settings
         self._publisher = Publisher(settings, ledger, self._markers)
-        self._desk = Desk(settings, ledger, self._publisher, pause, self._ports.board)
+        self._desk = Desk(
+            settings=settings,
+            ledger=ledger,
+            publisher=self._publisher,
+            pause=pause,
+            metrics=self._metrics,
+            board=self._ports.board,
+        )
         self._intake = Intake(settings, ledger, self._signals.wake)
         overview = Overview(
             ledger=ledger,
@@ -89,6 +100,7 @@ class Supervisor:
         self._service = Service(
             control=self._ports.control,
             notifier=self._ports.notifier,
+            metrics=self._metrics,
             overview=overview,
             health=Health(ledger, self._intake, pause, overview, scan_interval_s=interval_s),
             retrier=Retrier(settings.folders, ledger, self._markers),
@@ -241,6 +253,7 @@ class Supervisor:
     # -- files and jobs -----------------------------------------------------------------------
 
     def _admit(self, outcome: Outcome) -> None:
+        self._metrics.file_seen(_RESULTS[type(outcome)])
         if isinstance(outcome, Queued):
             reach(Failpoint.QUEUED)
             self._desk.log.queued(outcome.job, outcome.info)
@@ -287,6 +300,7 @@ class Supervisor:
         match event:
             case WorkerReady():
                 self._log.info(Events.WORKER_READY, **asdict(event))
+                self._metrics.worker_ready(event.torch_version)
             case WorkProgress():
                 self._desk.progress(running[event.job_id], event)
             case WorkDone():
@@ -328,6 +342,7 @@ class Supervisor:
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
         self._log.warning(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        self._metrics.worker_restarted(ended.reason)
         if ended.reason == "device_lost":
             self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")
