@@ -66,7 +66,9 @@ ALLOWED: dict[str, set[str]] = {
         "zssr.weights",
     },
     "weights_store": {"durable", "zssr.weights"},
-    "worker": {"enlarge", "errors", "logs", "messages"},
+    "losses": {"messages"},
+    "report": {"", "messages", "names", "safe_open"},
+    "worker": {"enlarge", "errors", "logs", "losses", "messages", "names", "report"},
     "executor": {"child", "logs", "messages", "placement", "status", "worker"},
     # The supervisor's side: no pixels.
     "ledger_file": {"durable", "errors"},

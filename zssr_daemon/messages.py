@@ -23,6 +23,8 @@ class WorkOrder:
     limits: ImageLimits
     keeps_metadata: bool
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
+    attempt: int = 1
+    report_path: str | None = None  # absolute path to write a report to; None writes none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,22 +9,25 @@ from typing import Any
 from zssr_daemon.intake import image_limits
 from zssr_daemon.jobs import Job
 from zssr_daemon.messages import WorkOrder
-from zssr_daemon.publish import Publisher
+from zssr_daemon.publish import Publisher, report_part
 from zssr_daemon.settings import Settings
 
 
 def order_for(job: Job, settings: Settings, publisher: Publisher) -> WorkOrder:
     """Write the order for a job's attempt; the folder of its part is made."""
+    part = publisher.part_path(job)
     return WorkOrder(
         job_id=job.id,
         inbox=str(settings.folders.inbox),
         src_rel=job.src_rel,
         identity=job.identity,
-        part=str(publisher.part_path(job)),
+        part=str(part),
         config=settings.zssr,
         limits=image_limits(settings),
         keeps_metadata=settings.output.metadata == "keep",
         weights_folder=_weights_folder(job, settings),
+        attempt=job.attempts,
+        report_path=str(report_part(part)) if settings.output.report else None,
     )
 
 

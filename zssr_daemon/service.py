@@ -68,6 +68,10 @@ class Service:
         is_ready = self._health.has_begun
         return self._overview.status(self._health.faults(now), is_ready=is_ready)
 
+    def finish(self, now: float) -> None:
+        """Tell how it is in the end."""
+        self._write_metrics(self.status(now))
+
     def connections(self) -> list[Any]:
         """Return what to wait on."""
         return self._control.connections()

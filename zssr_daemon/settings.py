@@ -101,6 +101,7 @@ class Output(Table):
     format: Literal["png"] = "png"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
+    report: bool = False
 
     @field_validator("name")
     @classmethod

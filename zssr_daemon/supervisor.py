@@ -206,6 +206,7 @@ class Supervisor:
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
                 self._desk.put_back(job, "stopping")
+            self._service.finish(time.monotonic())
 
     def _close(self) -> None:
         """Leave no process and no descriptor, however the run ended."""
