@@ -138,15 +138,16 @@ def test_curve_goes_down() -> None:
     assert y0 < y1
 
 
+def progress(loss: float) -> WorkProgress:
+    """Return a sign of life from a fit."""
+    return WorkProgress(job_id="j", stage="fit", step=0, steps=1, fraction=0, loss=loss, lr=None)
+
+
 def test_long_fit_is_thinned() -> None:
     """A hundred thousand steps make a curve of at most a thousand points, from first to last."""
     losses = LossCurve()
     for step in range(100_000):
-        losses.add(
-            WorkProgress(
-                job_id="j", stage="fit", step=step, steps=1, fraction=0, loss=1.0 + step, lr=None
-            )
-        )
+        losses.add(progress(loss=1.0 + step))
     steps = [step for step, _ in losses.points]
     assert 400 < len(steps) <= 1000
     assert steps == sorted(steps)
@@ -158,12 +159,7 @@ def test_loss_that_is_told_again_is_no_point() -> None:
     """It is read from the device now and then, and stands until it is read again."""
     losses = LossCurve()
     for step in range(100):
-        loss = float(step // 25)
-        losses.add(
-            WorkProgress(
-                job_id="j", stage="fit", step=step, steps=1, fraction=0, loss=loss, lr=None
-            )
-        )
+        losses.add(progress(loss=float(step // 25)))
     assert losses.points == [(1, 0.0), (26, 1.0), (51, 2.0), (76, 3.0)]
 
 

@@ -1,5 +1,6 @@
 """The unit files: taken by systemd, closed by its own measure, each option with its reason."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -141,3 +142,24 @@ def test_log_rotation_is_well_formed(tmp_path: Path) -> None:
             ["logrotate", "--debug", file], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-tmpfiles") is None or os.geteuid() != 0, reason="not as root here"
+)
+def test_user_and_folders_are_made(installed: Path) -> None:
+    """The two commands of the README make the user, and folders that the group may write to."""
+    (installed / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    for args in (
+        ["systemd-sysusers", "/usr/lib/sysusers.d/zssr-daemon.conf"],
+        ["systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/zssr-daemon.conf"],
+    ):
+        done = subprocess.run(
+            [*args, f"--root={installed}"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    (user,) = re.findall(r"^zssr:.*", (installed / "etc/passwd").read_text(), re.MULTILINE)
+    uid = int(user.split(":")[2])
+    for folder in ("inbox", "output", "archive", "failed"):
+        status = (installed / "srv/zssr" / folder).stat()
+        assert (status.st_mode & 0o7777, status.st_uid) == (0o2770, uid)

@@ -27,7 +27,9 @@ from zssr_daemon.origins import origins
 from zssr_daemon.settings import Folders, Settings, load_settings
 from zssr_daemon.tables import jobs_table, plain_job, settings_table, status_table
 
+#: Where settings are looked for unless named: here, and where `make install` puts them.
 DEFAULT_SETTINGS = Path("settings.toml")
+SERVICE_SETTINGS = Path("/etc/zssr-daemon/settings.toml")
 
 _WATCH_S = 1.0
 
@@ -40,8 +42,22 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
+
+def _default_settings() -> Path:
+    is_service = SERVICE_SETTINGS.is_file() and not DEFAULT_SETTINGS.is_file()
+    return SERVICE_SETTINGS if is_service else DEFAULT_SETTINGS
+
+
 SettingsOption = Annotated[
-    Path, typer.Option("--settings", "-s", help="The settings file.", metavar="FILE")
+    Path,
+    typer.Option(
+        "--settings",
+        "-s",
+        help=f"The settings file; unless named, ./{DEFAULT_SETTINGS} or {SERVICE_SETTINGS}.",
+        metavar="FILE",
+        default_factory=_default_settings,
+        show_default=False,
+    ),
 ]
 
 
@@ -62,7 +78,7 @@ def main(
 
 @app.command()
 def run(
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
     once: Annotated[bool, typer.Option(help="Drain the inbox, then exit.")] = False,
 ) -> None:
     """Watch the inbox and enlarge what is dropped into it."""
@@ -89,8 +105,9 @@ def upscale(
 
 @app.command()
 def check(
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
 ) -> None:
     """Check settings, folders, disk and device, and say how to mend what is wrong."""
     from zssr_daemon.check import run_checks  # noqa: PLC0415 (loads torch)
@@ -115,8 +132,9 @@ def check(
 
 @app.command()
 def status(
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
 ) -> None:
     """Tell what the daemon does; exit code 0 when it is healthy."""
     with _errors_as_exit_codes():
@@ -133,9 +151,10 @@ def retry(
     job_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
     ] = None,
+    *,
     failed: Annotated[bool, typer.Option("--failed", help="Every failed job.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
 ) -> None:
     """Bring failed jobs back to the queue, and their files back from failed/ to the inbox."""
     if bool(job_ids) == failed:
@@ -159,7 +178,7 @@ def retry(
 
 
 @app.command()
-def drain(settings: SettingsOption = DEFAULT_SETTINGS) -> None:
+def drain(settings: SettingsOption) -> None:
     """Let the daemon finish the jobs in work, start none, and end; wait for that."""
     with _errors_as_exit_codes():
         for running in drain_daemon(load_settings(settings).folders):
@@ -175,7 +194,7 @@ def jobs(
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 50,
     watch: Annotated[bool, typer.Option("--watch", help="Show them, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
 ) -> None:
     """List the jobs of the ledger, newest first."""
     with _errors_as_exit_codes():

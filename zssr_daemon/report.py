@@ -95,7 +95,7 @@ def _pictures(order: WorkOrder) -> str:
         part = (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
         before = upright.resize(after.size, Image.Resampling.BICUBIC, box=part)
     zoom = max(1, min(_MAX_ZOOM, _SHOWN // max(after.size)))
-    shown = f"{after.width} × {after.height} pixels from the middle of {width} × {height}, shown ×{zoom}"
+    shown = f"{after.width} × {after.height} pixels from the middle of {width} × {height}, ×{zoom}"
     return (
         f'<div class="compare" style="width:{after.width * zoom}px">'
         f'<div class="pair"><img class="before" alt="bicubic" src="{_data(before)}">'
