@@ -28,7 +28,6 @@ from bench.provenance import provenance, save
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import LIVE_STATES, JobState
 from zssr_daemon.ledger import Ledger
-from zssr_daemon.ledger_file import LEDGER_NAME
 
 HISTORIES = (1_000, 10_000, 100_000)
 LIVE = 20
@@ -61,7 +60,7 @@ def one_size(history: int, *, is_kept: bool) -> dict[str, Any]:
         row = {"history": history, **measure(ledger)}
         ledger.close()
         row["open_ms"] = milliseconds(lambda: Ledger.open(Path(folder)).close(), repeats=5)
-        row["bytes"] = (Path(folder) / LEDGER_NAME).stat().st_size
+        row["bytes"] = sum(file.stat().st_size for file in Path(folder).iterdir())
     return row
 
 

@@ -31,12 +31,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
-from daemon_process import QUICK_ZSSR, DaemonProcess, lines, prepare
+from daemon_process import QUICK_ZSSR, DaemonProcess, is_alive, lines, prepare
 
 from bench.provenance import provenance, save
 from bench.soak_books import Books
 from bench.soak_chaos import MARK, Chaos
-from bench.soak_checks import final, missing
+from bench.soak_checks import final, missing, visible
 from bench.soak_writers import UNREADABLE_AFTER_S, Writers
 
 #: A job takes about half a second, so most blows hit one.
@@ -45,6 +45,8 @@ _ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 250")
 _STABLE_AFTER_S = 0.5
 _MEAN_DROP_S = 0.6
 _WRITERS_AT_ONCE = 8
+_MOST_WAITING = 40
+_DRAIN_S = 900.0
 _LOOK_S = 1.0
 _TELL_S = 15.0
 _STREAMS = 3  # of random numbers: drops, writers, chaos
@@ -100,15 +102,15 @@ class Soak:
         outside.mkdir()
         writers = Writers(inbox, outside, self._books, self._seeds[1])
         is_over = threading.Event()
-        look = threading.Thread(target=self._look, args=(is_over,))
+        look = threading.Thread(target=self._look, args=(is_over,), daemon=True)
         look.start()
         drops = self._drop_and_hit(writers.kinds(), time.monotonic() + duration_s)
         started_s = time.monotonic()
-        exit_code = self._drain()
+        wrong = self._drain()
         is_over.set()
         look.join()
         self._chaos.orphans.wait_for_the_last()
-        return self._report(drops, exit_code, time.monotonic() - started_s)
+        return self._report(drops, wrong, time.monotonic() - started_s)
 
     def _drop_and_hit(self, kinds: list[Callable[[], None]], end_s: float) -> Counter[str]:
         """Let writers and chaos loose until `end_s`; return how often each writer wrote."""
@@ -120,10 +122,11 @@ class Soak:
             written: list[Future[None]] = []
             while time.monotonic() < end_s:
                 time.sleep(min(chance.expovariate(1 / _MEAN_DROP_S), 5 * _MEAN_DROP_S))
-                kind = chance.choice(kinds)
-                drops[kind.__name__] += 1
-                written.append(pool.submit(kind))
-                teller.tell(self._state())
+                teller.tell(self._state(), self._wrong + self._chaos.wrong)
+                if self._waiting() < _MOST_WAITING:  # or the drain would outlast the soak
+                    kind = chance.choice(kinds)
+                    drops[kind.__name__] += 1
+                    written.append(pool.submit(kind))
         chaos.join()
         for future in written:
             future.result()  # a writer's own fault ends the soak
@@ -139,19 +142,31 @@ class Soak:
             self._wrong += missing(self._root, self._books)
             self._looks += 1
 
-    def _drain(self) -> int:
-        with DaemonProcess(self._root, "--once") as daemon:
-            return daemon.exit_code()
+    def _waiting(self) -> int:
+        """Count the files of the inbox that the daemon still has to take out of it."""
+        return sum(1 for _ in visible(self._root / "inbox")) - len(self._books.left_alone)
+
+    def _drain(self) -> list[str]:
+        """Let the daemon work off what is left; return what is wrong with its end."""
+        deadline_s = time.monotonic() + _DRAIN_S
+        try:
+            with DaemonProcess(self._root, "--once") as daemon:
+                while is_alive(daemon.pid) and time.monotonic() < deadline_s:
+                    time.sleep(_LOOK_S)
+                if is_alive(daemon.pid):
+                    return [f"`run --once` had not drained the inbox after {_DRAIN_S:.0f} s"]
+                code = daemon.exit_code()
+        except AssertionError as error:
+            return [f"daemon: {error}"]
+        return [] if code in {0, 1} else [f"exit code {code} of `run --once`"]
 
     def _state(self) -> str:
         kills = " ".join(f"{victim} {count}" for victim, count in self._chaos.kills.items())
-        wrong = len(self._wrong) + len(self._chaos.wrong)
-        return f"{len(self._books.contents)} images; killed: {kills}; wrong: {wrong}"
+        return f"{len(self._books.contents)} images; killed: {kills}"
 
-    def _report(self, drops: Counter[str], exit_code: int, drain_s: float) -> dict[str, Any]:
-        results, wrong = final(self._root, self._books)
+    def _report(self, drops: Counter[str], wrong: list[str], drain_s: float) -> dict[str, Any]:
+        results, wrong_at_end = final(self._root, self._books)
         log = Counter(line["event"] for line in lines(self._root))
-        wrong += [f"exit code {exit_code} of `run --once`"] if exit_code not in {0, 1} else []
         wrong += ["internal_error in the log"] if log["internal_error"] else []
         chaos = self._chaos
         return {
@@ -167,7 +182,7 @@ class Soak:
             "most_open_files": chaos.most_open_files,
             "open_files_growth": chaos.file_growth,
             "drain_s": round(drain_s, 1),
-            "wrong": [*self._wrong, *chaos.wrong, *chaos.orphans.wrong, *wrong],
+            "wrong": [*self._wrong, *chaos.wrong, *chaos.orphans.wrong, *wrong, *wrong_at_end],
         }
 
 
@@ -177,6 +192,7 @@ class Teller:
     def __init__(self, end_s: float) -> None:
         self._end_s = end_s
         self._told_s = self._began_s = time.monotonic()
+        self._told_wrong = 0
         columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
         self._bar = Progress(*columns, disable=not Console().is_terminal)
         self._task = self._bar.add_task("", total=end_s - self._began_s)
@@ -188,9 +204,12 @@ class Teller:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def tell(self, state: str) -> None:
-        """Show a state."""
+    def tell(self, state: str, wrong: list[str]) -> None:
+        """Show a state, and each new fault as it is found."""
         now_s = time.monotonic()
+        for fault in wrong[self._told_wrong :]:
+            self._bar.console.print(f"{now_s - self._began_s:.0f} s: WRONG: {fault}", markup=False)
+        self._told_wrong = len(wrong)
         self._bar.update(self._task, completed=now_s - self._began_s, description=state)
         if self._bar.disable and now_s - self._told_s >= _TELL_S:
             self._told_s = now_s

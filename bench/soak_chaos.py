@@ -13,7 +13,7 @@ from daemon_process import DaemonProcess, is_alive
 from bench.process_facts import open_files
 
 #: Mean seconds between two blows at each victim; the times are exponential, so some come at once.
-_MEAN_S = {"supervisor": 30.0, "worker": 8.0, "probe": 12.0, "stop": 60.0}
+_MEAN_S = {"supervisor": 25.0, "worker": 15.0, "probe": 12.0, "stop": 60.0}
 
 _TICK_S = 0.1
 _FILES_EVERY_S = 0.5
@@ -62,7 +62,7 @@ class Chaos:
     def _hit_children(self, daemon: DaemonProcess, end_s: float) -> None:
         """Kill workers and probes now and then, and watch the supervisor's open files."""
         due = {victim: self._due_s(victim) for victim in ("worker", "probe")}
-        counts: list[int] = []
+        samples: list[tuple[int, int]] = []
         sample_s = 0.0
         while time.monotonic() < end_s and is_alive(daemon.pid):
             time.sleep(_TICK_S)
@@ -73,9 +73,9 @@ class Chaos:
             if time.monotonic() >= sample_s:
                 sample_s = time.monotonic() + _FILES_EVERY_S
                 with suppress(FileNotFoundError):
-                    counts.append(len(open_files(daemon.pid)))
+                    samples.append((len(children), len(open_files(daemon.pid))))
                 self.orphans.look(daemon.pid)
-        self._judge_files(counts)
+        self._judge_files(samples)
 
     def _kill(self, victim: str, children: list[int]) -> bool:
         score = _OOM_SCORE_OF_PROBE if victim == "probe" else _OOM_SCORE_OF_WORKER
@@ -115,17 +115,18 @@ class Chaos:
         if took_s > _MAX_STOP_S:
             self.wrong.append(f"{took_s:.1f} s from SIGTERM to the end")
 
-    def _judge_files(self, counts: list[int]) -> None:
-        """Compare the fewest open files early and late in a life: between jobs all are closed."""
-        self.most_open_files = max([self.most_open_files, *counts])
-        counts = counts[_MIN_SAMPLES // 2 :]  # the workers and the watch stand by then
+    def _judge_files(self, samples: list[tuple[int, int]]) -> None:
+        """Compare the fewest open files early and late in a life, with all children there."""
+        self.most_open_files = max([self.most_open_files, *(count for _, count in samples)])
+        most_children = max((children for children, _ in samples), default=0)
+        counts = [count for children, count in samples if children == most_children]
         if len(counts) < _MIN_SAMPLES:
             return
         half = len(counts) // 2
         growth = min(counts[half:]) - min(counts[:half])
         self.file_growth.append(growth)
         if growth > _MAX_GROWTH:
-            self.wrong.append(f"open files grew by {growth} in {len(counts) * _FILES_EVERY_S} s")
+            self.wrong.append(f"open files grew by {growth} in {len(samples) * _FILES_EVERY_S} s")
 
 
 class Orphans:

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.executor import Event, WorkerEnded
+from zssr_daemon.executor import Event, OnRung, WorkerEnded
 from zssr_daemon.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.status import WorkerStatus
 
@@ -33,6 +33,8 @@ def good(order: WorkOrder) -> list[Event]:
         warm_start_sha256=None,
         psnr_network_db=30.0,
         psnr_bicubic_db=29.0,
+        patch_size=128,
+        batch_size=4,
         peak_memory_bytes=1,
     )
     sha256 = hashlib.sha256(content).hexdigest()
@@ -111,7 +113,12 @@ class FakeExecutor:
         """Return nothing to wait on."""
         return []
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool]) -> None:  # noqa: ARG002 (the protocol)
+    def cancel_all(
+        self,
+        *,
+        is_urgent: Callable[[], bool],  # noqa: ARG002 (the protocol)
+        on_rung: OnRung = lambda *_: None,  # noqa: ARG002
+    ) -> None:
         """Forget what is in hand."""
         self._busy_with = None
         self.is_cancelled = True

@@ -5,15 +5,20 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.encode import encode
 from zssr_daemon.formats import ImageInfo, ImageLimits
 from zssr_daemon.images import DecodedImage, decode, inspect
+from zssr_daemon.levels import new_samples, put_levels
 from zssr_daemon.metadata import ImageMetadata
+from zssr_daemon.outputs import PNG, OutputFormat
+from zssr_daemon.verify import verify
 
 LIMITS = ImageLimits(max_file_bytes=10_000_000, max_input_pixels=100_000)
 
@@ -23,11 +28,11 @@ def samples(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def decode_path(path: Path, limits: ImageLimits = LIMITS) -> DecodedImage:
+def decode_path(path: Path, limits: ImageLimits = LIMITS, frame: int = 0) -> DecodedImage:
     """Call `decode` on a path."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        return decode(fd, limits)
+        return decode(fd, limits, frame=frame)
     finally:
         os.close(fd)
 
@@ -47,27 +52,67 @@ def encode_path(
     *,
     keep_metadata: bool = True,
     metadata: ImageMetadata | None = None,
-) -> None:
-    """Call `encode` on a path."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    output: OutputFormat = PNG,
+    quality: int = 95,
+) -> list[str]:
+    """Call `encode` and `verify` on a path; return what could not be kept."""
+    metadata = metadata or image.metadata
+    depth = min(image.info.bit_depth, output.max_depth)
+    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    whole = new_samples(*parts.shape, bit_depth=depth)
+    put_levels(parts, whole)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
-        encode(
-            image.pixels,
-            image.alpha,
+        notes = encode(
+            whole,
             fd,
-            bit_depth=image.info.bit_depth,
-            metadata=metadata or image.metadata,
+            output=output,
+            quality=quality,
+            metadata=metadata,
             keep_metadata=keep_metadata,
             comments={"Software": "test"},
+            on_write=lambda: None,
         )
+        verify(fd, whole, output=output, icc=metadata.icc if output.has_grey else None)
     finally:
         os.close(fd)
+    return notes
 
 
 def levels(image: DecodedImage) -> NDArray[np.uint8]:
     """Return colour, and alpha behind it, as (H, W, C) levels of 8 bits."""
     parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
     return np.rint(parts * 255).astype(np.uint8)
+
+
+def deep_levels(image: DecodedImage) -> NDArray[np.uint16]:
+    """Return colour, and alpha behind it, as (H, W, C) levels of 16 bits."""
+    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+    return np.rint(parts.astype(np.float64) * 65535).astype(np.uint16)
+
+
+def deep_file(
+    path: Path,
+    pixels: NDArray[np.uint16],
+    *,
+    icc: bytes | None = None,
+    is_tiff: bool = False,
+    **options: Any,
+) -> Path:
+    """Write (H, W, C) levels of 16 bits with libvips alone, as PNG or, by its ending, as TIFF."""
+    height, width, bands = pixels.shape
+    meaning = "grey16" if bands < 3 else "rgb16"
+    image = pyvips.Image.new_from_memory(pixels.tobytes(), width, height, bands, "ushort")
+    image = image.copy(interpretation=meaning)
+    if icc is not None:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    if "page_height" in options:  # TIFF: several pages, cut from top to bottom
+        image.set_type(pyvips.GValue.gint_type, "page-height", options["page_height"])
+    is_tiff = is_tiff or path.suffix == ".tif"
+    save = image.tiffsave_buffer if is_tiff else image.pngsave_buffer
+    path.write_bytes(save(**options))
+    return path
 
 
 def png_chunk(name: bytes, content: bytes) -> bytes:
@@ -116,6 +161,15 @@ def tiff(fields: Mapping[int, tuple[int, tuple[int, ...]]], pixels: bytes) -> by
             place = content.ljust(4, b"\0")
         directory += struct.pack("<HHI", tag, kind, len(values)) + place
     return b"II*\0\x08\0\0\0" + struct.pack("<H", count) + directory + bytes(4) + tail + pixels
+
+
+def page(
+    photometric: int, bits: tuple[int, ...], pixels: bytes, extra: tuple[int, ...] = ()
+) -> bytes:
+    """Assemble a TIFF of one row of two pixels."""
+    entries = {256: (3, (2,)), 257: (3, (1,)), 258: (3, bits), 259: (3, (1,)), 278: (3, (1,))}
+    entries |= {262: (3, (photometric,)), 277: (3, (len(bits),))}
+    return tiff(entries | ({338: (3, extra)} if extra else {}), pixels)
 
 
 def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: int = 1) -> bytes:

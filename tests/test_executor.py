@@ -1,21 +1,34 @@
 """The executor, with real workers: done, failed, cancelled, killed, or without a device."""
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TINY
-from daemon_parts import drop, identity_of, wait_until
-from picture_files import LIMITS
+from daemon_parts import identity_of, wait_until
 from PIL import Image
+from worker_parts import (
+    LONG,
+    QUIET,
+    child_of,
+    events_until,
+    executor_on,
+    killed_after_answer,
+    killed_at_part_written,
+    killed_before_begin,
+    order_for,
+    quiet_worker,
+    submit,
+    worker_if_there_is_a_device,
+    worker_that_fails,
+)
 
 from zssr_daemon import durable
 from zssr_daemon.child import ChildProcess
 from zssr_daemon.executor import Event, LocalExecutor, WorkerEnded
-from zssr_daemon.logs import LogSettings
 from zssr_daemon.messages import (
     WorkCancelled,
     WorkDone,
@@ -25,18 +38,9 @@ from zssr_daemon.messages import (
     WorkOrder,
     WorkProgress,
 )
-from zssr_daemon.placement import Placement
 from zssr_daemon.worker import CANCEL, worker_main
-from zssr_daemon.zssr.config import ZSSRConfig
 
-LONG = ZSSRConfig(num_epochs=1_000_000, rounds=1, crop_size=8, model_width=4, model_depth=2)
-QUIET = LogSettings(level="error")
-
-
-def executor_on(device: str, *, silent_after_s: float = 300.0) -> LocalExecutor:
-    """Start one worker."""
-    place = Placement(device, 1)
-    return LocalExecutor([place], QUIET, silent_after_s=silent_after_s, job_timeout_s=300.0)
+TARGET = "zssr_daemon.worker_slot.worker_main"
 
 
 @pytest.fixture(scope="module")
@@ -46,53 +50,6 @@ def executor() -> Iterator[LocalExecutor]:
     yield executor
     executor.cancel_all(is_urgent=lambda: True)
     assert executor.connections() == []
-
-
-def order_for(folder: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> WorkOrder:
-    """Order the enlargement of a picture dropped into `folder`."""
-    path = drop(folder)
-    return WorkOrder(
-        job_id=job_id,
-        inbox=str(folder),
-        src_rel=path.name,
-        identity=identity_of(path),
-        part=str(folder / "part"),
-        config=config,
-        limits=LIMITS,
-        keeps_metadata=True,
-        weights_folder=None,
-    )
-
-
-def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
-    """Poll until an event of `kind` has come; return all that came."""
-    events: list[Event] = []
-
-    def came() -> bool:
-        events.extend(executor.poll())
-        return any(isinstance(event, kind) for event in events)
-
-    wait_until(came, kind.__name__)
-    return events
-
-
-def submit(executor: LocalExecutor, order: WorkOrder) -> None:
-    """Hand an order over as soon as there is room."""
-
-    def has_room() -> bool:
-        executor.poll()
-        return executor.has_room()
-
-    wait_until(has_room, "room")
-    assert executor.submit(order) == "cpu"
-    assert not executor.has_room()
-
-
-def child_of(executor: LocalExecutor) -> ChildProcess:
-    """Return the one worker process."""
-    (slot,) = executor._slots
-    assert slot.child is not None
-    return slot.child
 
 
 def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -107,6 +64,8 @@ def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
     assert (done.report.out_width, done.report.out_height) == (24, 20)
     progress = [event for event in others if isinstance(event, WorkProgress)]
     assert {event.stage for event in progress} == {"decode", "fit", "infer", "encode"}
+    assert {event.patience_s for event in progress if event.stage == "fit"} == {0.0}
+    assert {event.patience_s for event in progress if event.stage == "infer"} == {24 * 20 * 2e-6}
     fractions = [event.fraction for event in progress]
     assert fractions == sorted(fractions)
     assert executor.has_room()
@@ -217,6 +176,19 @@ def test_device_that_is_not_there(device: str) -> None:
     executor.cancel_all(is_urgent=lambda: False)
 
 
+def test_worker_that_dies_while_it_loads() -> None:
+    """Once is an accident: the next is started at once, and no device is lost."""
+    executor = executor_on("cpu")
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    ended = events_until(executor, WorkerEnded)[-1]
+    assert ended == WorkerEnded("crash", None, "exit code -9")
+    assert not executor.is_lost()
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    events_until(executor, WorkerEnded)
+    assert executor.is_lost()
+    executor.cancel_all(is_urgent=lambda: True)
+
+
 def test_stop_and_silence(tmp_path: Path) -> None:
     """A worker that shows no progress is killed; the ladder ends one that works."""
     executor = executor_on("cpu", silent_after_s=60.0)
@@ -236,6 +208,155 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid
     started_s = time.monotonic()
-    executor.cancel_all(is_urgent=lambda: time.monotonic() > started_s + 60)
+    rungs: list[tuple[str, int]] = []
+    executor.cancel_all(
+        is_urgent=lambda: time.monotonic() > started_s + 60,
+        on_rung=lambda rung, workers: rungs.append((rung, workers)),
+    )
+    assert rungs == [("cancel", 1)]
     assert not Path(f"/proc/{pid}").exists()
     assert executor.connections() == []
+
+
+def ends(events: list[Event]) -> list[WorkerEnded]:
+    """Return the ends of workers among events."""
+    return [event for event in events if isinstance(event, WorkerEnded)]
+
+
+def test_patience_is_granted_to_those_who_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long call on a large picture is no silence; after the next sign of life it would be."""
+    monkeypatch.setattr(TARGET, quiet_worker)
+    executor = executor_on("cpu")
+    submit(executor, order_for(tmp_path))
+    events_until(executor, WorkProgress)
+    executor._silent_after_s = 0.0
+    for _ in range(3):
+        assert executor.poll() == []
+    executor._slots[0].send("go on")
+    assert [end.reason for end in ends(events_until(executor, WorkerEnded))] == ["silent"]
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_crash_after_the_answer_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is done and the next one not begun: neither is to blame."""
+    monkeypatch.setattr(TARGET, killed_after_answer)
+    executor = executor_on("cpu")
+    submit(executor, order_for(tmp_path, "first"))
+    events = events_until(executor, WorkerEnded)
+    assert [event.job_id for event in events if isinstance(event, WorkDone)] == ["first"]
+    assert ends(events) == [WorkerEnded("crash", None, "exit code -9")]
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_crash_before_the_begin_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies with an order unread gives it back unblamed."""
+    monkeypatch.setattr(TARGET, killed_before_begin)
+    executor = executor_on("cpu")
+    submit(executor, order_for(tmp_path, "unread"))
+    events = events_until(executor, WorkerEnded)
+    assert events == [
+        WorkCancelled(job_id="unread"),
+        WorkerEnded("crash", None, "exit code -9"),
+    ]
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_crash_before_the_answer_is_the_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its output may be whole: as long as nobody was told, the attempt has failed."""
+    monkeypatch.setattr(TARGET, killed_at_part_written)
+    executor = executor_on("cpu")
+    submit(executor, order_for(tmp_path, "untold"))
+    events = events_until(executor, WorkerEnded)
+    assert ends(events) == [WorkerEnded("crash", "untold", "exit code -9")]
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+@pytest.mark.parametrize("limit", [{"max_jobs": 2}, {"max_memory_bytes": 1}])
+def test_recycled_between_jobs(tmp_path: Path, limit: dict[str, int]) -> None:
+    """A fresh process after so many jobs, or above the mark; no job is interrupted for it."""
+    executor = executor_on("cpu", **limit)
+    jobs_each = limit.get("max_jobs", 1)
+    pids = set()
+    for number in range(2 * jobs_each):
+        submit(executor, order_for(tmp_path, str(number)))
+        pids.add(child_of(executor).pid)
+        events = events_until(executor, WorkDone)
+        is_last = number % jobs_each == jobs_each - 1
+        assert [(end.reason, end.job_id) for end in ends(events)] == [("recycle", None)] * is_last
+        assert not executor.is_lost()
+    assert len(pids) == 2
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_broken_device_gets_no_further_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the failure on there is no room until a fresh worker has passed its test."""
+    monkeypatch.setattr(TARGET, worker_that_fails)
+    executor = executor_on("cpu")
+    submit(executor, order_for(tmp_path))
+    *_, failed, ended = events_until(executor, WorkerEnded)
+    assert isinstance(failed, WorkFailed)
+    assert (failed.reason, failed.is_retryable) == ("device_error", True)
+    assert ended == WorkerEnded("device_lost", None, failed.message)
+    assert not executor.has_room()
+    assert not executor.is_lost()
+    events_until(executor, WorkerReady)
+    assert executor.has_room()
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_lost_until_a_worker_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker under test is no worker: neither does its start end the loss, nor a crash begin it.
+
+    Only a start that fails begins it.
+    """
+    monkeypatch.setattr(TARGET, worker_if_there_is_a_device)
+    monkeypatch.setattr("zssr_daemon.worker_slot._START_RETRY_S", 0.0)
+    device = tmp_path / "device"
+    executor = executor_on(str(device))
+    assert not executor.is_lost()  # it may yet come
+    for _ in range(2):
+        events_until(executor, WorkerEnded)
+        assert executor.is_lost()
+        executor.poll()  # the next try is under way
+        assert executor.connections()
+        assert executor.is_lost()
+    device.touch()
+    while not any(isinstance(event, WorkerReady) for event in executor.poll()):
+        assert executor.is_lost()
+    assert not executor.is_lost()
+    device.unlink()
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    (crash,) = ends(events_until(executor, WorkerEnded))
+    assert crash.reason == "crash"
+    assert not executor.is_lost()
+    (broken,) = ends(events_until(executor, WorkerEnded))
+    assert (broken.reason, broken.message) == ("device_lost", "unplugged")
+    assert executor.is_lost()
+    executor.cancel_all(is_urgent=lambda: True)
+
+
+def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine short of descriptors or processes does not end the daemon; it is tried again."""
+    monkeypatch.setattr("zssr_daemon.worker_slot._START_RETRY_S", 0.0)
+    executor = executor_on("cpu")
+    events_until(executor, WorkerReady)
+    os.kill(child_of(executor).pid, signal.SIGKILL)
+    wait_until(lambda: not executor.has_room())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        # The dead worker's pipe may give its descriptor back, but one process needs more.
+        reasons = [end.reason for end in ends(executor.poll() + executor.poll())]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert reasons[:2] == ["crash", "device_lost"]
+    assert executor.is_lost()
+    events_until(executor, WorkerReady)
+    assert not executor.is_lost()
+    executor.cancel_all(is_urgent=lambda: True)

@@ -41,6 +41,8 @@ def report(psnr_db: float | None) -> WorkReport:
         warm_start_sha256=None,
         psnr_network_db=psnr_db,
         psnr_bicubic_db=30.12345,
+        patch_size=64,
+        batch_size=2,
         peak_memory_bytes=5,
     )
 
@@ -99,6 +101,7 @@ def test_canonical_line_is_strict_json(
     json.dumps(line, allow_nan=False)
     assert line["psnr_network_db"] == expected
     assert (line["psnr_bicubic_db"], line["seconds"]) == (30.123, {"fit": 1.235})
+    assert (line["patch_size"], line["batch_size"]) == (64, 2)
     assert (line["out_width"], line["out_height"], line["fallback"]) == (2, 3, True)
 
 

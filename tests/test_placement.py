@@ -2,7 +2,8 @@
 
 import os
 
-from zssr_daemon.placement import Placement, cores, placements
+from zssr_daemon.control_group import memory_bytes
+from zssr_daemon.placement import Placement, cores, memory_mark_bytes, placements
 from zssr_daemon.settings import Worker
 
 
@@ -45,3 +46,10 @@ def test_cores_are_those_we_may_use() -> None:
         assert len(placements(Worker(devices=("cpu",)))) == 1
     finally:
         os.sched_setaffinity(0, mine)
+
+
+def test_memory_mark_is_a_share_of_the_machine() -> None:
+    """Half for all of them, never less than one photograph needs; a number is taken as it is."""
+    assert memory_mark_bytes(Worker(), 1) == max(2 << 30, memory_bytes() // 2)
+    assert memory_mark_bytes(Worker(), 10**6) == 2 << 30
+    assert memory_mark_bytes(Worker(max_memory_bytes=7), 4) == 7

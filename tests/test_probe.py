@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from picture_files import LIMITS, png, smooth_picture
+from picture_files import LIMITS, grey_tiff, png, smooth_picture
 
 from zssr_daemon.formats import ImageInfo, ImageLimits
 from zssr_daemon.identity import FileIdentity
@@ -72,7 +72,7 @@ def test_good_file_is_described(child: Child, tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n", "truncated"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_format"),
         (png((1 << 30, 1 << 30), 8, 0, bytes(10)), "too_many_pixels"),
-        (png((1, 1), 16, 2, bytes(7)), "unsupported_depth"),
+        (grey_tiff((1, 1), 32, bytes(4), sample_format=3), "unsupported_depth"),
         (bytes(LIMITS.max_file_bytes + 1), "file_too_large"),
     ],
 )

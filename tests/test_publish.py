@@ -55,13 +55,13 @@ def worked(
 
 def publish(publisher: Publisher, job: Job) -> Job:
     """Publish and dispose."""
-    return publisher.dispose(publisher.publish(job, out_sha256=SHA256))
+    return publisher.close(publisher.dispose(publisher.publish(job, out_sha256=SHA256)))
 
 
 def fail(ledger: Ledger, publisher: Publisher, job: Job) -> Job:
     """Fail and dispose."""
     failed = ledger.fail(job.id, now=5.0, reason="corrupt", message="it is broken")
-    return publisher.dispose(failed)
+    return publisher.close(publisher.dispose(failed))
 
 
 def all_files(settings: Settings) -> dict[str, list[str]]:
@@ -127,7 +127,7 @@ class TestSuccess:
         publisher = Publisher(settings, ledger, marked(settings, ledger))
         job = publisher.publish(worked(ledger, settings, publisher)[0], out_sha256=SHA256)
         (settings.folders.inbox / "a.png").write_bytes(b"new picture")
-        publisher.dispose(job)
+        publisher.close(publisher.dispose(job))
         assert all_files(settings)["inbox"] == ["a.png"]
         assert not ledger.is_blocking(job.identity)
 
@@ -337,7 +337,7 @@ def resume(settings: Settings) -> Job:
     for job in ledger.in_state(JobState.PUBLISHING):
         publisher.finish(job)
     for job in ledger.undisposed():
-        publisher.dispose(job)
+        publisher.close(publisher.dispose(job))
     publisher.remove_stale_parts()
     (job,) = ledger.newest()
     ledger.close()

@@ -26,6 +26,7 @@ from zssr_daemon.losses import LossCurve
 from zssr_daemon.marker import Markers
 from zssr_daemon.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.orders import order_for
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.publish import Publisher
 from zssr_daemon.report import FAULTS, curve, write_report
 
@@ -59,7 +60,7 @@ def order_of(folder: Path, name: str = "a.png", mode: str = "RGB") -> WorkOrder:
         part=str(folder / ".part"),
         config=TINY,
         limits=ImageLimits(max_file_bytes=1, max_input_pixels=1),
-        keeps_metadata=True,
+        output=OutputRules(setting="png", quality=90, keeps_metadata=True, max_pixels=1_000_000),
         weights_folder=None,
         report_path=str(folder / "report.html"),
     )
@@ -68,7 +69,7 @@ def order_of(folder: Path, name: str = "a.png", mode: str = "RGB") -> WorkOrder:
 def written(order: WorkOrder) -> str:
     """Write a report and return its text."""
     (done,) = (event for event in good_report(order) if isinstance(event, WorkDone))
-    write_report(order, done.report, LOSSES)
+    write_report(order, done, LOSSES)
     return Path(order.report_path or "").read_text()
 
 
@@ -115,6 +116,14 @@ def test_large_pictures_show_their_middle(tmp_path: Path, monkeypatch: pytest.Mo
         assert after.tobytes() == output.crop((30, 20, 50, 40)).tobytes()
     ours, theirs = (sum(image.convert("L").tobytes()) / 400 for image in (before, after))
     assert abs(ours - theirs) < 3
+
+
+def test_huge_pictures_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report says so, and memory does not follow the output."""
+    monkeypatch.setattr(report_module, "_MAX_PIXELS", 80 * 60 - 1)
+    text = written(order_of(tmp_path))
+    assert "80 × 60 pixels are too many" in text
+    assert pictures_in(text) == []
 
 
 def test_name_is_text(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 #: The modes everything is brought to.
-PLAIN_MODES: Final = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B"})
+PLAIN_MODES: Final = frozenset({"L", "LA", "RGB", "RGBA"})
 
 _PLAIN_EQUIVALENT: Final = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 
@@ -24,7 +24,7 @@ def to_plain_mode(
     `key_scale` takes a grey colour key of few bits to the 8-bit range, as Pillow does with the
     pixels only. What is dropped or guessed is added to `notes`.
     """
-    icc = _usable_profile(image, notes)
+    icc = usable_profile(image, notes)
     if image.mode in {"CMYK", "LAB"}:
         return _to_srgb(image, icc, notes)
     if image.mode == "P":
@@ -35,6 +35,19 @@ def to_plain_mode(
     if key is not None and image.mode in {"L", "RGB"}:
         image = _with_colour_key(image, np.asarray(key) * key_scale & 255)
     return image, icc
+
+
+def grey_to_srgb(picture: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """Return L or LA as RGB or RGBA and its profile: sRGB where the grey had one, else none."""
+    if icc is None:
+        return picture.convert("RGBA" if picture.mode == "LA" else "RGB"), None
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    grey = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    transform = ImageCms.buildTransform(grey, srgb, "L", "RGB")
+    coloured = transform.apply(picture.getchannel("L"))
+    if picture.mode == "LA":
+        coloured.putalpha(picture.getchannel("A"))
+    return coloured, _undated(srgb.tobytes())
 
 
 def fill_hidden_colour(
@@ -52,7 +65,7 @@ def fill_hidden_colour(
     return _pull_push(pixels * weight, weight)
 
 
-def _usable_profile(image: Image.Image, notes: list[str]) -> bytes | None:
+def usable_profile(image: Image.Image, notes: list[str]) -> bytes | None:
     """Return the embedded profile if it can be read and describes this kind of pixels."""
     icc = image.info.get("icc_profile")
     if not icc:

@@ -3,6 +3,7 @@
 Nothing here decodes. The functions raise IndexError or struct.error where the data ends early.
 """
 
+import mmap
 import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -12,6 +13,14 @@ _TIFF_INTEGERS: Final = {3: "H", 4: "I", 7: "B", 16: "Q"}  # SHORT, LONG, UNDEFI
 # Size, layout and coding of the pixels. Other tags may be damaged without harm.
 _TIFF_PIXEL_TAGS: Final = frozenset(
     {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 338, 339, 347}
+)
+
+#: A file in memory, or mapped into it.
+Buffer = bytes | mmap.mmap
+
+#: What makes the pixels of a PNG, and tells an animated one.
+PNG_PIXELS: Final = frozenset(
+    {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 )
 
 # Tags of more values than this are not what we look for, and could fill the memory.
@@ -26,7 +35,7 @@ class Part(NamedTuple):
     end: int
 
 
-def png_chunks(data: bytes) -> Iterator[Part]:
+def png_chunks(data: Buffer) -> Iterator[Part]:
     """Walk the chunks of a PNG up to IEND."""
     position = 8
     name = b""
@@ -45,7 +54,7 @@ def png_with_only(data: bytes, names: frozenset[bytes]) -> bytes:
     return b"".join([data[:8], *kept])
 
 
-def jpeg_segments(data: bytes) -> Iterator[Part]:
+def jpeg_segments(data: Buffer) -> Iterator[Part]:
     """Walk the segments of a JPEG up to the first scan; a name is the marker's second byte."""
     position = 2
     name = b""
@@ -61,7 +70,7 @@ def jpeg_segments(data: bytes) -> Iterator[Part]:
         position += 2 + length
 
 
-def iso_boxes(data: bytes) -> Iterator[Part]:
+def iso_boxes(data: Buffer) -> Iterator[Part]:
     """Walk the top-level boxes of an ISO media file (AVIF)."""
     position = 0
     while position < len(data):
@@ -77,12 +86,16 @@ def iso_boxes(data: bytes) -> Iterator[Part]:
         position = end
 
 
-def tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Read the tags that describe the pixels of a TIFF's first page, BigTIFF too."""
+def tiff_tags(data: Buffer, page: int = 0) -> dict[int, tuple[int, ...]]:
+    """Read the tags that describe the pixels of a page of a TIFF, BigTIFF too."""
     order = "<" if data[:2] == b"II" else ">"
     is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
     offset_code, count_code, entry_size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
     (position,) = struct.unpack_from(order + offset_code, data, 8 if is_big else 4)
+    for _ in range(page):
+        (count,) = struct.unpack_from(order + count_code, data, position)
+        following = position + struct.calcsize(count_code) + count * entry_size
+        (position,) = struct.unpack_from(order + offset_code, data, following)
     (count,) = struct.unpack_from(order + count_code, data, position)
     position += struct.calcsize(count_code)
     tags = {}

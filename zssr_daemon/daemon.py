@@ -17,7 +17,7 @@ from zssr_daemon.logs import Events, LogSettings
 from zssr_daemon.metrics import Metrics
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.notify import Notifier
-from zssr_daemon.placement import Placement, placements
+from zssr_daemon.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings, check_folders, load_settings, unknown_environment_names
 from zssr_daemon.signals import Signals
@@ -100,6 +100,8 @@ class _Daemon:
                 self.log_settings,
                 silent_after_s=self.settings.worker.silent_after_s,
                 job_timeout_s=self.settings.limits.job_timeout_s,
+                max_jobs=self.settings.worker.max_jobs,
+                max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
             )
             supervisor = Supervisor(self.settings, ledger, executor, self.ports)
             return supervisor.run(is_once=is_once)

@@ -2,15 +2,27 @@
 
 from typing import Final
 
-from zssr_daemon.containers import iso_boxes, jpeg_segments, png_chunks, tiff_tags
+from zssr_daemon.containers import iso_boxes, jpeg_segments, tiff_tags
 from zssr_daemon.errors import ImageError
 
 _PHOTOMETRIC: Final = 262
 _BITS_PER_SAMPLE: Final = 258
 _SAMPLES_PER_PIXEL: Final = 277
+_EXTRA_SAMPLES: Final = 338
 _SAMPLE_FORMAT: Final = 339
 _UNSIGNED: Final = 1
-_BLACK_IS_ZERO: Final = 1
+
+_NONE, _PREMULTIPLIED, _ALPHA = (), (1,), (2,)
+
+# Pages whose 16 bits are kept: (photometric interpretation, samples) → extra samples. Grey with
+# white or black as zero, RGB, both with alpha.
+_DEEP_TIFF: Final[dict[tuple[int, int], set[tuple[int, ...]]]] = {
+    (0, 1): {_NONE},
+    (1, 1): {_NONE},
+    (1, 2): {_PREMULTIPLIED, _ALPHA},
+    (2, 3): {_NONE},
+    (2, 4): {_NONE, _PREMULTIPLIED, _ALPHA},
+}
 
 # Start-of-frame markers: C0 to CF without DHT, JPG and DAC.
 _JPEG_FRAMES: Final = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {
@@ -20,16 +32,16 @@ _JPEG_FRAMES: Final = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {
 }
 
 
-def bit_depth(data: bytes, format_name: str) -> int:
-    """Return the depth, 8 or 16 bits a channel, at which the file keeps everything it holds.
+def bit_depth(data: bytes, format_name: str, page: int = 0) -> int:
+    """Return the depth, 8 or 16 bits a channel, at which all is kept that the file holds.
 
     Raises ImageError (`unsupported_depth`) where decoding would lose bits; IndexError or
     struct.error where the header ends early.
     """
     if format_name == "PNG":
-        return _png_depth(data)
+        return 16 if data[24] == 16 else 8  # IHDR
     if format_name == "TIFF":
-        return _tiff_depth(data)
+        return _tiff_depth(data, page)
     if format_name == "JPEG":
         return _jpeg_depth(data)
     if format_name == "AVIF":
@@ -37,31 +49,21 @@ def bit_depth(data: bytes, format_name: str) -> int:
     return 8
 
 
-def _png_depth(data: bytes) -> int:
-    """Read IHDR: 16 bits are kept for plain grey."""
-    bits, colour_type = data[24], data[25]
-    if bits <= 8:
-        return 8
-    is_plain_grey = colour_type == 0 and all(part.name != b"tRNS" for part in png_chunks(data))
-    if bits == 16 and is_plain_grey:
-        return 16
-    raise _unsupported(f"{bits} bits per channel of colour type {colour_type}")
-
-
-def _tiff_depth(data: bytes) -> int:
-    """Read BitsPerSample and SampleFormat: 16 bits are kept for grey with black as zero."""
-    tags = tiff_tags(data)
+def _tiff_depth(data: bytes, page: int) -> int:
+    """Read BitsPerSample, SampleFormat and what the channels mean."""
+    tags = tiff_tags(data, page)
     bits = tags.get(_BITS_PER_SAMPLE, (1,))
     if any(code != _UNSIGNED for code in tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))):
         raise _unsupported(f"signed or floating samples of {max(bits)} bits")
     if max(bits) <= 8:
         return 8
-    samples = tags.get(_SAMPLES_PER_PIXEL, (1,))
-    photometric = tags.get(_PHOTOMETRIC, ())
-    # Pillow forgets to invert 16-bit pages on which white is zero.
-    if (bits, samples, photometric) == ((16,), (1,), (_BLACK_IS_ZERO,)):
+    samples = tags.get(_SAMPLES_PER_PIXEL, (1,))[0]
+    photometric = tags.get(_PHOTOMETRIC, (-1,))[0]
+    extra = tags.get(_EXTRA_SAMPLES, _NONE)
+    if set(bits) == {16} and extra in _DEEP_TIFF.get((photometric, samples), set()):
         return 16
-    raise _unsupported(f"{max(bits)} bits per channel in {samples[0]} channels")
+    kind = f"photometric interpretation {photometric}, extra samples {extra}"
+    raise _unsupported(f"{max(bits)} bits per channel in {samples} channels ({kind})")
 
 
 def _jpeg_depth(data: bytes) -> int:

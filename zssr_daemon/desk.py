@@ -1,6 +1,7 @@
 """Desk: the jobs in work, and the ways in which each of them goes on."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from zssr_daemon.errors import JobError
@@ -73,7 +74,7 @@ class Desk:
         self._metrics.job_ended("done")
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
-        self.log.done(self.dispose(job), report, self._settings.zssr)
+        self._end(job, lambda ended: self.log.done(ended, report, self._settings.zssr))
 
     def attempt_failed(self, job: Job, reason: str, message: str) -> None:
         """Try again later, or give up after `max_attempts`."""
@@ -96,7 +97,7 @@ class Desk:
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
         self._metrics.job_ended("failed", reason)
-        self.log.failed(self.dispose(job))
+        self._end(job, self.log.failed)
 
     def put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
         """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
@@ -120,8 +121,29 @@ class Desk:
         self._metrics.job_ended("interrupted", error.reason)
         self.log.retried(job, error.reason, str(error), 0.0)
 
-    def dispose(self, job: Job) -> Job:
-        """Move an ended job's source away; where that cannot be now, it is tried again."""
+    def end_again(self, job: Job) -> None:
+        """Go on with an end that an interruption may have kept from the log; a line may repeat."""
+        self._metrics.job_ended(job.state, job.reason or "")
+        self._end(job, self.log.recovered if job.state is JobState.DONE else self.log.failed)
+
+    def dispose(self, job: Job) -> None:
+        """Try again to move the source of an ended job away."""
+        moved = self._moved(job)
+        if moved is not None:
+            self._publisher.close(moved)
+
+    def _end(self, job: Job, tell: Callable[[Job], None]) -> None:
+        """Move an ended job's source away, and tell of the end before that is recorded.
+
+        So after a crash the line may come twice, and is never missing.
+        """
+        moved = self._moved(job)
+        tell(moved or job)
+        if moved is not None:
+            self._publisher.close(moved)
+
+    def _moved(self, job: Job) -> Job | None:
+        """Move the source away; None where that cannot be now, and is to be tried again."""
         try:
             return self._publisher.dispose(job)
         except OSError as error:
@@ -130,15 +152,7 @@ class Desk:
                 self.log.disposal_delayed(job, str(error))
             else:
                 self._pause.begin(obstacle)
-            return job
-
-    def tell_end(self, job: Job) -> None:
-        """Log the end of a job that an interruption kept from the log; a line may repeat."""
-        self._metrics.job_ended(job.state, job.reason or "")
-        if job.state is JobState.DONE:
-            self.log.recovered(job)
-        else:
-            self.log.failed(job)
+            return None
 
     def _take_off(self, job: Job) -> None:
         self.running.pop(job.id, None)

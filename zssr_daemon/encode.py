@@ -1,118 +1,126 @@
-"""Writing images: float pixels become a PNG, and the written file is read back."""
+"""Writing images: whole samples become a PNG, TIFF, JPEG or WebP with their metadata."""
 
-import io
-import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import ExifTags, Image
 
-from zssr_daemon.errors import JobError
+from zssr_daemon.colour import grey_to_srgb
 from zssr_daemon.metadata import ImageMetadata, resized_exif
-from zssr_daemon.truncation import ends_early
+from zssr_daemon.outputs import OutputFormat
+from zssr_daemon.png_writer import write_png
+from zssr_daemon.tiff_writer import write_tiff
 
-_XMP_KEYWORD: Final = "XML:com.adobe.xmp"
+# What one segment of a JPEG holds besides its own head.
+_MAX_JPEG_XMP_BYTES: Final = 65_504
+_MAX_JPEG_EXIF_BYTES: Final = 65_527
 
-# What IHDR holds for each kind of output: channels, has_alpha, bit_depth → colour type.
-_COLOUR_TYPES: Final = {
-    (1, False, 8): 0,
-    (1, False, 16): 0,
-    (3, False, 8): 2,
-    (1, True, 8): 4,
-    (3, True, 8): 6,
-}
+_SOFTWARE: Final = ExifTags.Base.Software
 
 
 def encode(
-    pixels: NDArray[np.floating],
-    alpha: NDArray[np.floating] | None,
+    samples: NDArray[np.unsignedinteger],
     fd: int,
     *,
-    bit_depth: int,
+    output: OutputFormat,
+    quality: int,
     metadata: ImageMetadata,
     keep_metadata: bool,
     comments: Mapping[str, str],
-) -> None:
-    """Write a PNG to the descriptor `fd`, from where it stands; no fsync, no close.
+    on_write: Callable[[], None],
+) -> list[str]:
+    """Write a picture to the empty file behind `fd`, open for reading too; no fsync, no close.
 
-    `pixels` is (H, W, C) float with C = 1 or 3, `alpha` (H, W) float or None, nominally in
-    [0, 1]: values outside are clipped, the rest rounded to the nearest level. `bit_depth` is 8,
-    or 16 for grey without alpha. Profile and `comments` (PNG text: keyword → text) are always
-    written, EXIF, resolution and XMP if `keep_metadata`.
+    `samples` is (H, W, C) uint8, or uint16 where `output` can hold it: C = 1 or 3, and one more
+    with alpha. Profile and `comments` are always written, EXIF, resolution and XMP if
+    `keep_metadata`; comments are PNG text (keyword → text), else the tag Software. `on_write` is
+    called as PNG and TIFF grow; what it raises ends the call and passes on.
 
-    Raises JobError (`not_finite`) for NaN and infinity, ValueError for a shape or depth that PNG
-    or Pillow cannot take; an OSError is the disk's.
+    Returns what could not be kept. Raises OSError where the disk fails.
     """
-    picture = _to_picture(pixels, alpha, bit_depth)
-    text = PngImagePlugin.PngInfo()
-    for keyword, value in comments.items():
-        text.add_text(keyword, value)
-    options: dict[str, object] = {"icc_profile": metadata.icc, "pnginfo": text}
-    if keep_metadata:
-        if metadata.xmp is not None:
-            text.add_itxt(_XMP_KEYWORD, metadata.xmp)
-        if metadata.exif is not None:
-            options["exif"] = resized_exif(metadata.exif, *picture.size)
+    if not keep_metadata:
+        metadata = replace(metadata, exif=None, dpi=None, xmp=None)
+    notes = _lost(metadata, output)
+    with open(fd, "r+b", closefd=False) as file:
+        if output.name == "PNG":
+            write_png(samples, file, metadata=metadata, comments=comments, on_write=on_write)
+        else:
+            height, width, _ = samples.shape
+            exif = _signed_exif(metadata.exif, width, height, comments)
+            if output.name == "TIFF":
+                write_tiff(samples, file, metadata=metadata, exif=exif, on_write=on_write)
+            elif output.name == "JPEG":
+                notes += _write_jpeg(samples, file, metadata, exif, quality)
+            else:
+                _write_webp(samples, file, metadata, exif)
+    return notes
+
+
+def _lost(metadata: ImageMetadata, output: OutputFormat) -> list[str]:
+    if metadata.png_colour and output.name != "PNG":
+        names = b", ".join(name for name, _ in metadata.png_colour).decode()
+        return [f"{names} of the PNG dropped: {output.name} has no place for it"]
+    return []
+
+
+def _signed_exif(
+    exif: bytes | None, width: int, height: int, comments: Mapping[str, str]
+) -> Image.Exif:
+    """Return the EXIF with the comments behind the name of the software before us."""
+    signed = Image.Exif()
+    if exif is not None:
+        signed.load(resized_exif(exif, width, height))
+    ours = " ".join(comments.values())
+    before = signed.get(_SOFTWARE)
+    signed[_SOFTWARE] = f"{before}; {ours}" if isinstance(before, str) else ours
+    return signed
+
+
+def _write_jpeg(
+    samples: NDArray[np.unsignedinteger],
+    file: BinaryIO,
+    metadata: ImageMetadata,
+    exif: Image.Exif,
+    quality: int,
+) -> list[str]:
+    """Write with full colour resolution; what is too long for a segment is left out and told."""
+    options: dict[str, object] = {"exif": exif.tobytes()}
+    notes = []
+    if len(exif.tobytes()) > _MAX_JPEG_EXIF_BYTES:
+        notes.append("EXIF dropped: too long for a JPEG")
+        options["exif"] = _signed_exif(None, 1, 1, {"": str(exif[_SOFTWARE])}).tobytes()
+    if metadata.xmp is not None:
+        xmp = metadata.xmp.encode()
+        if len(xmp) <= _MAX_JPEG_XMP_BYTES:
+            options["xmp"] = xmp
+        else:
+            notes.append("XMP dropped: too long for a JPEG")
+    if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
-    with open(fd, "wb", closefd=False) as file:
-        picture.save(file, format="PNG", **options)
+    _picture(samples).save(
+        file, "JPEG", quality=quality, subsampling=0, icc_profile=metadata.icc, **options
+    )
+    return notes
 
 
-def verify(
-    fd: int,
-    *,
-    width: int,
-    height: int,
-    channels: int,
-    has_alpha: bool,
-    bit_depth: int,
-    icc: bytes | None = None,
+def _write_webp(
+    samples: NDArray[np.unsignedinteger], file: BinaryIO, metadata: ImageMetadata, exif: Image.Exif
 ) -> None:
-    """Read the PNG behind `fd` back in full and compare it with what was to be written.
-
-    `icc` is the profile that must be inside; None where none was promised. Raises JobError
-    (`output_invalid`); an OSError with an errno is the disk's.
-    """
-    data = _read_all(fd)
-    expected = (width, height, bit_depth, _COLOUR_TYPES[channels, has_alpha, bit_depth])
-    size = (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
-    actual = (*size, *data[24:26])
-    if actual != expected:
-        message = f"width, height, depth, colour type: {actual} instead of {expected}"
-        raise JobError(message, reason="output_invalid")
-    if ends_early(data, "PNG"):
-        raise JobError("the written file is incomplete", reason="output_invalid")
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            picture.load()
-            written_icc = picture.info.get("icc_profile")
-    except Exception as error:
-        raise JobError(f"cannot be read back: {error}", reason="output_invalid") from error
-    if icc is not None and written_icc != icc:
-        raise JobError("the colour profile was not kept", reason="output_invalid")
+    """Write without loss. The resolution has no place of its own, so it goes into the EXIF."""
+    if metadata.dpi is not None:
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = metadata.dpi
+        exif[ExifTags.Base.ResolutionUnit] = 2  # inch
+    picture, icc = _picture(samples), metadata.icc
+    if picture.mode.startswith("L"):  # WebP knows no grey
+        picture, icc = grey_to_srgb(picture, icc)
+    options: dict[str, object] = {} if metadata.xmp is None else {"xmp": metadata.xmp.encode()}
+    picture.save(
+        file, "WEBP", lossless=True, exact=True, icc_profile=icc, exif=exif.tobytes(), **options
+    )
 
 
-def _to_picture(
-    pixels: NDArray[np.floating], alpha: NDArray[np.floating] | None, bit_depth: int
-) -> Image.Image:
-    """Join colour and alpha, and round them to whole levels."""
-    kind = (pixels.shape[2], alpha is not None, bit_depth)
-    if kind not in _COLOUR_TYPES:
-        raise ValueError(f"channels, has_alpha, bit_depth = {kind} cannot be written")
-    samples = pixels if alpha is None else np.dstack([pixels, alpha])
-    if not np.isfinite(samples).all():
-        raise JobError("the result holds NaN or infinity", reason="not_finite")
-    top = (1 << bit_depth) - 1
-    levels = np.rint(np.clip(samples, 0, 1) * top)
-    whole = levels.astype(np.uint8 if bit_depth == 8 else np.uint16)
-    return Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
-
-
-def _read_all(fd: int) -> bytes:
-    """Read the file from its beginning, wherever the descriptor stands."""
-    data = bytearray()
-    while block := os.pread(fd, 1 << 24, len(data)):
-        data += block
-    return bytes(data)
+def _picture(samples: NDArray[np.unsignedinteger]) -> Image.Image:
+    return Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)

@@ -8,16 +8,21 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zssr_daemon import __version__, encode, images
-from zssr_daemon.errors import SourceChangedError, TransientError
-from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon import __version__, encode, failpoints, images
+from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.failpoints import Failpoint
+from zssr_daemon.faults import faults_as_reasons
+from zssr_daemon.frames import enlarge_frames
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.levels import new_samples, put_levels
 from zssr_daemon.messages import (
     Stage,
     WorkDone,
@@ -26,17 +31,23 @@ from zssr_daemon.messages import (
     WorkProgress,
     WorkReport,
 )
+from zssr_daemon.outputs import OutputFormat
 from zssr_daemon.safe_open import open_source
+from zssr_daemon.verify import verify
 from zssr_daemon.weights_store import WeightsStore
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
-from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.strips import enlarge_plainly
 from zssr_daemon.zssr.weights import compatibility_key
 
 # Where the stages begin and end in the fraction of the whole job; the fit and the inference
 # share their part by arithmetic, and take nearly all the time.
 _FIT_FROM = 0.01
 _ENCODE_FROM = 0.98
+
+# Encoding, reading back, and each calculation on the whole image are single calls of libraries
+# that report nothing. The slowest, encoding, was measured at 0.2 µs an output pixel on one core.
+_PATIENCE_S_PER_PIXEL = 2e-6
 
 Report = Callable[[WorkProgress], None]
 
@@ -61,37 +72,52 @@ class Enlarger:
         # A plain str: unpickling a TorchVersion would load torch into the supervisor.
         return WorkerReady(device=str(self._device), torch_version=str(torch.__version__))
 
+    def enlarge_file(self, order: WorkOrder, report: Report) -> WorkDone:
+        """Enlarge every frame of `order.src_rel` that is wanted. Raises as `enlarge_order`."""
+        return enlarge_frames(self, order, report)
+
     def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge `order.src_rel` into `order.part`, and read the result back to verify it.
+        """Enlarge a frame of `order.src_rel` into `order.part`, and read the result back.
 
         Raises:
             JobError: the file, or the attempt, is at fault.
             OSError: a disk is.
         """
-        run = _Run(order, report)
+        with faults_as_reasons():
+            return self._enlarge(order, _Run(order, report))
+
+    def _enlarge(self, order: WorkOrder, run: "_Run") -> WorkDone:
         with run.stage("decode"):
             source = _decode(order)
+        out_width, out_height = order.config.output_size(source.info.width, source.info.height)
+        run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
         initial = store.newest(_key(order, source)) if store else None
-        with _out_of_memory_as_reason():
-            result = super_resolve(
-                torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous(),
-                order.config,
-                device=self._device,
-                on_step=run.on_step,
-                initial_weights=initial,
-            )
+        samples = _new_samples(order, source)
+        picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+        source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
+        result = super_resolve(
+            picture,
+            order.config,
+            device=self._device,
+            on_step=run.on_step,
+            initial_weights=initial,
+            put=partial(_put_colour, samples),
+        )
+        del picture
         warm_start = initial.sha256 if initial and result.is_warm else None
+        comments = _comments(order.config, result, warm_start)
         with run.stage("encode"):
-            sha256 = _write(order, source, result, warm_start)
+            written = _write(order, source, samples, comments, run.alive)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
         run.seconds["infer"] = result.seconds["infer"]
         return WorkDone(
             job_id=order.job_id,
-            out_sha256=sha256,
-            report=_work_report(result, run.seconds, warm_start),
+            out_sha256=written.sha256,
+            suffix=order.output.format_for(source.info.format).suffix,
+            report=_work_report(samples, result, run.seconds, warm_start, written.note),
         )
 
 
@@ -102,15 +128,22 @@ class _Run:
         self._job_id = order.job_id
         self._report = report
         self.seconds: dict[Stage, float] = {}
+        self.patience_s = 0.0  # with calculations on the whole image
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
         """Time a stage that has no steps of its own."""
-        fraction = 0.0 if name == "decode" else _ENCODE_FROM
-        self._tell(name, fraction)
+        if name == "decode":
+            self._tell(name, 0.0)
+        else:
+            self.alive()
         started_s = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started_s
+
+    def alive(self) -> None:
+        """Tell that encoding goes on."""
+        self._tell("encode", _ENCODE_FROM)
 
     def on_step(self, step: Step) -> None:
         """Pass a sign of life of the algorithm on."""
@@ -138,6 +171,7 @@ class _Run:
                 fraction=fraction,
                 loss=loss,
                 lr=lr,
+                patience_s=0.0 if stage == "fit" else self.patience_s,
             )
         )
 
@@ -156,64 +190,103 @@ def _decode(order: WorkOrder) -> images.DecodedImage:
     try:
         if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
             raise SourceChangedError("the source changed before its job began")
-        return images.decode(fd, order.limits)
+        source = images.decode(fd, order.limits, frame=order.frame)
     finally:
         os.close(fd)
+    size = order.config.output_size(source.info.width, source.info.height)
+    fault = order.output.fault(source.info, *size)
+    if fault is not None:
+        raise fault
+    return source
 
 
 def _key(order: WorkOrder, source: images.DecodedImage) -> str:
     return compatibility_key(order.config, source.info.channels)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A verified part."""
+
+    sha256: str
+    note: str | None
+
+
 def _write(
-    order: WorkOrder, source: images.DecodedImage, result: SuperResolved, warm_start: str | None
-) -> str:
-    """Write the part, read it back, and return its SHA-256."""
-    pixels = result.image.permute(1, 2, 0).numpy()
-    height, width, channels = pixels.shape
+    order: WorkOrder,
+    source: images.DecodedImage,
+    samples: NDArray[np.unsignedinteger],
+    comments: dict[str, str],
+    alive: Callable[[], None],
+) -> _Written:
+    """Write the part, with its transparency, and read it back."""
+    if source.alpha is not None:
+        alpha = torch.from_numpy(source.alpha)[None, None]
+        enlarge_plainly(alpha, order.config, partial(_put_alpha, samples))
+        alive()
+    output = order.output.format_for(source.info.format)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        reach(Failpoint.PART_BEGUN)
-        encode.encode(
-            pixels,
-            _enlarge_alpha(source.alpha, order.config, (height, width)),
+        failpoints.reach(Failpoint.PART_BEGUN)
+        notes = order.output.notes(source.info) + encode.encode(
+            samples,
             part,
-            bit_depth=source.info.bit_depth,
+            output=output,
+            quality=order.output.quality,
             metadata=source.metadata,
-            keep_metadata=order.keeps_metadata,
-            comments=_comments(order.config, warm_start),
+            keep_metadata=order.output.keeps_metadata,
+            comments=comments,
+            on_write=alive,
         )
-        os.lseek(part, 0, os.SEEK_SET)
-        encode.verify(
-            part,
-            width=width,
-            height=height,
-            channels=channels,
-            has_alpha=source.alpha is not None,
-            bit_depth=source.info.bit_depth,
-            icc=source.metadata.icc,
-        )
+        alive()
+        verify(part, samples, output=output, icc=_kept_profile(source, output))
     finally:
         os.close(part)
+    alive()
     with Path(order.part).open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    reach(Failpoint.PART_WRITTEN)
-    return sha256
+    failpoints.reach(Failpoint.PART_WRITTEN)
+    return _Written(sha256, "; ".join(notes) or None)
 
 
-def _enlarge_alpha(
-    alpha: NDArray[np.float32] | None, config: ZSSRConfig, out_size: tuple[int, int]
-) -> NDArray[np.float32] | None:
-    """Enlarge transparency by itself, smoothly: (H, W) to `out_size` (height, width), [0, 1]."""
-    if alpha is None:
-        return None
-    enlarged = resize(torch.from_numpy(alpha)[None], out_size, config.total_scale)
-    return enlarged[0].clamp(0, 1).numpy()
+def _kept_profile(source: images.DecodedImage, output: OutputFormat) -> bytes | None:
+    """Return the profile that must be found in the output; a grey one cannot be in all."""
+    is_changed = source.info.channels == 1 and not output.has_grey
+    return None if is_changed else source.metadata.icc
 
 
-def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
+def _new_samples(order: WorkOrder, source: images.DecodedImage) -> NDArray[np.unsignedinteger]:
+    """Return room for the output: (H', W', C) whole levels, alpha last."""
+    info = source.info
+    width, height = order.config.output_size(info.width, info.height)
+    channels = info.channels + info.has_alpha
+    return new_samples(height, width, channels, bit_depth=order.output.bit_depth(info))
+
+
+def _put_colour(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (C, h, w) to levels of `samples`."""
+    channels, height, width = part.shape
+    place = samples[top : top + height, left : left + width, :channels]
+    put_levels(part.permute(1, 2, 0).numpy(), place)
+
+
+def _put_alpha(
+    samples: NDArray[np.unsignedinteger], part: torch.Tensor, top: int, left: int
+) -> None:
+    """Round (1, 1, h, w) to levels of the last channel."""
+    height, width = part.shape[-2:]
+    put_levels(part[0, 0].numpy(), samples[top : top + height, left : left + width, -1])
+
+
+def _comments(config: ZSSRConfig, result: SuperResolved, warm_start: str | None) -> dict[str, str]:
     """Say how the picture was made; no times, so that equal work gives equal bytes."""
-    parameters = dataclasses.asdict(config) | {"warm_start_sha256": warm_start}
+    parameters = dataclasses.asdict(config) | {
+        "patch_size": result.patch_size,
+        "batch_size": result.batch_size,
+        "warm_start_sha256": warm_start,
+    }
     return {
         "Software": f"zssr_daemon {__version__}",
         "zssr": json.dumps(parameters, sort_keys=True),
@@ -221,9 +294,13 @@ def _comments(config: ZSSRConfig, warm_start: str | None) -> dict[str, str]:
 
 
 def _work_report(
-    result: SuperResolved, seconds: dict[Stage, float], warm_start: str | None
+    samples: NDArray[np.unsignedinteger],
+    result: SuperResolved,
+    seconds: dict[Stage, float],
+    warm_start: str | None,
+    note: str | None,
 ) -> WorkReport:
-    _, height, width = result.image.shape
+    height, width, _ = samples.shape
     return WorkReport(
         out_width=width,
         out_height=height,
@@ -234,14 +311,9 @@ def _work_report(
         warm_start_sha256=warm_start,
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
+        patch_size=result.patch_size,
+        batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        note=note,
     )
-
-
-@contextmanager
-def _out_of_memory_as_reason() -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise TransientError(str(error), reason="out_of_memory") from error

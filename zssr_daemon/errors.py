@@ -69,7 +69,8 @@ class ImageError(JobError):
     """The file itself is at fault: trying again cannot help.
 
     `reason` is one of: unsafe_file, file_too_large, unsupported_format, too_many_pixels,
-    multi_frame, unsupported_depth, output_too_large, truncated, corrupt, unreadable.
+    multi_frame, unsupported_depth, output_too_large, output_without_alpha, truncated, corrupt,
+    unreadable.
     """
 
     reason = "corrupt"
@@ -92,3 +93,9 @@ class TransientError(JobError):
 
     reason = "worker_crash"
     is_retryable = True
+
+
+class DeviceError(TransientError):
+    """The device's context is lost: the process that holds it must end."""
+
+    reason = "device_error"

@@ -35,10 +35,11 @@ _AVIF_BRANDS: Final = frozenset({b"avif", b"avis", b"mif1", b"msf1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """How large an input may be."""
+    """How large an input may be, and whether it may have several frames."""
 
     max_file_bytes: int
-    max_input_pixels: int  # width × height
+    max_input_pixels: int  # width × height, of each frame
+    each_frame: bool = False  # a file of several is taken, frame by frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class ImageInfo:
     has_alpha: bool
     bit_depth: int  # of the output that keeps everything: 8 or 16
     format: str  # Pillow's name
+    frames: int = 1  # to be enlarged
     note: str | None = None  # what a reader of the log must know
 
 

@@ -2,28 +2,30 @@
 
 import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from zssr_daemon.colour import fill_hidden_colour, to_plain_mode
-from zssr_daemon.containers import png_with_only
+from zssr_daemon.colour import fill_hidden_colour, to_plain_mode, usable_profile
+from zssr_daemon.containers import PNG_PIXELS, png_with_only
+from zssr_daemon.deep import read_deep
 from zssr_daemon.depth import bit_depth
 from zssr_daemon.errors import ImageError
 from zssr_daemon.formats import ALLOWED_FORMATS, HEAD_BYTES, ImageInfo, ImageLimits, sniff_format
-from zssr_daemon.metadata import ImageMetadata, drop_odd_xmp, read_metadata, read_orientation
-from zssr_daemon.truncation import ends_early
-
-# What makes the pixels of a PNG, and tells an animated one.
-_PNG_PIXELS: Final = frozenset(
-    {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
+from zssr_daemon.metadata import (
+    ImageMetadata,
+    drop_odd_xmp,
+    read_metadata,
+    read_orientation,
+    read_png_colour,
 )
+from zssr_daemon.truncation import ends_early
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,9 @@ class DecodedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
-    """A fully decoded picture, not yet turned upright."""
+    """A fully decoded picture, not yet turned upright: (H, W, C) samples, alpha last."""
 
-    picture: Image.Image
+    samples: NDArray[np.unsignedinteger]
     orientation: int
     info: ImageInfo
     metadata: ImageMetadata
@@ -53,25 +55,44 @@ class _Loaded:
 def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
     """Decode the file behind `fd` in full and say what it is: the readiness gate.
 
-    Raises ImageError with the reason; an OSError with an errno is the disk's and passes through.
+    Of several frames the largest is described. Raises ImageError with the reason; an OSError
+    with an errno is the disk's and passes through.
     """
-    return _load(_read_file(fd, limits), limits).info
+    data = _read_file(fd, limits)
+    infos = [_load(data, limits).info]
+    infos += [_load(data, limits, frame).info for frame in range(1, infos[0].frames)]
+    largest = max(infos, key=lambda info: info.width * info.height)
+    return replace(largest, has_alpha=any(info.has_alpha for info in infos))
 
 
-def decode(fd: int, limits: ImageLimits) -> DecodedImage:
-    """Read the file behind `fd` into float pixels, turned upright.
+def decode(fd: int, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
+    """Read a frame of the file behind `fd` into float pixels, turned upright.
 
     Colour under full transparency is replaced by that of visible neighbours. Raises as `inspect`.
     """
-    loaded = _load(_read_file(fd, limits), limits)
+    loaded = _load(_read_file(fd, limits), limits, frame)
     info = loaded.info
-    samples = _upright(np.atleast_3d(np.asarray(loaded.picture)), loaded.orientation)
+    samples = _upright(loaded.samples, loaded.orientation)
     pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
     alpha = None
     if info.has_alpha:
         alpha = _to_unit_range(samples[:, :, -1], info.bit_depth)
         pixels = fill_hidden_colour(pixels, alpha)
     return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
+
+
+def count_frames(fd: int, limits: ImageLimits) -> int:
+    """Return how many frames of the file behind `fd` are to be enlarged. Raises as `inspect`."""
+    if not limits.each_frame:
+        return 1
+    data = _read_file(fd, limits)
+    format_name = sniff_format(data[:HEAD_BYTES]) or "unknown"
+    with (
+        _decoder_faults(data, format_name),
+        _bomb_guard(limits),
+        Image.open(io.BytesIO(data), formats=list(ALLOWED_FORMATS)) as source,
+    ):
+        return _count_frames(source, limits, [])
 
 
 def _read_file(fd: int, limits: ImageLimits) -> bytes:
@@ -89,7 +110,7 @@ def _read_file(fd: int, limits: ImageLimits) -> bytes:
     return bytes(data)
 
 
-def _load(data: bytes, limits: ImageLimits) -> _Loaded:
+def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
     """Pass the gate: content, header, full decode."""
     if not data:
         raise ImageError("the file is empty", reason="truncated")
@@ -98,68 +119,99 @@ def _load(data: bytes, limits: ImageLimits) -> _Loaded:
         allowed = ", ".join(ALLOWED_FORMATS)
         raise ImageError(f"the content is none of {allowed}", reason="unsupported_format")
     try:
-        return _decode_picture(data, format_name, limits, [])
+        return _decode_picture(data, format_name, limits, frame, [])
     except ImageError as error:
         if format_name != "PNG" or error.reason != "corrupt":
             raise
-        return _decode_damaged_png(data, limits, error)
+        return _decode_damaged_png(data, limits, frame, error)
 
 
-def _decode_damaged_png(data: bytes, limits: ImageLimits, fault: ImageError) -> _Loaded:
+def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
     """Try again without what carries no pixels: Pillow gives up at any damaged chunk."""
-    for names in (_PNG_PIXELS | {b"iCCP"}, _PNG_PIXELS):
+    for names in (PNG_PIXELS | {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
             notes = [f"metadata dropped ({fault})"]
-            return _decode_picture(png_with_only(data, names), "PNG", limits, notes)
+            return _decode_picture(png_with_only(data, names), "PNG", limits, frame, notes)
     raise fault
 
 
 def _decode_picture(
-    data: bytes, format_name: str, limits: ImageLimits, notes: list[str]
+    data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
     """Let nothing out of the decoders but a picture or an ImageError."""
-    with _decoder_faults(data, format_name), _bomb_guard(limits):
-        return _decode_unguarded(data, format_name, notes)
+    with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
+        return _decode_unguarded(data, format_name, limits, frame, notes)
 
 
-def _decode_unguarded(data: bytes, format_name: str, notes: list[str]) -> _Loaded:
+def _decode_unguarded(
+    data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
+) -> _Loaded:
     """Check the header, decode everything, and bring it to a plain mode."""
-    depth = bit_depth(data, format_name)
+    depth = bit_depth(data, format_name, frame)
     with Image.open(io.BytesIO(data), formats=[format_name]) as source:
-        _check_frames(source, notes)
-        if ends_early(data, format_name):
+        frames = _count_frames(source, limits, notes)
+        if ends_early(data, format_name, frame):
             raise ImageError("the file ends before its content does", reason="truncated")
+        if frames > 1:
+            source.seek(frame)
         drop_odd_xmp(source)
-        source.load()
-        orientation = read_orientation(source)
-        metadata = read_metadata(source, notes)
-        picture, icc = to_plain_mode(source, notes, key_scale=_key_scale(data, format_name))
-        # Copied, because closing the source would take the pixels along.
-        picture = picture.copy() if picture is source else picture
-    width, height = picture.size if orientation < 5 else picture.size[::-1]
+        if depth == 16:
+            loaded = _load_deep(source, data, frame, limits, notes)
+        else:
+            loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
+    samples, orientation, metadata = loaded
+    height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
+    if format_name == "PNG" and metadata.icc is None:
+        metadata = replace(metadata, png_colour=read_png_colour(data))
     info = ImageInfo(
         width=width,
         height=height,
-        channels=3 if picture.mode.startswith("RGB") else 1,
-        has_alpha=picture.mode.endswith("A"),
+        channels=3 if samples.shape[2] > 2 else 1,
+        has_alpha=samples.shape[2] in {2, 4},
         bit_depth=depth,
         format=source.format or format_name,
+        frames=frames,
         note="; ".join(notes) or None,
     )
-    return _Loaded(
-        picture=picture, orientation=orientation, info=info, metadata=replace(metadata, icc=icc)
-    )
+    return _Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 
 
-def _check_frames(source: Image.Image, notes: list[str]) -> None:
-    """Refuse several frames, except the previews a phone stores behind its photograph."""
+def _load_plain(
+    source: Image.Image, notes: list[str], *, key_scale: int
+) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
+    """Decode 8 bits a channel through Pillow: samples, orientation, metadata."""
+    source.load()
+    orientation = read_orientation(source)
+    metadata = read_metadata(source, notes)
+    picture, icc = to_plain_mode(source, notes, key_scale=key_scale)
+    return np.atleast_3d(np.asarray(picture)), orientation, replace(metadata, icc=icc)
+
+
+def _load_deep(
+    source: Image.Image, data: bytes, frame: int, limits: ImageLimits, notes: list[str]
+) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
+    """Decode 16 bits a channel through libvips; Pillow reads what is not pixels."""
+    if source.format == "PNG":
+        if getattr(source, "n_frames", 1) > 1:
+            raise ImageError("an animation of 16 bits per channel", reason="unsupported_depth")
+        source.load()  # metadata may stand behind the pixels
+    orientation = read_orientation(source)
+    metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
+    samples = read_deep(data, source.format or "", max_pixels=limits.max_input_pixels, page=frame)
+    return samples, orientation, metadata
+
+
+def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) -> int:
+    """Return how many frames to enlarge; of a phone's photograph the previews do not count."""
     frames = getattr(source, "n_frames", 1)
-    if frames <= 1:
-        return
-    if source.format != "MPO":
-        message = f"{frames} frames: only files of one frame are enlarged; split it first"
-        raise ImageError(message, reason="multi_frame")
-    notes.append(f"frame 0 of {frames} taken")
+    if source.format == "MPO":
+        if frames > 1:
+            notes.append(f"frame 0 of {frames} taken")
+        return 1
+    if frames > 1 and not limits.each_frame:
+        cure = 'set [output] frames = "each", or split it first'
+        raise ImageError(f"{frames} frames, and one is expected: {cure}", reason="multi_frame")
+    return frames
 
 
 def _key_scale(data: bytes, format_name: str) -> int:
@@ -197,6 +249,20 @@ def _bomb_guard(limits: ImageLimits) -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what C libraries print about a file out of the log; they raise besides."""
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
 
 
 @contextmanager

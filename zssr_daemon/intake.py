@@ -5,10 +5,11 @@ Nothing here gives up on a file that is still being written.
 """
 
 import errno
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from zssr_daemon.formats import ImageInfo, ImageLimits
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.probe import ProbeRequest, ProbeResult
 from zssr_daemon.prober import Prober
 from zssr_daemon.settings import Settings
@@ -110,8 +112,8 @@ class Intake:
         self.scan_took_s = 0.0
         self.watch_starts = 0
 
-    def step(self, now: float) -> list[Outcome]:
-        """Do what is due.
+    def step(self, now: float) -> Iterator[Outcome]:
+        """Do what is due, and yield each outcome as soon as it is recorded.
 
         Raises:
             OSError: the inbox cannot be read.
@@ -123,11 +125,10 @@ class Intake:
             self._scan_inbox(now)
         for rel in self._tracker.due(now):
             self._look_again(rel, now)
-        outcomes: list[Outcome] = [Ignored(rel) for rel in self._scan.ignored]
-        self._scan.ignored.clear()
+        while self._scan.ignored:
+            yield Ignored(self._scan.ignored.pop(0))
         for result in self._prober.poll():
-            outcomes += self._judge(result, now)
-        return outcomes
+            yield from self._judge(result, now)
 
     def next_due(self) -> float:
         """Return when `step` has something to do, unless a message comes first."""
@@ -274,12 +275,8 @@ class Intake:
         if result.identity != identity:
             return ImageError("the file changed while it was read", reason="source_changed")
         assert result.info is not None
-        width, height = self._settings.zssr.output_size(result.info.width, result.info.height)
-        limit = self._settings.limits.max_output_pixels
-        if width * height > limit:
-            message = f"{width} × {height} output pixels, [limits] max_output_pixels is {limit}"
-            return ImageError(message, reason="output_too_large")
-        return None
+        size = self._settings.zssr.output_size(result.info.width, result.info.height)
+        return output_rules(self._settings).fault(result.info, *size)
 
     def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
         if reason in {"source_changed", "share_fault"}:
@@ -328,4 +325,16 @@ def image_limits(settings: Settings) -> ImageLimits:
     return ImageLimits(
         max_file_bytes=settings.limits.max_file_bytes,
         max_input_pixels=settings.limits.max_input_pixels,
+        each_frame=settings.output.frames == "each",
+    )
+
+
+def output_rules(settings: Settings) -> OutputRules:
+    """Return what the settings ask of an output."""
+    return OutputRules(
+        setting=settings.output.format,
+        quality=settings.output.quality,
+        keeps_metadata=settings.output.metadata == "keep",
+        max_pixels=settings.limits.max_output_pixels,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
     )

@@ -24,6 +24,7 @@ class JobLog:
     def queued(self, job: Job, info: ImageInfo) -> None:
         """Tell that a file passed the gate."""
         keys: dict[str, Any] = {"note": info.note} if info.note else {}
+        keys |= {"frames": info.frames} if info.frames > 1 else {}
         self._info(
             Events.JOB_QUEUED,
             job,
@@ -79,6 +80,8 @@ class JobLog:
         for name in ("psnr_network_db", "psnr_bicubic_db"):
             keys[name] = _number(keys[name], digits=3)
         keys |= {"preset": config.preset, "scale": config.total_scale}
+        if report.note is None:
+            del keys["note"]
         self._info(Events.JOB_DONE, job, **_output_keys(job), **keys)
 
     def recovered(self, job: Job) -> None:

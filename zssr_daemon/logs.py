@@ -48,6 +48,7 @@ class Events(StrEnum):
     UNHEALTHY = "unhealthy"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
+    WORKERS_STOPPING = "workers_stopping"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from zssr_daemon.formats import ImageLimits
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.outputs import OutputRules
 from zssr_daemon.zssr.config import ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
@@ -21,10 +22,11 @@ class WorkOrder:
     part: str  # absolute path to write the output to
     config: ZSSRConfig
     limits: ImageLimits
-    keeps_metadata: bool
+    output: OutputRules
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
+    frame: int = 0  # of a file of several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class WorkProgress:
     fraction: float  # of the whole job, 0..1
     loss: float | None
     lr: float | None
+    patience_s: float = 0.0  # how much longer than usual the next sign of life may take
 
     def eta_s(self, elapsed_s: float) -> float | None:
         """Estimate the seconds left after `elapsed_s`; None while it is too early to tell."""
@@ -74,8 +77,11 @@ class WorkReport:
     warm_start_sha256: str | None  # of the weights the fit began with; None began with chance
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
+    patch_size: int  # as ordered, or halved until memory sufficed
+    batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
     gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
+    note: str | None = None  # what the output could not keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,8 @@ class WorkDone:
     job_id: str
     out_sha256: str
     report: WorkReport
+    suffix: str = ".png"  # of the format the part is in
+    frames: int = 1  # parts written, one each; the hash is of the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

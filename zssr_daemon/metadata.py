@@ -7,6 +7,8 @@ from typing import Final
 
 from PIL import ExifTags, Image
 
+from zssr_daemon.containers import png_chunks
+
 _EXIF_POINTER: Final = ExifTags.IFD.Exif
 _ORIENTATION: Final = ExifTags.Base.Orientation
 
@@ -18,6 +20,9 @@ _TIFF_STRUCTURE: Final = frozenset(
     | {325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 529, 530, 531, 532, 700}
     | {33723, 34377, 34675, *range(512, 522)}
 )
+
+# Chunks of a PNG, and their length in bytes.
+_COLOUR_CHUNKS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}
 
 # Longer than any honest packet, short of what would make the output unreadable again.
 _MAX_XMP_CHARS: Final = 16 << 20
@@ -38,6 +43,8 @@ class ImageMetadata:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None  # horizontal, vertical; dots per inch
     xmp: str | None = None
+    # Chunks of a PNG that say what its numbers mean where no profile does: name, content.
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def drop_odd_xmp(image: Image.Image) -> None:
@@ -64,6 +71,15 @@ def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     The colour profile is left out: `colour` judges it.
     """
     return ImageMetadata(exif=_read_exif(image, notes), dpi=_read_dpi(image), xmp=_read_xmp(image))
+
+
+def read_png_colour(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the chunks of a PNG that say what its numbers mean, those of the right length."""
+    return tuple(
+        (part.name, data[part.start : part.end])
+        for part in png_chunks(data)
+        if _COLOUR_CHUNKS.get(part.name) == part.end - part.start
+    )
 
 
 def resized_exif(exif: bytes, width: int, height: int) -> bytes:
@@ -109,7 +125,9 @@ def _put_size(exif: Image.Exif, width: int, height: int) -> None:
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Take the resolution if it is one."""
+    """Take the resolution if it is one, and the file's own: Pillow gives a JPEG without one 72."""
+    if "exif" in image.info and image.format in {"JPEG", "MPO"} and not _states_dpi(image):
+        return None
     try:
         horizontal, vertical = map(float, image.info["dpi"])
     except (KeyError, TypeError, ValueError, ArithmeticError):
@@ -117,6 +135,16 @@ def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
     if not all(math.isfinite(dpi) and _MIN_DPI < dpi <= _MAX_DPI for dpi in (horizontal, vertical)):
         return None
     return horizontal, vertical
+
+
+def _states_dpi(image: Image.Image) -> bool:
+    """Tell whether a JPEG's header or its EXIF holds a resolution."""
+    if image.info.get("jfif_unit") in {1, 2}:
+        return True
+    try:
+        return ExifTags.Base.XResolution in image.getexif()
+    except Exception:  # noqa: BLE001 - damaged metadata never fails an image
+        return False
 
 
 def _read_xmp(image: Image.Image) -> str | None:

@@ -8,7 +8,7 @@ from zssr_daemon.zssr.scale import Scale, label
 MAX_NAME_BYTES = 255
 _MAX_SUFFIX_BYTES = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PART = re.compile(r"\.[0-9a-f]{32}\.\d+\.(part|report)")
+_PART = re.compile(r"\.[0-9a-f]{32}\.\d+(\.(\d+\.)?part|\.report)")
 
 
 def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: str = "") -> str:
@@ -62,8 +62,13 @@ def part_rel(out_rel: str, job_id: str, attempt: int) -> str:
     return os.path.join(os.path.dirname(out_rel), f".{job_id}.{attempt}.part")  # noqa: PTH118, PTH120
 
 
+def frame_part(part: str, frame: int) -> str:
+    """Name the file of a frame that is not the last, beside `part`, one of `part_rel`."""
+    return f"{part.removesuffix('.part')}.{frame}.part"
+
+
 def is_part(name: str) -> bool:
-    """Tell whether a file name is one of `part_rel`, or that of the report beside it."""
+    """Tell whether a file name is one of `part_rel`, `frame_part`, or of the report beside it."""
     return _PART.fullmatch(name) is not None
 
 

@@ -10,8 +10,8 @@ from zssr_daemon.settings import Settings
 
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-#: A raw 8-bit RGBA picture; a PNG is hardly ever larger.
-_BYTES_PER_OUT_PIXEL = 4
+#: A raw RGBA picture of 16 bits, since the ledger knows no depth; a PNG is hardly ever larger.
+_BYTES_PER_OUT_PIXEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
     except OSError as error:
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     free = status.f_bavail * status.f_frsize
-    if free >= needed:
+    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is too little still
         return None
     message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
     return Obstacle("disk_full", message)

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict
 from typing import Any
 
-from zssr_daemon.intake import image_limits
+from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.jobs import Job
 from zssr_daemon.messages import WorkOrder
 from zssr_daemon.publish import Publisher, report_part
@@ -24,7 +24,7 @@ def order_for(job: Job, settings: Settings, publisher: Publisher) -> WorkOrder:
         part=str(part),
         config=settings.zssr,
         limits=image_limits(settings),
-        keeps_metadata=settings.output.metadata == "keep",
+        output=output_rules(settings),
         weights_folder=_weights_folder(job, settings),
         attempt=job.attempts,
         report_path=str(report_part(part)) if settings.output.report else None,

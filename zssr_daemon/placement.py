@@ -4,11 +4,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from zssr_daemon.control_group import memory_bytes
 from zssr_daemon.settings import Worker
 
 # A fit is far too small to gain from threads, so on a CPU each core gets a process of its own;
 # each holds about 0.8 GB, so a large machine must ask for more by name.
 _MAX_AUTO_PROCESSES = 8
+
+# A worker is not taken for bloated below this: it would be replaced after every other photograph.
+_LEAST_AUTO_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,13 @@ def placements(worker: Worker) -> list[Placement]:
     places = [device for device in devices for _ in range(_processes_on(device, worker))]
     share = max(1, cores() // len(places)) if worker.threads == "auto" else worker.threads
     return [Placement(device, share) for device in places]
+
+
+def memory_mark_bytes(worker: Worker, processes: int) -> int:
+    """Return what each of so many processes may hold between jobs: together, half the memory."""
+    if worker.max_memory_bytes != "auto":
+        return worker.max_memory_bytes
+    return max(_LEAST_AUTO_BYTES, memory_bytes() // 2 // processes)
 
 
 def cores() -> int:

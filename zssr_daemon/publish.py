@@ -4,13 +4,19 @@ The order is the guarantee. Each step is durable before the next begins, each st
 repeated, and the source is only moved once its output is on the disk under its final name:
 
     part written, verified, fsynced (worker) -> name committed -> link, fsync -> done -> disposal
+
+A file of several frames has a part for each. All are durable before the name of the last one is
+committed; then those of the others are linked, and the last one takes the way above. Parts that
+are still there after a crash are the ones still to be linked.
 """
 
 import errno
 import json
+import os
 import sqlite3
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zssr_daemon import durable, failpoints, names
@@ -73,8 +79,14 @@ class Publisher:
         except sqlite3.IntegrityError:  # its number belongs to another job's file
             return None
 
-    def publish(self, job: Job, *, out_sha256: str) -> Job:
+    def publish(self, job: Job, *, out_sha256: str, suffix: str = ".png", frames: int = 1) -> Job:
         """Give the verified part its final name and record the job as done.
+
+        Args:
+            job: its ledger row.
+            out_sha256: of the part, as it was verified.
+            suffix: of the output's format.
+            frames: outputs of this job, one each; the others' parts lie beside this one.
 
         Raises:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
@@ -87,29 +99,44 @@ class Publisher:
             raise SourceChangedError("the source changed while its job ran")
         durable.fsync_file(part)
         failpoints.reach(Failpoint.PART_SYNCED)
-        return self._link(known, part, out_sha256)
+        rels = self._out_rels(known, suffix, frames if frames > 1 else None)
+        if frames > 1:
+            for other in self._frame_parts(known):
+                durable.fsync_file(other)
+            durable.fsync_folder(part.parent)
+            known = self._ledger.publishing(known.id, out_rel=rels[0], out_sha256=out_sha256)
+            self._link_frames(known, may_be_reserved=False)
+        return self._link(known, part, out_sha256, rels)
 
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
 
-        Repeated after a crash, it goes on where it stopped.
+        Repeated after a crash, it goes on where it stopped. Returns the job with its disposal,
+        which `close` then records.
         """
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
             self._write_error_record(job)
-            return self._disposed(job, "failed")
+            return replace(job, disposal="failed")
         if self._output.on_success == "archive":
-            self._move(job, self._folders.archive)
+            job = self._move(job, self._folders.archive)
         elif self._output.on_success == "delete":
             self._delete(job)
-        return self._disposed(job, self._output.on_success)
+        return replace(job, disposal=self._output.on_success)
+
+    def close(self, job: Job) -> Job:
+        """Record that nothing is left to do for a job that was disposed of."""
+        assert job.disposal is not None
+        closed = self._ledger.disposed(job.id, job.disposal)
+        failpoints.reach(Failpoint.DISPOSED)
+        return closed
 
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
         with suppress(OSError):  # what cannot be removed now, is at the next start
             part = self._part(job)
-            part.unlink(missing_ok=True)
-            report_part(part).unlink(missing_ok=True)
+            for path in [part, report_part(part), *self._frame_parts(job)]:
+                path.unlink(missing_ok=True)
 
     def finish(self, job: Job) -> Job:
         """Bring a job to its end that was interrupted between its output's name and `done`.
@@ -121,13 +148,15 @@ class Publisher:
         self._require(self._folders.output)
         final = self._folders.output / job.out_rel
         part = self._part(job)
+        self._link_frames(job, may_be_reserved=True)
         if _has_hash(final, job.out_sha256):
             durable.fsync_folder(final.parent)
             self._publish_report(job)
             self.discard_part(job)
             return self._done(job)
         if _has_hash(part, job.out_sha256):
-            return self._link(job, part, job.out_sha256)
+            rels = [names.tagged(job.out_rel, tag) for tag in _tags(job)]
+            return self._link(job, part, job.out_sha256, rels)
         return self._ledger.requeue(job.id)
 
     def remove_stale_parts(self) -> None:
@@ -137,20 +166,37 @@ class Publisher:
                 path.unlink(missing_ok=True)
 
     def _part(self, job: Job) -> Path:
-        out_rel = self._out_rels(job)[0]
+        out_rel = self._out_rels(job, "", None)[0]
         return self._folders.output / names.part_rel(out_rel, job.id, job.attempts)
 
-    def _out_rels(self, job: Job) -> list[str]:
+    def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
+        """Name the output, the wanted name first; `page` counts the frames of several from 1."""
+        pattern = self._output.name
+        if page is not None:
+            pattern = pattern.replace("{stem}", f"{{stem}}_p{page:03d}")
         return [
-            names.output_rel(
-                job.src_rel, self._output.name, scale=self._scale, suffix=".png", tag=tag
-            )
+            names.output_rel(job.src_rel, pattern, scale=self._scale, suffix=suffix, tag=tag)
             for tag in _tags(job)
         ]
 
-    def _link(self, job: Job, part: Path, out_sha256: str) -> Job:
+    def _frame_parts(self, job: Job) -> list[Path]:
+        """Find the parts of the frames before the last, in their order."""
+        part = self._part(job)
+        found = part.parent.glob(f"{part.name.removesuffix('.part')}.*.part")
+        return sorted(found, key=_frame_of)
+
+    def _link_frames(self, job: Job, *, may_be_reserved: bool) -> None:
+        """Give the frame parts that are still there their names."""
+        suffix = os.path.splitext(job.out_rel or "")[1]  # noqa: PTH122 (any bytes are legal)
+        for part in self._frame_parts(job):
+            rels = self._out_rels(job, suffix, _frame_of(part) + 1)
+            finals = (self._folders.output / rel for rel in rels)
+            if not any(_is_linked(part, final, may_be_reserved) for final in finals):
+                raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    def _link(self, job: Job, part: Path, out_sha256: str, rels: list[str]) -> Job:
         planned = [] if job.state is not JobState.PUBLISHING else [job.out_rel or ""]
-        for out_rel in planned + self._out_rels(job):
+        for out_rel in planned + rels:
             may_be_reserved = out_rel in planned
             job = self._ledger.publishing(job.id, out_rel=out_rel, out_sha256=out_sha256)
             failpoints.reach(Failpoint.PUBLISHING)
@@ -192,11 +238,6 @@ class Publisher:
         done = self._ledger.done(job.id, now=time.time())
         failpoints.reach(Failpoint.DONE)
         return done
-
-    def _disposed(self, job: Job, disposal: str) -> Job:
-        disposed = self._ledger.disposed(job.id, disposal)
-        failpoints.reach(Failpoint.DISPOSED)
-        return disposed
 
     def _delete(self, job: Job) -> None:
         known = self.recognise(job) or job  # or interrupted, its name already given up
@@ -259,6 +300,22 @@ def report_part(part: Path) -> Path:
 def _tags(job: Job) -> tuple[str, str, str]:
     """Return what tells a name from one that is taken: at first nothing, at last the whole id."""
     return "", f"-{job.id[:8]}", f"-{job.id}"
+
+
+def _is_linked(part: Path, final: Path, may_be_reserved: bool) -> bool:
+    """Give `part` the name `final`, unless another file has it; an equal one is its own."""
+    if _has_hash(final, durable.sha256_of(part)):
+        part.unlink()
+        return True
+    try:
+        durable.link_no_replace(part, final, may_be_reserved=may_be_reserved)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _frame_of(part: Path) -> int:
+    return int(part.name.split(".")[-2])
 
 
 def _has_hash(path: Path, sha256: str) -> bool:

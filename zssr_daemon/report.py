@@ -19,12 +19,15 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from zssr_daemon import __version__
-from zssr_daemon.messages import WorkOrder, WorkReport
+from zssr_daemon.messages import WorkDone, WorkOrder, WorkReport
 from zssr_daemon.names import printable
 from zssr_daemon.safe_open import open_source
 
 #: Longest side of the pictures shown, in output pixels.
 _SHOWN = 1024
+
+#: Beyond so many output pixels none are shown: to cut some out, all would have to be read.
+_MAX_PIXELS = 50_000_000
 
 #: Small pictures are shown larger, pixel by pixel.
 _MAX_ZOOM = 4
@@ -37,17 +40,18 @@ _WIDTH, _HEIGHT, _MARGIN = 900, 240, 44
 _SAMPLES_8_BIT = frozenset({"L", "LA", "RGB", "RGBA"})
 
 
-def write_report(order: WorkOrder, report: WorkReport, losses: Sequence[tuple[int, float]]) -> None:
+def write_report(order: WorkOrder, done: WorkDone, losses: Sequence[tuple[int, float]]) -> None:
     """Write the report of a job whose part is written, to `order.report_path`.
 
     Raises:
         One of FAULTS.
     """
     assert order.report_path is not None
+    report = done.report
     page = Template(resources.files("zssr_daemon").joinpath("report.html").read_text())
     text = page.substitute(
         title=html.escape(printable(order.src_rel)),
-        pictures=_pictures(order),
+        pictures=_pictures(order, done.frames),
         curve=curve(losses),
         result=_table(_result(report)),
         seconds=_table((name, f"{value:.2f}") for name, value in report.seconds.items()),
@@ -83,13 +87,17 @@ def curve(losses: Sequence[tuple[int, float]]) -> str:
     )
 
 
-def _pictures(order: WorkOrder) -> str:
+def _pictures(order: WorkOrder, frames: int) -> str:
+    """Show source and output; of several frames the last, which `order.part` holds."""
     with Image.open(order.part) as opened:
         width, height = opened.size
+        if width * height > _MAX_PIXELS:
+            return f"<p>{width} × {height} pixels are too many to be shown here.</p>"
         box = _middle(width, height)
         after = _for_screens(opened.crop(box))
     fd = open_source(order.inbox, order.src_rel)
     with os.fdopen(fd, "rb") as stream, Image.open(stream) as opened:
+        opened.seek(frames - 1)
         upright = _for_screens(ImageOps.exif_transpose(opened))
         x, y = upright.width / width, upright.height / height
         part = (box[0] * x, box[1] * y, box[2] * x, box[3] * y)

@@ -98,7 +98,9 @@ class Output(Table):
     """What is written, and what becomes of the source."""
 
     name: str = "{stem}_x{scale}"
-    format: Literal["png"] = "png"
+    format: Literal["png", "same", "tiff", "jpeg", "webp"] = "png"
+    quality: int = Field(95, ge=1, le=100)
+    frames: Literal["refuse", "each"] = "refuse"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
     report: bool = False
@@ -143,6 +145,8 @@ class Worker(Table):
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     warm_start: Literal["off", "folder"] = "off"
     silent_after_s: float = Field(300.0, gt=0)
+    max_jobs: int = Field(100, ge=0)
+    max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
 class Logging(Table):

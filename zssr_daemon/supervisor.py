@@ -162,10 +162,9 @@ class Supervisor:
             if not self._pause and now >= self._next_disposal:
                 self._dispose_pending()
             self._claim()
-        with self._pausing():
             self._service.step(now)
-        if self._ports.board is not None:
-            self._ports.board.queue(self._ledger.count(JobState.QUEUED))
+            if self._ports.board is not None:
+                self._ports.board.queue(self._ledger.count(JobState.QUEUED))
 
     def _reload_when_due(self) -> None:
         """Read the settings when asked to; let them come into force between two jobs."""
@@ -202,22 +201,27 @@ class Supervisor:
         self._ports.notifier.stopping(reason)
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: self._signals.stops > 1)
+        self._executor.cancel_all(
+            is_urgent=lambda: self._signals.stops > 1, on_rung=self._tell_rung
+        )
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
                 self._desk.put_back(job, "stopping")
             self._service.finish(time.monotonic())
 
+    def _tell_rung(self, rung: str, workers: int) -> None:
+        self._log.info(Events.WORKERS_STOPPING, rung=rung, workers=workers)
+
     def _close(self) -> None:
         """Leave no process and no descriptor, however the run ended."""
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: True)
+        self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._tell_rung)
 
     # -- what an earlier process, or a pause, left ----------------------------------------------
 
     def _recover(self) -> None:
         for job in self._ledger.undisposed():  # the crash may have kept its end from the log
-            self._desk.tell_end(self._desk.dispose(job))
+            self._desk.end_again(job)
         self._finish_interrupted()
         self._publisher.remove_stale_parts()
         for job in self._ledger.in_state(JobState.RUNNING):
@@ -230,7 +234,7 @@ class Supervisor:
             with self._blaming(job):
                 finished = self._publisher.finish(job)
                 if finished.state is JobState.DONE:
-                    self._desk.tell_end(self._desk.dispose(finished))
+                    self._desk.end_again(finished)
         self._dispose_pending()
 
     def _dispose_pending(self) -> None:
@@ -292,6 +296,9 @@ class Supervisor:
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
         device = self._executor.submit(order_for(job, self._settings, self._publisher))
+        if device is None:
+            self._desk.put_back(job, "worker_gone")
+            return
         self._desk.log.started(job, device, self._settings.zssr)
 
     # -- what workers say ---------------------------------------------------------------------
@@ -319,7 +326,9 @@ class Supervisor:
 
     def _publish(self, job: Job, done: WorkDone) -> None:
         try:
-            job = self._publisher.publish(job, out_sha256=done.out_sha256)
+            job = self._publisher.publish(
+                job, out_sha256=done.out_sha256, suffix=done.suffix, frames=done.frames
+            )
         except SourceChangedError as error:
             self._source_changed(job, error)
             return
@@ -342,10 +351,10 @@ class Supervisor:
         self._intake.scan_soon()
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
-        self._log.warning(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        tell = self._log.info if ended.reason == "recycle" else self._log.warning
+        tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
         self._metrics.worker_restarted(ended.reason)
-        if ended.reason == "device_lost":
-            self._device_fault = ended.message
+        self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")
         if job is not None:
             self._desk.attempt_failed(job, f"worker_{ended.reason}", ended.message)

@@ -4,15 +4,17 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zssr_daemon import durable, names
 from zssr_daemon.enlarge import Enlarger
 from zssr_daemon.errors import JobError
+from zssr_daemon.formats import HEAD_BYTES, sniff_format
 from zssr_daemon.identity import FileIdentity
-from zssr_daemon.intake import image_limits
+from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.messages import WorkOrder, WorkProgress
+from zssr_daemon.outputs import SETTING_BY_SUFFIX, OutputRules
 from zssr_daemon.placement import placements
 from zssr_daemon.settings import Settings
 
@@ -44,57 +46,99 @@ def upscale_all(
     enlarger = Enlarger(place.device, place.threads)
     is_folder = output is not None and (len(images) > 1 or output.is_dir())
     for image in images:
-        target = _target(image, output, settings, is_folder=is_folder)
+        job = _Job(image, output, is_folder, settings)
+        target = job.target(job.rules.format_for(_format_of(image)).suffix)
         started_s = time.monotonic()
         error = None
         try:
-            _upscale(enlarger, image, target, settings, report)
+            target = _upscale(enlarger, job, target, report)
         except JobError as fault:
             error = f"{fault.reason}: {fault}"
-        except FileExistsError:
-            error = f"output_exists: {target} exists already; name another with -o"
+        except FileExistsError as fault:
+            error = f"output_exists: {fault.filename2 or target} exists already; give another -o"
         except OSError as fault:
             error = str(fault)
         yield Upscaled(image, target, time.monotonic() - started_s, error)
 
 
-def _target(image: Path, output: Path | None, settings: Settings, *, is_folder: bool) -> Path:
-    if output is not None and not is_folder:
-        return output
-    scale = settings.zssr.total_scale
-    name = names.output_rel(image.name, settings.output.name, scale=scale, suffix=".png")
-    return (output or image.parent) / name
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One image, and where its result goes: `output` is None for beside it."""
+
+    image: Path
+    output: Path | None
+    is_folder: bool
+    settings: Settings
+
+    @property
+    def rules(self) -> OutputRules:
+        """What is asked of the output; the ending of a file that was named decides its format."""
+        rules = output_rules(self.settings)
+        if self.output is None or self.is_folder:
+            return rules
+        return replace(
+            rules, setting=SETTING_BY_SUFFIX.get(self.output.suffix.lower(), rules.setting)
+        )
+
+    def target(self, suffix: str, page: int | None = None) -> Path:
+        """Name the output, or that of a page, counted from 1."""
+        tag = "" if page is None else f"_p{page:03d}"
+        if self.output is not None and not self.is_folder:
+            return self.output.with_stem(self.output.stem + tag)
+        pattern = self.settings.output.name.replace("{stem}", "{stem}" + tag)
+        scale = self.settings.zssr.total_scale
+        name = names.output_rel(self.image.name, pattern, scale=scale, suffix=suffix)
+        return (self.output or self.image.parent) / name
 
 
-def _upscale(
-    enlarger: Enlarger, image: Path, target: Path, settings: Settings, report: Report
-) -> None:
+def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Path:
+    """Write `target`, or its pages; return the first name written."""
     if target.exists():  # known before the work is done; the link below makes sure
         raise FileExistsError(target)
-    source = image.resolve(strict=True)
+    source = job.image.resolve(strict=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(names.part_rel("", uuid.uuid4().hex, 1))
     started_s = time.monotonic()
     try:
-        enlarger.enlarge_order(
-            _order(source, part, settings),
-            lambda progress: report(image, progress, progress.eta_s(time.monotonic() - started_s)),
+        done = enlarger.enlarge_file(
+            _order(source, part, job),
+            lambda progress: report(
+                job.image, progress, progress.eta_s(time.monotonic() - started_s)
+            ),
         )
-        durable.fsync_file(part)
-        durable.link_no_replace(part, target)
+        parts = [Path(names.frame_part(str(part), frame)) for frame in range(done.frames - 1)]
+        parts.append(part)
+        pages = range(1, done.frames + 1)
+        finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
+        for written, final in zip(parts, finals, strict=True):
+            durable.fsync_file(written)
+            durable.link_no_replace(written, final)
+        return finals[0]
     finally:
-        part.unlink(missing_ok=True)
+        for path in part.parent.glob(part.name.removesuffix("part") + "*"):
+            path.unlink(missing_ok=True)
 
 
-def _order(image: Path, part: Path, settings: Settings) -> WorkOrder:
+def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
     return WorkOrder(
-        job_id=str(image),
-        inbox=str(image.parent),
-        src_rel=image.name,
-        identity=FileIdentity.from_stat(os.lstat(image)),
+        job_id=str(job.image),
+        inbox=str(source.parent),
+        src_rel=source.name,
+        identity=FileIdentity.from_stat(os.lstat(source)),
         part=str(part),
-        config=settings.zssr,
-        limits=image_limits(settings),
-        keeps_metadata=settings.output.metadata == "keep",
+        config=job.settings.zssr,
+        limits=image_limits(job.settings),
+        output=job.rules,
         weights_folder=None,
     )
+
+
+def _format_of(image: Path) -> str | None:
+    """Return the format by content, None where it cannot be told: the decoder will say why."""
+    try:
+        if not image.is_file():  # a fifo would be waited for
+            return None
+        with image.open("rb") as file:
+            return sniff_format(file.read(HEAD_BYTES))
+    except OSError:
+        return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zssr_daemon import logs
-from zssr_daemon.errors import JobError
+from zssr_daemon.errors import DeviceError, JobError
 from zssr_daemon.logs import Events
 from zssr_daemon.losses import LossCurve
 from zssr_daemon.messages import (
@@ -44,7 +44,7 @@ class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
 def worker_main(
     connection: "Connection[Any, Any]", device: str, threads: int, log: logs.LogSettings
 ) -> None:
-    """Serve work orders on `device` until the pipe ends."""
+    """Serve work orders on `device` until the pipe ends, or the device's context is lost."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
@@ -54,8 +54,12 @@ def worker_main(
         enlarger = _begin(connection, device, threads)
         while enlarger is not None:
             order = connection.recv()
-            if isinstance(order, WorkOrder):  # a late "cancel" finds nothing to cancel
-                connection.send(_serve(order, connection, enlarger))
+            if not isinstance(order, WorkOrder):
+                continue  # a late "cancel" finds nothing to cancel
+            answer = _serve(order, connection, enlarger)
+            connection.send(answer)
+            if isinstance(answer, WorkFailed) and answer.reason == DeviceError.reason:
+                return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -68,11 +72,8 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
     try:
         enlarger = Enlarger(device, threads)
         connection.send(enlarger.self_test())
-    except (
-        RuntimeError,
-        ValueError,
-        AssertionError,
-    ) as error:  # torch asserts what it was built for
+    # torch asserts what it was built for
+    except (RuntimeError, ValueError, AssertionError, MemoryError) as error:
         connection.send(WorkerBroken(message=str(error)))
         return None
     return enlarger
@@ -81,7 +82,7 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
 def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enlarger") -> object:
     losses = LossCurve()
     try:
-        done = enlarger.enlarge_order(order, _reporter(connection, losses))
+        done = enlarger.enlarge_file(order, _reporter(connection, losses))
         _write_report(order, done, losses)
         return done
     except _Cancelled:
@@ -104,7 +105,7 @@ def _write_report(order: WorkOrder, done: WorkDone, losses: LossCurve) -> None:
     from zssr_daemon.report import FAULTS, write_report  # noqa: PLC0415 (loads a decoder)
 
     try:
-        write_report(order, done.report, losses.points)
+        write_report(order, done, losses.points)
     except FAULTS as error:
         Path(order.report_path).unlink(missing_ok=True)
         image = printable(order.src_rel)

@@ -1,6 +1,7 @@
-"""SmallDisk: a real file system of a few pages, to be filled, made read-only and taken away."""
+"""Small real file systems, to be filled, made read-only, taken away and brought back."""
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -77,3 +78,38 @@ def _mount(*arguments: str) -> None:
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class RenumberedDisk:
+    """A file system in a file, which the kernel gives another number when it is mounted again."""
+
+    _SIZE_BYTES = 4 << 20
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._image = path.with_name(path.name + ".image")
+        self._others: list[str] = []
+        if shutil.which("mke2fs") is None:
+            pytest.skip("mke2fs is not installed")
+        path.mkdir()
+        self._spacer = path.with_name(path.name + ".spacer")
+        for file in (self._image, self._spacer):
+            with file.open("wb") as stream:
+                stream.truncate(self._SIZE_BYTES)
+        _run("mke2fs", "-q", str(self._image))
+        _mount("-o", "loop", str(self._image), str(path))
+
+    def mount_again(self) -> None:
+        """Unmount, and mount under another device number, as after a boot."""
+        before = self.path.stat().st_dev
+        _run("umount", str(self.path))
+        # Another one takes the number that has just become free.
+        self._others.append(_run("losetup", "--find", "--show", str(self._spacer)).stdout.strip())
+        _mount("-o", "loop", str(self._image), str(self.path))
+        assert self.path.stat().st_dev != before
+
+    def destroy(self) -> None:
+        """Unmount for good."""
+        _run("umount", "--lazy", str(self.path))
+        for device in self._others:
+            _run("losetup", "--detach", device)

@@ -23,7 +23,7 @@ from daemon_process import (
     wait_until,
 )
 from PIL import Image
-from small_disk import SmallDisk
+from small_disk import RenumberedDisk, SmallDisk
 
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
@@ -309,3 +309,19 @@ def test_all_results_on_another_file_system(tmp_path: Path, make_disk: DiskMaker
     assert shown(places["archive"]) == ["a.png", "sub/b.png"]
     assert shown(places["failed"]) == ["sub/bad.png", "sub/bad.png.error.json"]
     assert (places["archive"] / "sub" / "b.png").read_bytes() == BUTTERFLY.read_bytes()
+
+
+def test_inbox_comes_back_under_another_device_number(tmp_path: Path) -> None:
+    """Pictures done and kept are known after a boot, though the kernel numbers their disk anew."""
+    disk = RenumberedDisk(tmp_path / "inbox")
+    try:
+        prepare(tmp_path, more="[output]\non_success = 'keep'\n")
+        for names in (("a", "b"), ("c",)):
+            drop(disk.path, *names)
+            with DaemonProcess(tmp_path, "--once") as daemon:
+                assert daemon.exit_code() == 0
+            disk.mount_again()
+        assert shown(disk.path) == ["a.png", "b.png", "c.png"]
+    finally:
+        disk.destroy()
+    assert shown(tmp_path / "output") == ["a_x2.png", "b_x2.png", "c_x2.png"]

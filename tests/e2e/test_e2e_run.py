@@ -174,8 +174,8 @@ def test_names_of_any_bytes_are_served(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, "--once") as daemon:
         assert daemon.exit_code() == 0
         assert daemon.wait_for("job_done")["image"] == "-\\xff\n.png"
-    assert [os.fsencode(path) for path in files(tmp_path / "archive")] == [name]
-    assert [os.fsencode(path) for path in files(tmp_path / "output")] == [b"-\xff__x2.png"]
+    assert [os.fsencode(found) for found in files(tmp_path / "archive")] == [name]
+    assert [os.fsencode(found) for found in files(tmp_path / "output")] == [b"-\xff__x2.png"]
 
 
 def test_two_steps_of_a_broken_factor_multiply(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DaemonProcess, files, prepare, wait_until
+from daemon_process import DaemonProcess, files, lines, prepare, wait_until
 from PIL import Image
 
 from zssr_daemon.failpoints import Failpoint
@@ -69,6 +69,9 @@ RETRY_POINTS = (
     Failpoint.RECORD_REMOVED,
     Failpoint.RETRIED,
 )
+
+#: A line may come twice after a crash, and is never missing.
+ENDS = frozenset({"job_done", "job_failed"})
 
 QUICK = """
 num_epochs = 4
@@ -190,6 +193,8 @@ class Lane:
         ledger.close()
         states = Counter(job.state for job in jobs)
         assert states == {JobState.DONE if is_good else JobState.FAILED: len(names)}
+        told = [line["job_id"] for line in lines(self._root) if line["event"] in ENDS]
+        assert set(told) == {job.id for job in jobs}, "an end that the log does not tell of"
         for job in jobs:
             assert job.sha256 in {None, hashlib.sha256(self._dropped[job.src_rel]).hexdigest()}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from zssr_pictures import load, quick
 
-from zssr_daemon.zssr.faint import credit
+from zssr_daemon.zssr.faint import contrast, credit
 from zssr_daemon.zssr.pipeline import super_resolve
 
 LEVEL = 1 / 255
@@ -19,7 +19,7 @@ def source(span: float = 1.0) -> torch.Tensor:
 def test_credit_grows_with_strength(levels: float, expected: float) -> None:
     """Half is added of a residual of the given strength, nearly all or nothing far from it."""
     residual = torch.full((1, 3, 80, 80), levels * LEVEL)
-    share = credit(residual, source(), 1.5)
+    share = credit(residual, contrast(source()), 1.5)
     assert tuple(share.shape) == (1, 1, 80, 80)
     torch.testing.assert_close(share, torch.full_like(share, expected), atol=1e-3, rtol=0)
 
@@ -27,14 +27,17 @@ def test_credit_grows_with_strength(levels: float, expected: float) -> None:
 def test_strength_is_relative_to_the_contrast() -> None:
     """A picture that uses a fiftieth of its range is judged as if it used all of it."""
     residual = torch.randn(1, 3, 80, 80, generator=torch.Generator().manual_seed(0)) * LEVEL
-    full, dim = credit(residual, source(), 1.5), credit(residual / 50, source(0.02), 1.5)
+    full, dim = (
+        credit(residual, contrast(source()), 1.5),
+        credit(residual / 50, contrast(source(0.02)), 1.5),
+    )
     torch.testing.assert_close(full, dim, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (17, 40)])
 def test_nothing_added_is_nothing_credited(size: tuple[int, int]) -> None:
     """A zero residual on a picture of one colour gives a number, not NaN."""
-    share = credit(torch.zeros(1, 3, *size), torch.full((1, 3, *size), 0.3), 1.5)
+    share = credit(torch.zeros(1, 3, *size), contrast(torch.full((1, 3, *size), 0.3)), 1.5)
     assert torch.equal(share, torch.zeros(1, 1, *size))
 
 

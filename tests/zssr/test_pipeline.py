@@ -1,5 +1,6 @@
 """The pipeline: any image in, the enlarged image out, and the truth about how it went."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_progress_rises_to_one(overrides: dict[str, Any]) -> None:
     assert fractions[0] < 0.05
     assert pytest.approx(fractions[-1]) == 1
     assert result.iterations == sum(step.stage == "fit" for step in steps)
-    assert all(0 < step.step <= step.steps for step in steps)
+    assert all(0 <= step.step <= step.steps for step in steps)
     assert all(
         step.loss is not None and step.lr is not None for step in steps if step.stage == "fit"
     )
@@ -143,9 +144,24 @@ def test_a_fit_of_seconds_ends_with_them(lr_schedule: str) -> None:
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert pytest.approx(fractions[-1]) == 1
-    assert all(0 < step.step <= step.steps for step in steps)
+    assert all(0 <= step.step <= step.steps for step in steps)
     assert result.iterations >= 2
     assert result.seconds["fit"] >= 0.2
+
+
+def test_long_calculations_report_too() -> None:
+    """No silence as long as ten corrections of a large picture: each pass is a sign of life.
+
+    A fallback has no tiles, and reports as one.
+    """
+    image = texture(24, 24)
+    for config in (quick(num_epochs=4), quick(num_epochs=4, lr=10.0)):
+        few, many = (
+            [step.step for step in run(image, replace(config, back_projections=times))[1]]
+            for times in (2, 10)
+        )
+        assert len(many) == len(few) + 8
+        assert many[-10:] == [1] * 10
 
 
 def test_more_seconds_are_more_iterations() -> None:

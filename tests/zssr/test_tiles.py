@@ -6,6 +6,7 @@ import pytest
 import torch
 from zssr_pictures import quick, texture
 
+from zssr_daemon.zssr import tiles
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import self_ensemble
 from zssr_daemon.zssr.infer import enlarge, step_size, tile_count
@@ -28,7 +29,7 @@ def enlarge_with(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor
     network = loud_network(config, source.shape[0])
     size = step_size(source, config.network_scale)
     result = enlarge(source[None], network, config, size=size, is_bf16=False, on_tile=areas.append)
-    assert tile_count(config, network.unshuffle, size) == len(areas)
+    assert tile_count(config, network.unshuffle, tiles.whole(size)) == len(areas)
     return result, areas
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.infer import predict_residual
-from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import pad_to_multiple, shrink
 from zssr_daemon.zssr.resize import resize
+from zssr_daemon.zssr.tiles import apply_tiled
 
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
 LEAST_GAIN_DB = 0.02
@@ -34,6 +35,7 @@ class Guard:
         """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
         self._scale = config.network_scale
         self._times = config.back_projections
+        self._depth, self._kernel_size = config.model_depth, config.model_kernel_size
         self._parts = [part.unsqueeze(0) for part in parts]
         self._sons = [
             shrink(part, self._scale, is_rounded=config.son_rounding) for part in self._parts
@@ -45,32 +47,43 @@ class Guard:
         """Whether bicubic rebuilds the image exactly, as it does one colour or one pixel."""
         return self.bicubic_mse <= NOTHING_TO_LEARN
 
-    def network_mse(self, network: ResidualNet, *, is_bf16: bool) -> float:
-        """Return the network's mean squared error after back-projection, without ensemble."""
-        return self._mse(network, is_bf16=is_bf16)
+    def network_mse(self, network: ResidualNet, *, is_bf16: bool, tile: int | None = None) -> float:
+        """Return the network's mean squared error after back-projection, without ensemble.
+
+        tile: the side of the tiles, pixels of the part, on the network's grid; None: the whole.
+        """
+        return self._mse(network, is_bf16=is_bf16, tile=tile)
 
     def is_alive(self, mse: float, least_gain_db: float = LEAST_GAIN_DB) -> bool:
         """Tell whether `mse` is better than bicubic with back-projection; NaN is not."""
         return mse < self.bicubic_mse * 10 ** (-least_gain_db / 10)
 
     @torch.no_grad()
-    def _mse(self, network: ResidualNet | None, *, is_bf16: bool) -> float:
+    def _mse(self, network: ResidualNet | None, *, is_bf16: bool, tile: int | None = None) -> float:
         squared, count = 0.0, 0
         for part, son in zip(self._parts, self._sons, strict=True):
-            rebuilt = self._rebuild(network, son, (part.shape[-2], part.shape[-1]), is_bf16)
+            enlarged = resize(son, (part.shape[-2], part.shape[-1]), self._scale)
+            if network is not None:
+                enlarged = enlarged + self._residual(network, enlarged, is_bf16, tile)
+            rebuilt = back_project(enlarged, son, self._scale, self._times)
             squared += (rebuilt - part).square().sum(dtype=torch.float64).item()
             count += part.numel()
         return squared / count
 
-    def _rebuild(
-        self, network: ResidualNet | None, son: Tensor, size: tuple[int, int], is_bf16: bool
+    def _residual(
+        self, network: ResidualNet, enlarged: Tensor, is_bf16: bool, tile: int | None
     ) -> Tensor:
-        enlarged = resize(son, size, self._scale)
-        if network is not None:
-            padded = pad_to_multiple(enlarged, network.unshuffle)
-            residual = predict_residual(network, padded, is_bf16=is_bf16)
-            enlarged = enlarged + residual[..., : size[0], : size[1]]
-        return back_project(enlarged, son, self._scale, self._times)
+        padded = pad_to_multiple(enlarged, network.unshuffle)
+        residual = apply_tiled(
+            lambda part: predict_residual(network, part, is_bf16=is_bf16),
+            padded,
+            tile=tile or max(padded.shape[-2:]),
+            halo=receptive_radius(
+                depth=self._depth, kernel_size=self._kernel_size, unshuffle=network.unshuffle
+            ),
+            on_tile=lambda _: None,
+        )
+        return residual[..., : enlarged.shape[-2], : enlarged.shape[-1]]
 
 
 def psnr_db(mse: float) -> float:

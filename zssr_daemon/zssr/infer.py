@@ -10,12 +10,15 @@ from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
+from zssr_daemon.zssr.faint import contrast as measure_contrast
 from zssr_daemon.zssr.faint import credit
+from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
+from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, mean, scaled_size
-from zssr_daemon.zssr.tiles import apply_tiled
+from zssr_daemon.zssr.tiles import Box, apply_tiled, whole
 
 
 def predict_residual(network: ResidualNet, enlarged: Tensor, *, is_bf16: bool) -> Tensor:
@@ -34,15 +37,22 @@ def enlarge(
     size: tuple[int, int],
     is_bf16: bool,
     on_tile: Callable[[int], None],
+    box: Box | None = None,
+    contrast: Tensor | None = None,
+    on_pass: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
     source: (N, C, H, W) float32, [0, 1]; size: (height, width) of the result.
-    Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels.
+    Of a strip: box is where the residual is wanted (rows, columns of the result, beginning on the
+    unshuffle grid), contrast that of the whole image.
+    Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels;
+    on_pass is called after each calculation on the whole image.
     """
     enlarged = pad_to_multiple(resize(source, size, config.network_scale), network.unshuffle)
-
+    on_pass()
     trusted = _trust_at(source, enlarged, config) if config.alias_guard else 1.0
+    on_pass()
 
     def add_residual(members: tuple[int, ...]) -> Tensor:
         residual = apply_tiled(
@@ -60,9 +70,12 @@ def enlarge(
                 unshuffle=network.unshuffle,
             ),
             on_tile=on_tile,
+            box=box,
         )
         if config.faint_residual > 0:
-            residual.mul_(credit(residual, source, config.faint_residual))
+            span = measure_contrast(source) if contrast is None else contrast
+            residual.mul_(credit(residual, span, config.faint_residual))
+            on_pass()
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
     members = dihedrals(config.network_scale)[: config.ensemble_size]
@@ -70,10 +83,44 @@ def enlarge(
     if times == 0:
         return add_residual(members)
     results = [
-        back_project(add_residual((member,)), source, config.network_scale, times)
+        back_project(add_residual((member,)), source, config.network_scale, times, on_pass)
         for member in members
     ]
     return reduce_members(torch.stack(results), config.ensemble_reduce)
+
+
+def enlarge_within(
+    memory: Memory,
+    source: Tensor,
+    network: ResidualNet,
+    config: ZSSRConfig,
+    *,
+    size: tuple[int, int],
+    is_bf16: bool,
+    progress: Progress,
+    box: Box | None = None,
+    contrast: Tensor | None = None,
+) -> Tensor:
+    """Return what `enlarge` does, with tiles as small as memory asks.
+
+    A try that failed leaves nothing behind: the next begins with all pixels unwritten.
+    """
+
+    def begin(smaller: ZSSRConfig) -> Tensor:
+        tiles = tile_count(smaller, network.unshuffle, box or whole(size))
+        return enlarge(
+            source,
+            network,
+            smaller,
+            size=size,
+            is_bf16=is_bf16,
+            on_tile=progress.tile_reporter(tiles, len(source) * passes_per_tile(smaller)),
+            on_pass=progress.alive,
+            box=box,
+            contrast=contrast,
+        )
+
+    return memory.with_smaller("patch_size", config, progress, begin)
 
 
 def _trust_at(source: Tensor, enlarged: Tensor, config: ZSSRConfig) -> Tensor:
@@ -87,11 +134,11 @@ def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
     return math.ceil(config.patch_size * mean(config.network_scale) / unshuffle) * unshuffle
 
 
-def tile_count(config: ZSSRConfig, unshuffle: int, size: tuple[int, int]) -> int:
-    """Return how many tiles `enlarge` reports for an output of `size` (height, width)."""
+def tile_count(config: ZSSRConfig, unshuffle: int, box: Box) -> int:
+    """Return how many tiles `enlarge` reports for a box of the output."""
     side = tile_side(config, unshuffle)
-    tiles = math.ceil(size[0] / side) * math.ceil(size[1] / side)
-    return tiles * config.ensemble_size // passes_per_tile(config)
+    down, across = (math.ceil((along.stop - along.start) / side) for along in box)
+    return int(down * across * config.ensemble_size // passes_per_tile(config))
 
 
 def passes_per_tile(config: ZSSRConfig) -> int:

@@ -2,22 +2,23 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
-from zssr_daemon.zssr.infer import enlarge, passes_per_tile, step_size, tile_count
+from zssr_daemon.zssr.infer import step_size
+from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.regions import regions
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
-from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product, ratio
+from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product
+from zssr_daemon.zssr.strips import Pass, PassNeeds, PassRunner, Put
 from zssr_daemon.zssr.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
@@ -27,7 +28,7 @@ __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 class SuperResolved:
     """The result of `super_resolve` and how it came about."""
 
-    image: Tensor  # (C, H', W') float32, CPU, [0, 1]
+    image: Tensor  # (C, H', W') float32, CPU, [0, 1]; (C, 0, 0) where `put` took it
     iterations: int  # of all fits, failed ones too
     restarts: int  # refits the guard asked for, a cold fit after a warm one among them
     is_warm: bool  # fitted from the given weights, not from chance
@@ -38,6 +39,9 @@ class SuperResolved:
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     seconds: dict[str, float]  # {"fit": ..., "infer": ...}
+    # As the configuration asks, or halved until the device's memory sufficed.
+    patch_size: int
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,23 @@ def super_resolve(
     device: torch.device | str,
     on_step: OnStep | None = None,
     initial_weights: Weights | None = None,
+    put: Put | None = None,
 ) -> SuperResolved:
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
-    on_step is called after every iteration and tile; what it raises ends the call and passes on.
+    on_step is called after every iteration, tile and long calculation; what it raises ends the
+    call and passes on.
     initial_weights: a fit of another image to start from, for config.warm_num_epochs iterations;
     if that ends not clearly above bicubic, a fit from chance follows.
+    put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1] with the row and column
+    of its corner, instead of `image` holding all of it.
     The same image, config, device, thread count and weights give the same bytes, unless seconds
-    are the budget.
+    are the budget or memory runs out: then tiles, or the batch of a fit begun anew, are halved.
+
+    Raises:
+        MemoryError: the smallest tiles, or batches of one crop, are too much, or the whole image
+            is; RuntimeError where torch says so.
     """
     key = compatibility_key(config, image.shape[0])
     _check(image)
@@ -78,11 +90,18 @@ def super_resolve(
     progress = Progress(on_step, fit_work(parts, attempts[0].config) + inference)
     started_s = time.perf_counter()
     guard = Guard(parts, config)
-    fitted = _fit_guarded(parts, guard, attempts, progress)
+    memory = Memory(config)
+    fitted = _fit_guarded(parts, guard, attempts, progress, memory)
     fitted_s = time.perf_counter()
     progress.leave_only(inference)
-    enlarged = _apply_schedule(planes, fitted, config, progress)
-    result = from_planes(enlarged, image.shape[0], config).cpu().contiguous()
+    result, keep = _result(image, config, put)
+    _apply_schedule(
+        planes,
+        fitted,
+        config,
+        PassNeeds(memory, progress),
+        lambda part, top, left: keep(from_planes(part, image.shape[0], config).cpu(), top, left),
+    )
     return SuperResolved(
         image=result,
         iterations=progress.iterations,
@@ -92,8 +111,18 @@ def super_resolve(
         is_fallback=fitted.network is None,
         psnr_network_db=None if fitted.mse is None else psnr_db(fitted.mse),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
+        patch_size=memory.patch_size,
+        batch_size=memory.batch_size,
         seconds={"fit": fitted_s - started_s, "infer": time.perf_counter() - fitted_s},
     )
+
+
+def _result(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Tensor, Put]:
+    """Return the tensor for the result, and what puts parts of (C, h, w) there or elsewhere."""
+    if put is not None:
+        return image.new_empty(image.shape[0], 0, 0), put
+    result = image.new_empty(image.shape[0], *step_size(image, config.total_scale))
+    return result, partial(_place, result)
 
 
 def to_planes(image: Tensor, config: ZSSRConfig) -> Tensor:
@@ -139,7 +168,11 @@ def _check(image: Tensor) -> None:
 
 
 def _fit_guarded(
-    parts: list[Tensor], guard: Guard, attempts: list[Attempt], progress: Progress
+    parts: list[Tensor],
+    guard: Guard,
+    attempts: list[Attempt],
+    progress: Progress,
+    memory: Memory,
 ) -> _Fitted:
     """Fit, and fit again more safely while the guard refuses the result."""
     if guard.is_flat:
@@ -148,11 +181,22 @@ def _fit_guarded(
         if restarts > 0:
             progress.add_work(fit_work(parts, attempt.config))
         try:
-            network, mse = fit_rounds(parts, guard, attempt, progress)
+            network, mse = _fit_within(memory, parts, guard, attempt, progress)
         except DivergedError:
             continue
         return _Fitted(network, mse, restarts, attempt)
     return _Fitted(None, None, len(attempts) - 1)
+
+
+def _fit_within(
+    memory: Memory, parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress
+) -> tuple[ResidualNet, float]:
+    """Fit with as many crops an iteration as memory allows; each try begins from the start."""
+
+    def begin(smaller: ZSSRConfig) -> tuple[ResidualNet, float]:
+        return fit_rounds(parts, guard, replace(attempt, config=smaller), progress, memory)
+
+    return memory.with_smaller("batch_size", attempt.config, progress, begin)
 
 
 def _attempts(
@@ -182,29 +226,34 @@ def _attempts(
 
 
 def _apply_schedule(
-    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, progress: Progress
-) -> Tensor:
-    """Enlarge step by step, each held to the source by back-projection.
+    planes: Tensor, fitted: _Fitted, config: ZSSRConfig, needs: PassNeeds, put: Put
+) -> None:
+    """Enlarge step by step, each held to the source by back-projection, the last handed to `put`.
 
-    planes: (N, C, H, W); returns (N, C, H', W') float32 in [0, 1].
+    planes: (N, C, H, W).
     """
     result = planes
-    for reached, kept in all_passes(config):
-        size = step_size(planes, reached)
-        if fitted.network is None or fitted.attempt is None:
-            result = resize(planes, size, reached)
+    start: Scale = 1.0
+    schedule = all_passes(config)
+    for number, (reached, kept) in enumerate(schedule, 1):
+        runner = PassRunner(
+            result,
+            planes,
+            Pass(start=start, reached=reached, kept=kept),
+            config,
+            needs,
+            network=fitted.network,
+            is_bf16=fitted.attempt is not None and fitted.attempt.is_bf16,
+        )
+        if number == len(schedule):
+            runner.run(put)
         else:
-            tiles = tile_count(config, fitted.network.unshuffle, size)
-            result = enlarge(
-                result,
-                fitted.network,
-                config,
-                size=size,
-                is_bf16=fitted.attempt.is_bf16,
-                on_tile=progress.tile_reporter(tiles, len(planes) * passes_per_tile(config)),
-            )
-        result = back_project(result, planes, reached, config.back_projections)
-        kept_size = step_size(planes, kept)
-        if kept_size != size:
-            result = resize(result, kept_size, ratio(kept, to=reached)).clamp(0, 1)
-    return result
+            result = planes.new_empty(*planes.shape[:2], *step_size(planes, kept))
+            runner.run(partial(_place, result))
+        start = kept
+
+
+def _place(image: Tensor, part: Tensor, top: int, left: int) -> None:
+    """Copy a part into an image."""
+    height, width = part.shape[-2:]
+    image[..., top : top + height, left : left + width] = part

@@ -1,4 +1,4 @@
-"""Progress: what a caller hears after every iteration and tile."""
+"""Progress: what a caller hears after every iteration, tile and long calculation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ class Progress:
         self.iterations = 0  # of all fits, the failed ones too
         self._on_step = on_step
         self._total = total_work
-        self._done = 0.0
+        self.done = 0.0  # work; set back where it is done again
         self._fraction = 0.0
+        self._tiles = (0, 0)  # of the inference at hand: done, of how many
 
     def add_work(self, work: float) -> None:
         """Put `work` more on the list, as a refit does."""
@@ -39,7 +40,7 @@ class Progress:
 
     def leave_only(self, work: float) -> None:
         """Count everything as done but the last `work`: a fit may end early."""
-        self._done = self._total - work
+        self.done = self._total - work
 
     def fit_step(self, step: int, steps: int, work: float, loss: float | None, lr: float) -> None:
         """Report one iteration that took `work`."""
@@ -48,18 +49,22 @@ class Progress:
 
     def tile_reporter(self, tiles: int, passes: int) -> Callable[[int], None]:
         """Return what reports each of `tiles` tiles, given its area, passed `passes` times."""
-        done = 0
+        self._tiles = (0, tiles)
 
         def report(area: int) -> None:
-            nonlocal done
-            done += 1
-            self._report(Step("infer", done, tiles, self._advance(area * passes), None, None))
+            self._tiles = (self._tiles[0] + 1, tiles)
+            self._advance(area * passes)
+            self.alive()
 
         return report
 
+    def alive(self) -> None:
+        """Report that an inference goes on, in a calculation on the whole image without tiles."""
+        self._report(Step("infer", *self._tiles, self._fraction, None, None))
+
     def _advance(self, work: float) -> float:
-        self._done += work
-        self._fraction = max(self._fraction, min(1.0, self._done / self._total))
+        self.done += work
+        self._fraction = max(self._fraction, min(1.0, self.done / self._total))
         return self._fraction
 
     def _report(self, step: Step) -> None:

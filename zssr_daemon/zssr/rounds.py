@@ -17,7 +17,8 @@ from zssr_daemon.zssr.budget import Budget, round_count
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.fit import DivergedError, fit
 from zssr_daemon.zssr.guard import LEAST_GAIN_DB, Guard
-from zssr_daemon.zssr.infer import enlarge, passes_per_tile, step_size, tile_count
+from zssr_daemon.zssr.infer import enlarge_within, step_size, tile_side
+from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
 from zssr_daemon.zssr.pairs import PairPool, Pool
 from zssr_daemon.zssr.progress import Progress
@@ -46,7 +47,7 @@ class Attempt:
 
 
 def fit_rounds(
-    parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress
+    parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress, memory: Memory
 ) -> tuple[ResidualNet, float]:
     """Fit a new network on `parts`, (C, h, w) float32 in [0, 1] on the device of the fit.
 
@@ -63,11 +64,15 @@ def fit_rounds(
     fathers, done, mse = parts, 0, float("inf")
 
     def reconstruct() -> float:
-        return guard.network_mse(network, is_bf16=attempt.is_bf16)
+        def begin(smaller: ZSSRConfig) -> float:
+            tile = tile_side(smaller, network.unshuffle) if memory.is_short else None
+            return guard.network_mse(network, is_bf16=attempt.is_bf16, tile=tile)
+
+        return memory.with_smaller("patch_size", config, progress, begin)
 
     for number in range(budget.rounds):
         if number > 0:
-            fathers = parts + own_fathers(parts, network, config, attempt.is_bf16, progress)
+            fathers = parts + own_fathers(parts, network, attempt, progress, memory)
         lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
         pool = new_pool(fathers, network, config, is_bf16=attempt.is_bf16)
         done += fit(
@@ -142,25 +147,24 @@ def new_schedule(
 def own_fathers(
     parts: list[Tensor],
     network: ResidualNet,
-    config: ZSSRConfig,
-    is_bf16: bool,
+    attempt: Attempt,
     progress: Progress,
+    memory: Memory,
 ) -> list[Tensor]:
     """Return each part enlarged and shrunk back to sizes between it and the scale."""
+    config = attempt.config
     scale = config.network_scale
     fathers = []
     for part in parts:
         source = part.unsqueeze(0)
-        size = step_size(source, scale)
-        enlarged = enlarge(
+        enlarged = enlarge_within(
+            memory,
             source,
             network,
             config,
-            size=size,
-            is_bf16=is_bf16,
-            on_tile=progress.tile_reporter(
-                tile_count(config, network.unshuffle, size), passes_per_tile(config)
-            ),
+            size=step_size(source, scale),
+            is_bf16=attempt.is_bf16,
+            progress=progress,
         )
         result = back_project(enlarged, source, scale, config.back_projections)
         for middle in (part_way(scale, share) for share in INTERMEDIATE):

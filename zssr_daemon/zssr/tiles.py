@@ -7,15 +7,29 @@ from torch import Tensor
 
 Forward = Callable[[Tensor], Tensor]
 
+#: Rows and columns of an image, both with start and stop.
+Box = tuple[slice, slice]
 
-def tile_starts(length: int, tile: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the cores that cover `length` pixels."""
-    for start in range(0, length, tile):
-        yield start, min(start + tile, length)
+
+def whole(size: tuple[int, int]) -> Box:
+    """Return the box of an image of `size` (height, width)."""
+    return slice(0, size[0]), slice(0, size[1])
+
+
+def tile_starts(along: slice, tile: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the cores that cover the pixels of `along`."""
+    for start in range(along.start, along.stop, tile):
+        yield start, min(start + tile, along.stop)
 
 
 def apply_tiled(
-    forward: Forward, image: Tensor, *, tile: int, halo: int, on_tile: Callable[[int], None]
+    forward: Forward,
+    image: Tensor,
+    *,
+    tile: int,
+    halo: int,
+    on_tile: Callable[[int], None],
+    box: Box | None = None,
 ) -> Tensor:
     """Return forward(image), computed tile by tile.
 
@@ -23,11 +37,16 @@ def apply_tiled(
     of the unshuffle factor; equal to the whole if the halo covers forward's receptive radius.
     At the image's edges a tile has no halo, so forward pads there exactly as it would the whole.
     on_tile is called after each tile with its core's area in pixels.
+    box: the only part that is computed, beginning on the grid; zero is returned elsewhere.
     """
-    height, width = image.shape[-2:]
-    result = torch.empty_like(image)
-    for top, bottom in tile_starts(height, tile):
-        for left, right in tile_starts(width, tile):
+    if box is None:
+        rows, columns = whole((image.shape[-2], image.shape[-1]))
+        result = torch.empty_like(image)
+    else:
+        rows, columns = box
+        result = torch.zeros_like(image)
+    for top, bottom in tile_starts(rows, tile):
+        for left, right in tile_starts(columns, tile):
             y, x = max(0, top - halo), max(0, left - halo)
             done = forward(image[..., y : bottom + halo, x : right + halo])
             result[..., top:bottom, left:right] = done[

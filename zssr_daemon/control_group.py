@@ -1,0 +1,54 @@
+"""ControlGroup: what the kernel says of our memory: how much we may have, whom it killed for it."""
+
+import os
+from pathlib import Path
+
+
+def oom_kills(root: Path = Path("/")) -> int:
+    """Count the processes killed for want of memory so far, in our control group if it tells."""
+    for counter in (
+        _own(root, "", "sys/fs/cgroup") / "memory.events",
+        _own(root, "memory", "sys/fs/cgroup/memory") / "memory.oom_control",
+        root / "proc/vmstat",
+    ):
+        count = _value(counter, "oom_kill")
+        if count is not None:
+            return count
+    return 0
+
+
+def memory_bytes(root: Path = Path("/")) -> int:
+    """Return the machine's memory, or what our control group may have of it."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for limit in (
+        _own(root, "", "sys/fs/cgroup") / "memory.max",
+        _own(root, "memory", "sys/fs/cgroup/memory") / "memory.limit_in_bytes",
+    ):
+        text = _text(limit).strip()
+        if text.isdigit():  # else there is no limit, or no such group
+            return min(machine, int(text))
+    return machine
+
+
+def _own(root: Path, controller: str, mount: str) -> Path:
+    """Return the folder of our group: version 2 has no controller's name, version 1 has."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return root / mount / path.lstrip("/")
+    return root / mount
+
+
+def _value(file: Path, key: str) -> int | None:
+    for line in _text(file).splitlines():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return int(value)
+    return None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,34 @@
+"""Faults: what an error of the computation means for the job and for the worker."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zssr_daemon.errors import DeviceError, ImageError, TransientError
+from zssr_daemon.zssr.memory import is_out_of_memory
+
+# What torch says where it has no class for it; its AcceleratorError says so too.
+_OF_DEVICE = re.compile(r"cuda|cudnn|cublas|accelerator", re.IGNORECASE)
+
+
+@contextmanager
+def faults_as_reasons() -> Iterator[None]:
+    """Turn want of memory and faults of the device into job errors with their reasons.
+
+    Raises:
+        TransientError: `out_of_memory`; the device is well.
+        DeviceError: the device's context is lost, and with it this process.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if not isinstance(error.__cause__, MemoryError):
+            raise
+        # The probe has decoded this very file: it is not too large, memory is short just now.
+        raise TransientError(str(error), reason="out_of_memory") from error
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise TransientError(str(error), reason="out_of_memory") from error
+        if _OF_DEVICE.search(f"{type(error).__name__} {error}"):
+            raise DeviceError(str(error)) from error
+        raise

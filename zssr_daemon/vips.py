@@ -1,0 +1,76 @@
+"""Vips: libvips set up for few threads and no cache, and arrays handed to it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+# A worker has its cores for torch; the probe's address space is limited, and threads take of it.
+pyvips.concurrency_set(1)
+pyvips.cache_set_max(0)
+# What it has to say about a file comes as an exception too.
+logging.getLogger("pyvips").setLevel(logging.CRITICAL)
+
+_FORMATS: Final = {np.dtype(np.uint8): "uchar", np.dtype(np.uint16): "ushort"}
+
+# Left to guess, libvips takes 16-bit samples for sRGB or for no colour at all.
+_MEANINGS: Final = {
+    ("uchar", False): "b-w",
+    ("uchar", True): "srgb",
+    ("ushort", False): "grey16",
+    ("ushort", True): "rgb16",
+}
+
+
+def from_samples(samples: NDArray[np.integer]) -> Any:
+    """Wrap (H, W, C) contiguous uint8 or uint16 samples, C from 1 to 4, without copying them."""
+    height, width, bands = samples.shape
+    kind = _FORMATS[samples.dtype]
+    image = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind)
+    return image.copy(interpretation=_MEANINGS[kind, bands > 2])
+
+
+def open_lossless(data: Any, format_name: str, *, page: int = 0) -> Any:
+    """Return the PNG or TIFF in `data` (bytes or a map) as an image whose rows come in order.
+
+    What is damaged raises pyvips.Error, at the latest when the pixels are read.
+    """
+    if format_name == "PNG":
+        return pyvips.Image.pngload_buffer(data, access="sequential", fail_on="warning")
+    return pyvips.Image.tiffload_buffer(data, access="sequential", fail_on="warning", page=page)
+
+
+@contextmanager
+def file_target(file: BinaryIO, write: Callable[[bytes], object]) -> Iterator[Any]:
+    """Give libvips `file` to write to, by way of `write`; what that raises comes back as itself."""
+    faults: list[BaseException] = []
+
+    def guarded(call: Callable[[], int]) -> int:
+        try:
+            return call()
+        except BaseException as error:  # noqa: BLE001 (it cannot pass through C; raised below)
+            faults.append(error)
+            return -1
+
+    def on_write(block: Any) -> int:
+        data = bytes(block)
+
+        def call() -> int:
+            write(data)
+            return len(data)
+
+        return guarded(call)
+
+    target = pyvips.TargetCustom()
+    target.on_write(on_write)
+    target.on_read(file.read)
+    target.on_seek(lambda offset, whence: guarded(lambda: file.seek(offset, whence)))
+    try:
+        yield target
+        file.flush()
+    except pyvips.Error as error:
+        raise (faults[0] if faults else error) from error

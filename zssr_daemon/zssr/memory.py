@@ -1,0 +1,81 @@
+"""Memory: where the device has not enough of it, free, halve, and begin the step again."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, TypeVar
+
+import torch
+
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.progress import Progress
+
+Key = Literal["patch_size", "batch_size"]
+Result = TypeVar("Result")
+
+# A smaller tile (source pixels) is mostly halo and saves nothing; a batch has at least one crop.
+LEAST = {"patch_size": 16, "batch_size": 1}
+
+# What torch's allocator, oneDNN and C++ say on a CPU, where there is no class for it.
+_CPU_MESSAGES = (
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "std::bad_alloc",
+)
+
+
+class OutOfMemoryError(MemoryError):
+    """The device's memory is too small for this image, and nothing smaller is left to try."""
+
+
+class Memory:
+    """How much of one image is in the device's memory at once.
+
+    What proved too much stays halved: the device will have no more at the next step.
+    """
+
+    def __init__(self, config: ZSSRConfig) -> None:
+        self._wanted_patch_size = config.patch_size
+        self.patch_size = config.patch_size
+        self.batch_size = config.batch_size
+
+    @property
+    def is_short(self) -> bool:
+        """Whether whole images must not be passed through the network, however small they are."""
+        return self.patch_size < self._wanted_patch_size
+
+    def with_smaller(
+        self, key: Key, config: ZSSRConfig, progress: Progress, step: Callable[[ZSSRConfig], Result]
+    ) -> Result:
+        """Return step(config), `key` of it as large as memory allows.
+
+        `step` is begun anew after each halving, so it must leave nothing half done behind.
+        Raises OutOfMemoryError when the least that makes sense is still too much.
+        """
+        begun = progress.done
+        while True:
+            try:
+                return step(replace(config, patch_size=self.patch_size, batch_size=self.batch_size))
+            except (MemoryError, RuntimeError) as error:
+                self._halve(key, error)
+            # Only now, with the error gone, nothing holds the tensors of the step that failed.
+            gc.collect()
+            torch.cuda.empty_cache()  # does nothing where no CUDA is in use
+            progress.done = begun
+
+    def _halve(self, key: Key, error: Exception) -> None:
+        """Halve `key`, or raise `error` where that is no cure."""
+        if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
+            raise error
+        size: int = getattr(self, key)
+        if size // 2 < LEAST[key]:
+            raise OutOfMemoryError(f"{key} = {size} is still too much: {error}") from error
+        setattr(self, key, size // 2)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether `error` says that memory ran out, and harmed nothing else."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return type(error) is RuntimeError and any(text in str(error) for text in _CPU_MESSAGES)
