@@ -6,7 +6,17 @@ ARGS ?=
 # Test processes at a time; many tests wait for a daemon of their own, of about 1 GB.
 TESTS_AT_ONCE ?= 2
 
-.PHONY: run once test lint types check bench clean
+# Where `make install` puts things; DESTDIR is set before each by packagers.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+BINDIR = $(PREFIX)/bin
+LIBDIR = $(PREFIX)/lib/zssr-daemon
+SHAREDIR = $(PREFIX)/share
+# The interpreter of the service, with all of requirements.txt; by default one is made in LIBDIR.
+INTERPRETER ?= $(LIBDIR)/venv/bin/python
+
+.PHONY: run once install test lint types check bench clean
 
 ## run: start the daemon on the folders of settings.toml (inbox/, output/, ...)
 run: $(VENV)/.run
@@ -15,6 +25,33 @@ run: $(VENV)/.run
 ## once: work off what is in inbox/, then exit
 once: $(VENV)/.run
 	@exec $(BIN)/zssr-daemon run --once --settings settings.toml $(ARGS)
+
+## install: program, units, users, folders, log rotation, monitoring; README, "As a service"
+install:
+ifeq ($(INTERPRETER),$(LIBDIR)/venv/bin/python)
+	$(PYTHON) -m venv $(DESTDIR)$(LIBDIR)/venv
+	$(DESTDIR)$(INTERPRETER) -m pip install --disable-pip-version-check -r requirements.txt
+endif
+	rm -rf $(DESTDIR)$(LIBDIR)/python
+	find zssr_daemon -name '*.py' -o -name '*.json' -o -name '*.html' | while read -r file; do \
+	  install -D -m 644 "$$file" "$(DESTDIR)$(LIBDIR)/python/$$file"; done
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon
+	chmod 755 $(DESTDIR)$(BINDIR)/zssr-daemon
+	sed 's|@PREFIX@|$(PREFIX)|; s|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+	  systemd/zssr-daemon.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/zssr-daemon.service
+	install -m 644 systemd/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -D -m 644 systemd/zssr-daemon.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/zssr-daemon.conf
+	install -D -m 644 systemd/zssr-daemon.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/zssr-daemon.conf
+	install -D -m 644 systemd/zssr-daemon.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/zssr-daemon
+	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/zssr-daemon/monitoring contrib/monitoring/*
+	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/doc/zssr-daemon README.md CHANGELOG.md
+	test -e $(DESTDIR)$(SYSCONFDIR)/zssr-daemon/settings.toml || \
+	  sed -e 's,^\(inbox\|output\|archive\|failed\) = ",&/srv/zssr/,' \
+	    -e 's|^state = "state"|state = "/var/lib/zssr"|' \
+	    -e 's|"state/daemon.jsonl"|"/var/log/zssr/daemon.jsonl"|' \
+	    -e 's|"state/zssr.prom"|"/run/zssr/zssr.prom"|' \
+	    settings.toml > $(DESTDIR)$(SYSCONFDIR)/zssr-daemon/settings.toml
 
 ## test: the whole test suite
 test: $(VENV)/.dev

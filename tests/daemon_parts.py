@@ -9,11 +9,16 @@ from pathlib import Path
 
 from picture_files import smooth_picture
 
+from zssr_daemon.control import ControlSocket
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.marker import MARKER_NAME
+from zssr_daemon.metrics import Metrics
+from zssr_daemon.notify import Notifier
+from zssr_daemon.ports import Ports
 from zssr_daemon.settings import Settings
+from zssr_daemon.signals import Signals
 
 DEADLINE_S = 60.0
 
@@ -59,6 +64,18 @@ def queue(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     """Drop a file and queue it, as intake does."""
     path = drop(settings.folders.inbox, name)
     return ledger.add(name, identity_of(path), now=time.time(), width=12, height=10)
+
+
+def ports_of(settings: Settings, signals: Signals, control: ControlSocket) -> Ports:
+    """Return the ports of a daemon without terminal and service manager."""
+    return Ports(
+        signals=signals,
+        load_settings=lambda: settings,
+        notifier=Notifier(),
+        control=control,
+        metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
+        board=None,
+    )
 
 
 def files_in(folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from zssr_daemon.executor import Event, OnRung, WorkerEnded
 from zssr_daemon.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
+from zssr_daemon.status import WorkerStatus
 
 Answer = Callable[[WorkOrder], list[Event]]
 
@@ -83,6 +84,11 @@ class FakeExecutor:
     def is_lost(self) -> bool:
         """Tell whether the test has taken the device away."""
         return not self.has_device
+
+    def workers(self) -> list[WorkerStatus]:
+        """Tell of one worker, which is well while there is a device."""
+        is_well = self.has_device
+        return [WorkerStatus(device="fake:0", is_ready=True, is_well=is_well, silent_for_s=0.0)]
 
     def submit(self, order: WorkOrder) -> str:
         """Answer the order at the next poll."""

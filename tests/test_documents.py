@@ -7,6 +7,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from zssr_daemon.cli import app
 from zssr_daemon.settings import Settings, load_settings
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 
@@ -28,7 +31,8 @@ def test_shipped_settings_name_every_key_with_its_default(tmp_path: Path) -> Non
     """No key is missing, and those that stand as comments show their real defaults."""
     tables = tomllib.loads(uncommented())
     file = tmp_path / "settings.toml"
-    file.write_text(uncommented().replace('file = "state/daemon.jsonl"', ""))
+    without_files = re.sub(r'^(text)?file = ".*', "", uncommented(), flags=re.MULTILINE)
+    file.write_text(without_files)  # neither has a default
     assert load_settings(file) == Settings().relative_to(tmp_path)
     assert {name: set(keys) for name, keys in tables.items()} == {
         name: {key.name for key in dataclasses.fields(ZSSRConfig)}
@@ -54,3 +58,17 @@ def test_readme_code_runs(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "(3, 256, 256) False\n"
     assert (tmp_path / "butterfly_x2.png").is_file()
+
+
+def test_readme_commands_are_understood() -> None:
+    """Each command in the examples exists, with the options it is shown with."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = re.findall(
+        r"(?<!-u )zssr-daemon ((?:[\w./*$-]+ ?)+)", re.sub("#.*", "", "".join(blocks))
+    )
+    commands = [words.split() for words in shown]
+    assert len(commands) >= 10
+    for verb, *words in commands:
+        told = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+        assert told.exit_code == 0, verb
+        assert [word for word in words if word.startswith("-") and word not in told.output] == []

@@ -11,7 +11,7 @@ from conftest import SettingsFactory
 from daemon_parts import drop, identity_of, queue, wait_until
 from picture_files import smooth_picture
 
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused
+from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.settings import Settings
@@ -303,7 +303,7 @@ def test_kept_file_is_known_on_another_device(
 
     wait_until(is_known)
     anew.steps_until_scans(3)
-    assert anew.outcomes == []
+    assert anew.outcomes == [Duplicate("a.png")]
     anew.intake.stop()
 
 

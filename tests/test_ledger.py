@@ -230,6 +230,8 @@ LOOKS: dict[str, Callable[[Ledger], object]] = {
     "newest failed": lambda ledger: ledger.newest(JobState.FAILED),
     "find": lambda ledger: ledger.find("0"),
     "claim": lambda ledger: ledger.claim(now=1.0, settings_hash="h"),
+    "oldest_queued_at": lambda ledger: ledger.oldest_queued_at(),
+    "add": lambda ledger: add(ledger, 1000),
 }
 
 
@@ -381,7 +383,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert callable(opener)
-    with pytest.raises(SettingsError, match="ledger version 99, this program knows 2"):
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 3"):
         opener(tmp_path)
 
 

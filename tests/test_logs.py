@@ -148,3 +148,40 @@ def test_standard_output_is_json_in_any_locale(encoding: str) -> None:
     assert done.stderr == b""
     assert json.loads(done.stdout)["event"] == "told"
     assert json.loads(done.stdout)["image"][0] == "ä"
+
+
+def test_journal_gets_priorities() -> None:
+    """Where standard output is the journal, as JOURNAL_STREAM says; the file gets none."""
+    code = (
+        "import os; status = os.fstat(1);"
+        "os.environ['JOURNAL_STREAM'] = f'{status.st_dev}:{status.st_ino}';"
+        "from zssr_daemon import logs; logs.configure(logs.LogSettings(level='debug'));"
+        "log = logs.get_logger();"
+        "[getattr(log, n)('told') for n in ('debug', 'info', 'warning', 'error', 'critical')]"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    prefixes, lines = zip(*(line.split(">", 1) for line in done.stdout.splitlines()), strict=True)
+    assert prefixes == ("<7", "<6", "<4", "<3", "<2")
+    assert {json.loads(line)["event"] for line in lines} == {"told"}
+
+
+def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
+    """Each is one write, on a pipe and in a file, long ones too."""
+    code = (
+        "import sys; from pathlib import Path; from zssr_daemon import logs;"
+        "logs.configure(logs.LogSettings(file=Path(sys.argv[1])));"
+        "log = logs.get_logger();"
+        "[log.info('told', image=str(n) * 3000) for n in range(10) for _ in range(30)]"
+    )
+    file = tmp_path / "log.jsonl"
+    reader, writer = os.pipe()
+    args = [sys.executable, "-c", code, str(file)]
+    writing = [subprocess.Popen(args, stdout=writer) for _ in range(4)]
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        piped = stream.read()
+    assert [process.wait() for process in writing] == [0] * 4
+    for content in (piped, file.read_bytes()):
+        lines = [json.loads(line) for line in content.splitlines()]
+        assert len(lines) == 1200
+        assert all(len(set(line["image"])) == 1 for line in lines)

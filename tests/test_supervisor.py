@@ -15,17 +15,19 @@ from typing import Any
 
 import pytest
 from conftest import SettingsFactory
-from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue, wait_until
+from daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, ports_of, queue, wait_until
 from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
 from zssr_daemon import pause as pause_module
 from zssr_daemon import supervisor as supervisor_module
+from zssr_daemon.control import ControlSocket
 from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
 from zssr_daemon.settings import Settings
+from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 
 Bench = Callable[..., "Daemon"]
@@ -38,7 +40,10 @@ class Daemon:
         self.settings = settings
         self.ledger = ledger
         self.executor = FakeExecutor(*answers)
-        self.supervisor = Supervisor(settings, ledger, self.executor)
+        self.signals = Signals()
+        self.control = ControlSocket(settings.folders.state)
+        self.ports = ports_of(settings, self.signals, self.control)
+        self.supervisor = Supervisor(settings, ledger, self.executor, self.ports)
 
     def steps_until(self, condition: Callable[[], object]) -> None:
         """Step on real time until something is true."""
@@ -85,6 +90,8 @@ def make_daemon(make_settings: SettingsFactory, ledger: Ledger) -> Iterator[Benc
     yield make
     for daemon in made:
         daemon.supervisor._intake.stop()
+        daemon.control.close()
+        daemon.signals.close()
 
 
 def told(log: list[Any], event: str) -> list[Any]:
@@ -488,6 +495,7 @@ class TestPauses:
         daemon.steps_until(lambda: told(log, "resumed"))
         assert daemon.files() == {"output": ["a_x2.png"], "archive": ["a.png"]}
         daemon.supervisor._intake.stop()
+        daemon.control.close()
         daemon.ledger.close()
 
     def test_disk_fails_after_the_output_has_its_name(
@@ -569,7 +577,7 @@ class TestStartAndStop:
         """What is queued stays queued."""
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor.request_stop()
+        daemon.signals.stop()
         daemon.supervisor.run()
         assert daemon.executor.orders == []
         assert daemon.counts() == {"queued": 1}

@@ -1,5 +1,7 @@
 """The entry point: `zssr-daemon` and `python -m zssr_daemon`."""
 
+import faulthandler
+
 from zssr_daemon import logs
 from zssr_daemon.cli import app
 from zssr_daemon.errors import ZSSRError
@@ -8,6 +10,7 @@ from zssr_daemon.logs import Events
 
 def main() -> None:
     """Run the command line; what nobody foresaw is logged, and ends with exit code 70."""
+    faulthandler.enable()  # a watchdog's SIGABRT leaves a stack
     try:
         app()
     except Exception as error:  # the process boundary: the log must tell why it ended

@@ -2,29 +2,36 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console, RenderableType
+from rich.live import Live
 
 from zssr_daemon import __version__
+from zssr_daemon.client import drain as drain_daemon
+from zssr_daemon.client import failed_jobs, jobs_named, status_of
+from zssr_daemon.client import retry as retry_jobs
 from zssr_daemon.console import ProgressBoard
 from zssr_daemon.daemon import run_daemon
 from zssr_daemon.errors import ZSSRError
-from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.messages import WorkProgress
 from zssr_daemon.names import printable
-from zssr_daemon.settings import Settings, load_settings
+from zssr_daemon.origins import origins
+from zssr_daemon.settings import Folders, Settings, load_settings
+from zssr_daemon.tables import jobs_table, plain_job, settings_table, status_table
 
+#: Where settings are looked for unless named: here, and where `make install` puts them.
 DEFAULT_SETTINGS = Path("settings.toml")
+SERVICE_SETTINGS = Path("/etc/zssr-daemon/settings.toml")
+
+_WATCH_S = 1.0
 
 app = typer.Typer(
     name="zssr-daemon",
@@ -35,8 +42,22 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
+
+def _default_settings() -> Path:
+    is_service = SERVICE_SETTINGS.is_file() and not DEFAULT_SETTINGS.is_file()
+    return SERVICE_SETTINGS if is_service else DEFAULT_SETTINGS
+
+
 SettingsOption = Annotated[
-    Path, typer.Option("--settings", "-s", help="The settings file.", metavar="FILE")
+    Path,
+    typer.Option(
+        "--settings",
+        "-s",
+        help=f"The settings file; unless named, ./{DEFAULT_SETTINGS} or {SERVICE_SETTINGS}.",
+        metavar="FILE",
+        default_factory=_default_settings,
+        show_default=False,
+    ),
 ]
 
 
@@ -57,7 +78,7 @@ def main(
 
 @app.command()
 def run(
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
     once: Annotated[bool, typer.Option(help="Drain the inbox, then exit.")] = False,
 ) -> None:
     """Watch the inbox and enlarge what is dropped into it."""
@@ -83,40 +104,149 @@ def upscale(
 
 
 @app.command()
-def check(settings: SettingsOption = DEFAULT_SETTINGS) -> None:
+def check(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    settings: SettingsOption,
+) -> None:
     """Check settings, folders, disk and device, and say how to mend what is wrong."""
     from zssr_daemon.check import run_checks  # noqa: PLC0415 (loads torch)
 
     with _errors_as_exit_codes():
-        is_good = True
-        for result in run_checks(load_settings(settings), settings):
-            is_good &= result.is_good
-            mark = "[green]ok  [/]" if result.is_good else "[red]FAIL[/]"
-            out.print(f"{mark} {result.name}: ", end="")
-            out.print(result.message, markup=False, highlight=False, soft_wrap=True)
+        loaded = load_settings(settings)
+        results = []
+        for result in run_checks(loaded, settings):
+            results.append(result)
+            if not as_json:
+                _print_check(result.name, result.message, is_good=result.is_good)
+        found = origins(loaded, settings)
+        is_good = all(result.is_good for result in results)
+        if as_json:
+            checks = [dataclasses.asdict(result) for result in results]
+            values = [dataclasses.asdict(origin) for origin in found]
+            _print_json({"is_good": is_good, "checks": checks, "settings": values})
+        else:
+            _print_table(settings_table([each for each in found if each.source != "default"]))
         raise typer.Exit(0 if is_good else 1)
+
+
+@app.command()
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    settings: SettingsOption,
+) -> None:
+    """Tell what the daemon does; exit code 0 when it is healthy."""
+    with _errors_as_exit_codes():
+        found = status_of(load_settings(settings).folders)
+        if as_json:
+            _print_json(found.to_plain())
+        else:
+            _print_table(status_table(found))
+        raise typer.Exit(0 if found.is_healthy else 1)
+
+
+@app.command()
+def retry(
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
+    ] = None,
+    *,
+    failed: Annotated[bool, typer.Option("--failed", help="Every failed job.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    settings: SettingsOption,
+) -> None:
+    """Bring failed jobs back to the queue, and their files back from failed/ to the inbox."""
+    if bool(job_ids) == failed:
+        raise typer.BadParameter("name jobs by their ids, or all failed ones by --failed")
+    with _errors_as_exit_codes():
+        folders = load_settings(settings).folders
+        state = folders.state
+        chosen = failed_jobs(state) if failed else jobs_named(state, job_ids or [])
+        is_good = True
+        for result in retry_jobs(folders, chosen):
+            is_good &= result.error is None
+            if as_json:
+                _print_json(dataclasses.asdict(result))
+            elif result.error is None:
+                _say(f"{result.job_id[:8]} {result.image}: back in the inbox")
+            else:
+                _complain(f"{result.job_id[:8]} {result.image}: {result.error}")
+        if not chosen and not as_json:
+            _say("no job has failed")
+        raise typer.Exit(0 if is_good else 1)
+
+
+@app.command()
+def drain(settings: SettingsOption) -> None:
+    """Let the daemon finish the jobs in work, start none, and end; wait for that."""
+    with _errors_as_exit_codes():
+        for running in drain_daemon(load_settings(settings).folders):
+            _say(f"{running} in work" if running else "nothing in work")
+        _say("the daemon has ended; what is queued stays queued")
 
 
 @app.command()
 def jobs(
     job_id: Annotated[str | None, typer.Argument(help="One job, by the start of its id.")] = None,
+    *,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 50,
+    watch: Annotated[bool, typer.Option("--watch", help="Show them, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    settings: SettingsOption = DEFAULT_SETTINGS,
+    settings: SettingsOption,
 ) -> None:
     """List the jobs of the ledger, newest first."""
     with _errors_as_exit_codes():
-        ledger = Ledger.open_to_read(load_settings(settings).folders.state)
+        folders = load_settings(settings).folders
+        if watch:
+            _watch_jobs(folders, state)
+        ledger = Ledger.open_to_read(folders.state)
         found = ledger.find(job_id) if job_id else ledger.newest(state, limit=limit)
         ledger.close()
         if as_json:
             for job in found:
-                typer.echo(json.dumps(_plain(job), ensure_ascii=False))
+                _print_json(plain_job(job))
         else:
-            # A pipe has no width: there each job is one whole line, for grep.
-            (out if out.is_terminal else Console(width=10_000)).print(_table(found))
+            _print_table(jobs_table(found))
         raise typer.Exit(1 if job_id and not found else 0)
+
+
+def _watch_jobs(folders: Folders, state: JobState | None) -> NoReturn:
+    """Show the newest jobs with their progress, until Ctrl-C."""
+    if not out.is_terminal:
+        raise typer.BadParameter("--watch needs a terminal; scripts ask `jobs --json`")
+    try:
+        with Live(console=out, screen=False, auto_refresh=False) as live:
+            while True:
+                with closing(Ledger.open_to_read(folders.state)) as ledger:
+                    newest = ledger.newest(state, limit=max(1, out.height - 6))
+                live.update(jobs_table(newest, status_of(folders)), refresh=True)
+                time.sleep(_WATCH_S)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def _print_json(plain: dict[str, Any]) -> None:
+    typer.echo(json.dumps(plain, ensure_ascii=False))
+
+
+def _print_table(table: RenderableType) -> None:
+    # A pipe has no width: there each row is one whole line, for grep.
+    (out if out.is_terminal else Console(width=10_000)).print(table)
+
+
+def _print_check(name: str, message: str, *, is_good: bool) -> None:
+    out.print("[green]ok  [/]" if is_good else "[red]FAIL[/]", f"{name}: ", end="")
+    _say(message)
+
+
+def _say(text: str) -> None:
+    out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _complain(text: str) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -164,37 +294,6 @@ def _upscale_all(images: list[Path], output: Path | None, settings: Settings) ->
             board.clear(str(result.image))
             is_good &= result.error is None
             told = result.error or f"{printable(str(result.target))} in {result.seconds:.1f} s"
-            (out if result.error is None else err).print(
-                f"{printable(str(result.image))}: {told}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            tell = _say if result.error is None else _complain
+            tell(f"{printable(str(result.image))}: {told}")
     return is_good
-
-
-def _plain(job: Job) -> dict[str, Any]:
-    """Return a job as JSON can hold it."""
-    plain = dataclasses.asdict(job)
-    for name in ("src_rel", "out_rel", "disposal_rel"):
-        plain[name] = None if plain[name] is None else printable(plain[name])
-    return plain
-
-
-def _table(found: list[Job]) -> Table:
-    table = Table(box=box.SIMPLE)
-    for header in ("job", "image", "state", "tries", "since (UTC)"):
-        table.add_column(header, no_wrap=header != "image")
-    table.add_column("output or reason")
-    for job in found:
-        since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
-        outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
-        table.add_row(
-            job.id[:8],
-            Text(printable(job.src_rel)),  # brackets in it are no markup
-            job.state,
-            str(job.attempts),
-            f"{since:%Y-%m-%d %H:%M}",
-            Text(printable(outcome)),
-        )
-    return table

@@ -69,11 +69,12 @@ def _detail(progress: WorkProgress, eta_s: float | None) -> str:
     if progress.loss is not None:
         parts.append(f"loss {progress.loss:.4f}")
     if eta_s is not None:
-        parts.append(f"{_clock(eta_s)} left")
+        parts.append(f"{clock(eta_s)} left")
     return ", ".join(parts)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write a time span as m:ss or h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,22 +1,31 @@
 """Daemon: a supervisor with its ledger, workers, logs and terminal, put together."""
 
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from zssr_daemon import __version__, logs
 from zssr_daemon.console import ProgressBoard
+from zssr_daemon.control import ControlSocket
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor import LocalExecutor
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
+from zssr_daemon.metrics import Metrics
 from zssr_daemon.mounts import mount_of
+from zssr_daemon.notify import Notifier
 from zssr_daemon.placement import Placement, memory_mark_bytes, placements
-from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
+from zssr_daemon.ports import Ports
+from zssr_daemon.settings import Settings, check_folders, load_settings, unknown_environment_names
+from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes
+
+#: A command that asks or writes for an instant must not keep a daemon from starting.
+_LOCK_PATIENCE_S = 2.0
 
 
 def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, console: Console) -> bool:
@@ -33,14 +42,14 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
     logs.configure(log_settings, terminal)
     with ExitStack() as stack:
-        lock = LedgerLock(settings.folders.state)
+        lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
-        board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
-        places = placements(settings.worker)
-        _tell_start(settings, settings_file, places)
+        ports = _open_ports(stack, settings, settings_file, terminal)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports)
+        _tell_start(daemon, settings_file)
         while True:
             try:
-                is_good = _supervise(settings, log_settings, places, board, is_once=is_once)
+                is_good = daemon.supervise(is_once=is_once)
             except LedgerLostError as error:
                 logs.get_logger().error(Events.LEDGER_LOST, message=str(error))
                 continue
@@ -48,8 +57,59 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             return is_good
 
 
-def _tell_start(settings: Settings, settings_file: Path, places: list[Placement]) -> None:
+def _open_ports(
+    stack: ExitStack, settings: Settings, settings_file: Path, terminal: Console | None
+) -> Ports:
+    """Open what the outside reaches the daemon by, to be closed by `stack`."""
+    signals = Signals()
+    stack.callback(signals.close)
+    signals.handle(is_terminal=terminal is not None)
+    control = ControlSocket(settings.folders.state)
+    stack.callback(control.close)
+    board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
+    return Ports(
+        signals=signals,
+        load_settings=lambda: load_settings(settings_file),
+        notifier=Notifier.from_environment(),
+        control=control,
+        metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
+        board=board,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """What outlives a lost ledger."""
+
+    settings: Settings
+    log_settings: LogSettings
+    places: list[Placement]
+    ports: Ports
+
+    def supervise(self, *, is_once: bool) -> bool:
+        """Run one supervisor on the ledger as it is, and close both."""
+        with closing(Ledger.open(self.settings.folders.state)) as ledger:
+            if ledger.set_aside is not None:
+                logs.get_logger().warning(
+                    Events.LEDGER_SET_ASIDE,
+                    file=str(ledger.set_aside),
+                    message="the ledger was damaged; a new one is begun, only history is lost",
+                )
+            executor = LocalExecutor(
+                self.places,
+                self.log_settings,
+                silent_after_s=self.settings.worker.silent_after_s,
+                job_timeout_s=self.settings.limits.job_timeout_s,
+                max_jobs=self.settings.worker.max_jobs,
+                max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
+            )
+            supervisor = Supervisor(self.settings, ledger, executor, self.ports)
+            return supervisor.run(is_once=is_once)
+
+
+def _tell_start(daemon: _Daemon, settings_file: Path) -> None:
     log = logs.get_logger()
+    settings = daemon.settings
     inbox = settings.folders.inbox
     log.info(
         Events.DAEMON_STARTED,
@@ -58,37 +118,7 @@ def _tell_start(settings: Settings, settings_file: Path, places: list[Placement]
         folders={name: str(path) for name, path in settings.folders.by_name().items()},
         filesystem=mount_of(inbox).kind,
         watch="events" if is_told_of_changes(inbox, settings.watch.polling) else "scan",
-        devices=[f"{place.device} ({place.threads} threads)" for place in places],
+        devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
     )
     for name in unknown_environment_names():
         log.warning(Events.SETTINGS_WARNING, message=f"{name} is no setting; misspelt?")
-
-
-def _supervise(
-    settings: Settings,
-    log_settings: LogSettings,
-    places: list[Placement],
-    board: ProgressBoard | None,
-    *,
-    is_once: bool,
-) -> bool:
-    """Run one supervisor on the ledger as it is, and close both."""
-    ledger = Ledger.open(settings.folders.state)
-    with closing(ledger):
-        if ledger.set_aside is not None:
-            logs.get_logger().warning(
-                Events.LEDGER_SET_ASIDE,
-                file=str(ledger.set_aside),
-                message="the ledger was damaged; a new one is begun, only history is lost",
-            )
-        executor = LocalExecutor(
-            places,
-            log_settings,
-            silent_after_s=settings.worker.silent_after_s,
-            job_timeout_s=settings.limits.job_timeout_s,
-            max_jobs=settings.worker.max_jobs,
-            max_memory_bytes=memory_mark_bytes(settings.worker, len(places)),
-        )
-        supervisor = Supervisor(settings, ledger, executor, board)
-        supervisor.handle_signals()
-        return supervisor.run(is_once=is_once)

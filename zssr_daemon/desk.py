@@ -10,6 +10,7 @@ from zssr_daemon.job_log import JobLog
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.messages import WorkProgress, WorkReport
+from zssr_daemon.metrics import Metrics
 from zssr_daemon.pause import Pause
 from zssr_daemon.publish import Publisher
 from zssr_daemon.settings import Settings
@@ -36,19 +37,23 @@ class Desk:
 
     def __init__(
         self,
+        *,
         settings: Settings,
         ledger: Ledger,
         publisher: Publisher,
         pause: Pause,
+        metrics: Metrics,
         board: Board | None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._publisher = publisher
         self._pause = pause
+        self._metrics = metrics
         self._board = board
         self.log = JobLog(settings.logging.progress_interval_s)
         self.running: dict[str, Job] = {}
+        self.told: dict[str, tuple[WorkProgress, float | None]] = {}  # the last, and seconds left
         self.has_failures = False
 
     def take(self, job: Job) -> None:
@@ -58,6 +63,7 @@ class Desk:
     def progress(self, job: Job, progress: WorkProgress) -> None:
         """Tell how far a job is."""
         eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
+        self.told[job.id] = progress, eta_s
         self.log.progress(job, progress, eta_s)
         if self._board is not None:
             self._board.show(job, progress, eta_s)
@@ -65,6 +71,9 @@ class Desk:
     def done(self, job: Job, report: WorkReport) -> None:
         """End a job whose output is durable."""
         self._take_off(job)
+        self._metrics.job_ended("done")
+        total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
+        self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
         self._end(job, lambda ended: self.log.done(ended, report, self._settings.zssr))
 
     def attempt_failed(self, job: Job, reason: str, message: str) -> None:
@@ -77,6 +86,7 @@ class Desk:
         doublings = max(0, job.attempts - 1)
         wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
         self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        self._metrics.job_ended("retried", reason)
         self.log.retried(job, reason, message, wait_s)
 
     def fail(self, job: Job, reason: str, message: str) -> None:
@@ -86,6 +96,7 @@ class Desk:
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
+        self._metrics.job_ended("failed", reason)
         self._end(job, self.log.failed)
 
     def put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
@@ -96,6 +107,7 @@ class Desk:
         self._publisher.discard_part(job)
         not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
         self._ledger.requeue(job.id, not_before=not_before)
+        self._metrics.job_ended("interrupted", reason)
         self.log.retried(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
@@ -106,10 +118,12 @@ class Desk:
         self._take_off(job)
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
+        self._metrics.job_ended("interrupted", error.reason)
         self.log.retried(job, error.reason, str(error), 0.0)
 
     def end_again(self, job: Job) -> None:
         """Go on with an end that an interruption may have kept from the log; a line may repeat."""
+        self._metrics.job_ended(job.state, job.reason or "")
         self._end(job, self.log.recovered if job.state is JobState.DONE else self.log.failed)
 
     def dispose(self, job: Job) -> None:
@@ -142,5 +156,6 @@ class Desk:
 
     def _take_off(self, job: Job) -> None:
         self.running.pop(job.id, None)
+        self.told.pop(job.id, None)
         if self._board is not None:
             self._board.clear(job.id)

@@ -314,5 +314,6 @@ def _work_report(
         patch_size=result.patch_size,
         batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         note=note,
     )

@@ -28,6 +28,30 @@ class LedgerLostError(ZSSRError):
     """The ledger was damaged or taken away while in use; the daemon begins anew with another."""
 
 
+class NoDaemonError(ZSSRError):
+    """No daemon is running on this state folder."""
+
+    exit_code = 1
+
+
+class DaemonSilentError(ZSSRError):
+    """A daemon is running and does not answer."""
+
+    exit_code = 1
+
+
+class NotAllowedError(ZSSRError):
+    """A daemon may be running, and this user may not ask it."""
+
+    exit_code = 1
+
+
+class RetryRefusedError(ZSSRError):
+    """A job cannot be tried again; the message says why."""
+
+    exit_code = 1
+
+
 class JobError(ZSSRError):
     """One image cannot be processed; the daemon and the other images go on."""
 

@@ -15,6 +15,7 @@ from zssr_daemon.child import ChildProcess
 from zssr_daemon.logs import LogSettings
 from zssr_daemon.messages import WorkCancelled, WorkMessage, WorkOrder
 from zssr_daemon.placement import Placement
+from zssr_daemon.status import WorkerStatus
 from zssr_daemon.worker import CANCEL
 from zssr_daemon.worker_slot import WorkerSlot
 
@@ -57,6 +58,9 @@ class Executor(Protocol):
         True from the moment the last usable device's worker fails to start, until some worker
         is ready; one that ends and is replaced is not lost before its replacement fails.
         """
+
+    def workers(self) -> Sequence[WorkerStatus]:
+        """Return how each worker is."""
 
     def submit(self, order: WorkOrder) -> str | None:
         """Start an attempt; return the device it runs on, None if the room is gone again."""
@@ -105,6 +109,10 @@ class LocalExecutor:
     def is_lost(self) -> bool:
         """Tell whether every worker failed to start, and none has come to be ready since."""
         return all(slot.is_lost for slot in self._slots)
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return how the process in each place is."""
+        return [slot.status(self._silent_after_s) for slot in self._slots]
 
     def submit(self, order: WorkOrder) -> str | None:
         """Hand the order to a free worker; return its device."""
@@ -172,6 +180,7 @@ class LocalExecutor:
     def _replace(self, slot: WorkerSlot, reason: str, message: str) -> list[Event]:
         """Replace the process; a job that it had not begun goes back without blame."""
         order, is_to_blame = slot.order, slot.has_begun
+        slot.is_doubtful |= reason == "silent"
         slot.replace()
         if order is None or is_to_blame:
             return [WorkerEnded(reason, order.job_id if order else None, message)]

@@ -33,6 +33,11 @@ class Failpoint(StrEnum):
     MOVED = "moved"  # not yet recorded
     RECORD_WRITTEN = "record_written"  # NAME.error.json is there
     DISPOSED = "disposed"
+    # A failed job's way back.
+    RETRY_PLANNED = "retry_planned"
+    RETRY_MOVED = "retry_moved"  # the file is in the inbox
+    RECORD_REMOVED = "record_removed"
+    RETRIED = "retried"
 
 
 #: What to do at a point; set by tests only.

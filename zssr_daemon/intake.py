@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Literal
 
 from zssr_daemon.errors import ImageError
 from zssr_daemon.failpoints import Failpoint, reach
@@ -67,7 +67,14 @@ class Ignored:
     rel: str
 
 
-Outcome = Queued | Refused | Ignored
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A file is known already: another name of one that is queued, or done and kept."""
+
+    rel: str
+
+
+Outcome = Queued | Refused | Ignored | Duplicate
 
 
 class _KnownFiles:
@@ -100,6 +107,10 @@ class Intake:
         )
         self._next_scan = self._scan_allowed = 0.0
         self.scans = 0  # completed so far
+        self.last_scan_s = time.monotonic()  # or, before the first one, the begin
+        self.last_scan_at: float | None = None  # the same, since the epoch
+        self.scan_took_s = 0.0
+        self.watch_starts = 0
 
     def step(self, now: float) -> Iterator[Outcome]:
         """Do what is due, and yield each outcome as soon as it is recorded.
@@ -109,6 +120,7 @@ class Intake:
         """
         if self._observer is not None and self._observer.ensure_alive():
             self._hinted.set()  # what happened before the watch stood was not told
+            self.watch_starts += 1
         if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
             self._scan_inbox(now)
         for rel in self._tracker.due(now):
@@ -132,6 +144,32 @@ class Intake:
     def is_settled(self) -> bool:
         """Whether no file is on its way to the queue; an empty one holds nothing up."""
         return self._tracker.waiting == 0 and self._prober.is_idle
+
+    @property
+    def settling(self) -> int:
+        """How many files are on their way to the queue."""
+        return len(self._tracker)
+
+    @property
+    def watch(self) -> Literal["events", "scan"]:
+        """How changes are noticed now."""
+        return "events" if self._observer is not None and self._observer.is_watching else "scan"
+
+    @property
+    def is_watch_well(self) -> bool:
+        """Whether the kernel tells of changes, or is known not to."""
+        observer = self._observer
+        return observer is None or observer.is_watching or observer.has_given_up
+
+    @property
+    def watch_restarts(self) -> int:
+        """How often a watch that had stood was rebuilt."""
+        return max(0, self.watch_starts - 1)
+
+    def look_anew(self) -> None:
+        """Look at the whole inbox at the next step, also at what was done and kept before."""
+        self._kept.clear()
+        self.scan_soon()
 
     def scan_soon(self) -> None:
         """Look at the whole inbox at the next step."""
@@ -157,7 +195,8 @@ class Intake:
                 continue
             if candidate.rel not in self._tracker and not self._is_kept(candidate.identity):
                 self._tracker.observe(candidate, now)
-        took_s = time.monotonic() - started_s
+        self.last_scan_s, self.last_scan_at = time.monotonic(), time.time()
+        self.scan_took_s = took_s = self.last_scan_s - started_s
         self._scan_allowed = now + took_s + max(_SCAN_GAP_S, _SCAN_SHARE * took_s)
         self.scans += 1
 
@@ -254,13 +293,15 @@ class Intake:
         if kept is not None:  # done before its share was mounted anew
             self._ledger.adopt(kept.id, candidate.identity)
             self._tracker.drop(candidate.rel)
-            return []
+            return [Duplicate(candidate.rel)]
         job = self._add(candidate, result.sha256, info.width, info.height)
-        return [] if job is None else [Queued(job, info)]
+        return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
     def _refuse(self, candidate: Candidate, fault: ImageError) -> list[Outcome]:
         job = self._add(candidate)
-        return [] if job is None else [Refused(job, fault.reason, str(fault))]
+        if job is None:
+            return [Duplicate(candidate.rel)]
+        return [Refused(job, fault.reason, str(fault))]
 
     def _add(
         self,

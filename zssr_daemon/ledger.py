@@ -30,6 +30,11 @@ _ERRNOS = {
     sqlite3.SQLITE_CANTOPEN: errno.EIO,
     sqlite3.SQLITE_BUSY: errno.EBUSY,
 }
+#: What a job that begins anew leaves behind.
+_UNTOUCHED: dict[str, Any] = dict.fromkeys(
+    ("disposal", "reason", "message", "started_at", "finished_at")
+)
+
 _IDENTITY = tuple(field.name for field in fields(FileIdentity))
 
 
@@ -144,6 +149,11 @@ class Ledger:
         rows = self._execute(f"SELECT count(*) FROM jobs WHERE state IN ({marks})", states)
         return int(rows[0][0])
 
+    def oldest_queued_at(self) -> float | None:
+        """Return when the job was queued that waits longest."""
+        rows = self._execute("SELECT min(created_at) FROM jobs WHERE state = 'queued'")
+        return None if rows[0][0] is None else float(rows[0][0])
+
     def prove(self) -> None:
         """Write and sync without changing anything: it fails where the next commit would."""
         self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -160,22 +170,26 @@ class Ledger:
         width: int | None = None,
         height: int | None = None,
     ) -> Job:
-        """Queue a file that passed the gate.
+        """Queue a file that passed the gate; one that is tried again keeps its job's id.
 
         Raises:
             sqlite3.IntegrityError: the file is known already and its job not over.
         """
-        job_id = uuid.uuid4().hex
         values: dict[str, Any] = {
             **_columns_of(identity),
-            "id": job_id,
-            "src_rel": os.fsencode(src_rel),
             "sha256": sha256,
             "width": width,
             "height": height,
             "state": JobState.QUEUED,
             "created_at": now,
         }
+        table = "jobs INDEXED BY jobs_retry"
+        where = "disposal = 'retry' AND src_rel = ?"
+        former = self._select(where, [os.fsencode(src_rel)], table=table)
+        if former:
+            return self._set(former[-1].id, **values, **_UNTOUCHED)
+        job_id = uuid.uuid4().hex
+        values |= {"id": job_id, "src_rel": os.fsencode(src_rel)}
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         self._execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)
         return self.get(job_id)
@@ -253,6 +267,28 @@ class Ledger:
         """Record what became of the source; nothing is left to do for this job."""
         return self._set(job_id, disposal=disposal)
 
+    def plan_retry(self, job_id: str, *, src_rel: str, identity: FileIdentity) -> Job:
+        """Commit where a failed job's source goes back to, before it is moved.
+
+        From here on it counts as still to be moved away, so that recovery undoes an interrupted
+        retry. A file that was mended meanwhile is known by what it is now.
+
+        Raises:
+            sqlite3.IntegrityError: another job that is not over has that device and inode.
+        """
+        job = self.get(job_id)
+        sha256 = job.sha256 if job.identity == identity else None
+        columns = {**_columns_of(identity), "sha256": sha256, "disposal": None}
+        return self._set(job_id, src_rel=src_rel, **columns)
+
+    def undo_retry(self, job_id: str, *, src_rel: str) -> Job:
+        """Record that the source is in failed/ still."""
+        return self._set(job_id, src_rel=src_rel, disposal="failed")
+
+    def retried(self, job_id: str) -> Job:
+        """Record that the source is back in the inbox: the gate queues it again under this id."""
+        return self._set(job_id, disposal="retry", disposal_rel=None, attempts=0, not_before=0.0)
+
     def forget(self, job_id: str) -> None:
         """Drop a live job whose source has changed; the changed file is queued as a new job."""
         self._execute("DELETE FROM jobs WHERE id = ?", [job_id])
@@ -296,7 +332,8 @@ class Ledger:
 
     def _set(self, job_id: str, **columns: Any) -> Job:
         values = {
-            name: os.fsencode(value) if name in _PATHS else value for name, value in columns.items()
+            name: os.fsencode(value) if name in _PATHS and value is not None else value
+            for name, value in columns.items()
         }
         setters = ", ".join(f"{name} = :{name}" for name in values)
         self._execute(f"UPDATE jobs SET {setters} WHERE id = :id", values | {"id": job_id})

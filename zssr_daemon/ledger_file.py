@@ -3,6 +3,7 @@
 One process at a time has the right to write it.
 """
 
+import errno
 import fcntl
 import sqlite3
 import time
@@ -49,8 +50,13 @@ CREATE TABLE folders (
   path BLOB PRIMARY KEY, token TEXT NOT NULL, mount_point BLOB NOT NULL
 ) STRICT;
 """,
+    """
+CREATE INDEX jobs_retry ON jobs (src_rel) WHERE disposal = 'retry';
+""",
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
+
+_LOCK_RETRY_S = 0.05
 
 
 def open_file(state_folder: Path) -> tuple[sqlite3.Connection, Path | None]:
@@ -90,15 +96,19 @@ def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
 class LedgerLock:
     """The right to write one state folder's ledger; the kernel frees it when the process ends."""
 
-    def __init__(self, state_folder: Path) -> None:
-        """Take the lock.
+    def __init__(self, state_folder: Path, *, patience_s: float = 0.0) -> None:
+        """Take the lock; wait up to `patience_s` for a command that holds it for an instant.
 
         Raises:
             LedgerLockedError: another process holds it.
         """
         self._file = (state_folder / LOCK_NAME).open("ab")
+        deadline_s = time.monotonic() + patience_s
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _is_taken(self._file.fileno(), fcntl.LOCK_EX):
+                if time.monotonic() >= deadline_s:
+                    raise BlockingIOError(errno.EWOULDBLOCK, "locked")
+                time.sleep(_LOCK_RETRY_S)
         except OSError as error:
             self._file.close()
             raise LedgerLockedError(
@@ -109,6 +119,24 @@ class LedgerLock:
     def release(self) -> None:
         """Give the lock back."""
         self._file.close()
+
+
+def is_locked(state_folder: Path) -> bool:
+    """Tell whether a daemon, or a command that writes, holds the ledger."""
+    try:
+        with (state_folder / LOCK_NAME).open("rb") as file:
+            return not _is_taken(file.fileno(), fcntl.LOCK_SH)
+    except OSError:  # there is no lock yet, or it is not for us to see
+        return False
+
+
+def _is_taken(fd: int, kind: int) -> bool:
+    """Take a lock if it is free, and tell whether it was."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_damaged(path: Path) -> bool:

@@ -3,11 +3,8 @@
 Third-party records and warnings go through the same chain. The file always receives JSON.
 """
 
-import io
 import json
 import logging
-import logging.handlers
-import sys
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,10 +16,13 @@ import structlog
 from rich.console import Console
 from structlog.typing import EventDict, Processor
 
+from zssr_daemon.log_sinks import FileSink, StdoutSink
+
 
 class Events(StrEnum):
-    """Every event the daemon tells of; README lists their keys."""
+    """Every event the daemon tells of; log_schema.json lists their keys."""
 
+    CONTROL_UNAVAILABLE = "control_unavailable"
     DAEMON_STARTED = "daemon_started"
     DAEMON_STOPPING = "daemon_stopping"
     DAEMON_STOPPED = "daemon_stopped"
@@ -35,11 +35,17 @@ class Events(StrEnum):
     JOB_RETRY = "job_retry"
     JOB_DONE = "job_done"
     JOB_FAILED = "job_failed"
+    JOB_RETRIED = "job_retried"
     LEDGER_LOST = "ledger_lost"
     LEDGER_SET_ASIDE = "ledger_set_aside"
+    METRICS_UNAVAILABLE = "metrics_unavailable"
     PAUSED = "paused"
+    REPORT_UNAVAILABLE = "report_unavailable"
     RESUMED = "resumed"
+    SETTINGS_REFUSED = "settings_refused"
+    SETTINGS_RELOADED = "settings_reloaded"
     SETTINGS_WARNING = "settings_warning"
+    UNHEALTHY = "unhealthy"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
     WORKERS_STOPPING = "workers_stopping"
@@ -66,8 +72,7 @@ def configure(settings: LogSettings, console: Console | None = None) -> None:
     """
     handlers: list[logging.Handler] = [_stdout_handler(console)]
     if settings.file is not None:
-        settings.file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(_json(logging.handlers.WatchedFileHandler(settings.file, encoding="utf-8")))
+        handlers.append(_json(FileSink(settings.file)))
     logging.basicConfig(level=settings.level.upper(), handlers=handlers, force=True)
     logging.captureWarnings(capture=True)
     structlog.configure(
@@ -75,6 +80,11 @@ def configure(settings: LogSettings, console: Console | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+def set_level(level: str) -> None:
+    """Let this process tell from `level` on."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def get_logger(**bound: Any) -> structlog.stdlib.BoundLogger:
@@ -125,9 +135,7 @@ def _to_json(keys: EventDict, **options: Any) -> str:
 
 def _stdout_handler(console: Console | None) -> logging.Handler:
     if console is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # as JSON is, in any locale
-        return _json(logging.StreamHandler(sys.stdout))
+        return _json(StdoutSink())
     renderer = structlog.dev.ConsoleRenderer(colors=not console.no_color, sort_keys=False)
     handler = _formatted(_ConsoleHandler(console), _keep_what_people_read, renderer)
     handler.addFilter(_is_no_progress)

@@ -24,6 +24,8 @@ class WorkOrder:
     limits: ImageLimits
     output: OutputRules
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
+    attempt: int = 1
+    report_path: str | None = None  # absolute path to write a report to; None writes none
     frame: int = 0  # of a file of several
 
 
@@ -78,6 +80,7 @@ class WorkReport:
     patch_size: int  # as ordered, or halved until memory sufficed
     batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
+    gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
     note: str | None = None  # what the output could not keep
 
 

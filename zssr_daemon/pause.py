@@ -20,18 +20,19 @@ class Pause:
     def __init__(self, find: Callable[[], Obstacle | None]) -> None:
         self._find = find  # looks for what stands in the way now
         self._log = logs.get_logger()
-        self._obstacle: Obstacle | None = None
+        self.obstacle: Obstacle | None = None  # what is waited for to go
+        self.since = 0.0  # seconds since the epoch
         self._check_s = 0.0  # by the monotonic clock
         self.begun = 0  # how often something was found in the way
 
     def __bool__(self) -> bool:
         """Tell whether the queue waits."""
-        return self._obstacle is not None
+        return self.obstacle is not None
 
     @property
     def reason(self) -> str | None:
         """The slug of what is waited for."""
-        return None if self._obstacle is None else self._obstacle.reason
+        return None if self.obstacle is None else self.obstacle.reason
 
     def look(self) -> None:
         """Begin a pause if something stands in the way."""
@@ -44,8 +45,9 @@ class Pause:
         self._check_s = time.monotonic() + _CHECK_S
         self.begun += 1
         if self.reason != obstacle.reason:
+            self.since = time.time()
             self._log.warning(Events.PAUSED, reason=obstacle.reason, message=obstacle.message)
-        self._obstacle = obstacle
+        self.obstacle = obstacle
 
     def begin_for(self, error: OSError) -> None:
         """Wait for what is behind a fault that no job can be blamed for."""
@@ -62,7 +64,7 @@ class Pause:
 
     def may_end(self, now: float) -> bool:
         """Tell whether a pause is on, it is time to look, and nothing stands in the way."""
-        if self._obstacle is None or now < self._check_s:
+        if self.obstacle is None or now < self._check_s:
             return False
         self._check_s = now + _CHECK_S
         obstacle = self._find()
@@ -73,4 +75,4 @@ class Pause:
     def end(self) -> None:
         """Let the queue go on."""
         self._log.info(Events.RESUMED, reason=self.reason)
-        self._obstacle = None
+        self.obstacle = None

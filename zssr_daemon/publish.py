@@ -134,7 +134,8 @@ class Publisher:
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
         with suppress(OSError):  # what cannot be removed now, is at the next start
-            for path in [self._part(job), *self._frame_parts(job)]:
+            part = self._part(job)
+            for path in [part, report_part(part), *self._frame_parts(job)]:
                 path.unlink(missing_ok=True)
 
     def finish(self, job: Job) -> Job:
@@ -150,6 +151,7 @@ class Publisher:
         self._link_frames(job, may_be_reserved=True)
         if _has_hash(final, job.out_sha256):
             durable.fsync_folder(final.parent)
+            self._publish_report(job)
             self.discard_part(job)
             return self._done(job)
         if _has_hash(part, job.out_sha256):
@@ -204,8 +206,24 @@ class Publisher:
             except FileExistsError:
                 continue
             failpoints.reach(Failpoint.NAMED)
+            self._publish_report(job)
             return self._done(job)
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    def _publish_report(self, job: Job) -> None:
+        """Give a job's report its name, as a whole or not at all, before the job is done."""
+        part = report_part(self._part(job))
+        if not part.is_file():
+            return
+        durable.fsync_file(part)
+        for tag in _tags(job):
+            final = self._folders.output / names.report_rel(job.out_rel or "", tag)
+            if _has_hash(final, durable.sha256_of(part)):  # linked before a crash
+                part.unlink()
+                return
+            with suppress(FileExistsError):
+                durable.link_no_replace(part, final, may_be_reserved=True)
+                return
 
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
@@ -272,6 +290,11 @@ class Publisher:
         return planned + [
             names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes) for tag in _tags(job)
         ]
+
+
+def report_part(part: Path) -> Path:
+    """Return where an attempt that writes its output to `part` writes its report."""
+    return part.with_suffix(".report")
 
 
 def _tags(job: Job) -> tuple[str, str, str]:

@@ -103,6 +103,7 @@ class Output(Table):
     frames: Literal["refuse", "each"] = "refuse"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
+    report: bool = False
 
     @field_validator("name")
     @classmethod
@@ -156,6 +157,12 @@ class Logging(Table):
     progress_interval_s: float = Field(5.0, gt=0)
 
 
+class Metrics(Table):
+    """What a Prometheus node exporter is given to read."""
+
+    textfile: PlainPath | None = None
+
+
 def _on_its_preset(table: Any) -> Any:
     """Complete a raw [zssr] table from its preset; pydantic then checks types and names."""
     if not isinstance(table, dict):
@@ -186,6 +193,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     worker: Worker = Worker()
     logging: Logging = Logging()
+    metrics: Metrics = Metrics()
 
     @classmethod
     def settings_customise_sources(
@@ -206,7 +214,10 @@ class Settings(BaseSettings):
         )
         log_file = self.logging.file and _absolute(base, self.logging.file)
         logging = self.logging.model_copy(update={"file": log_file})
-        return self.model_copy(update={"folders": folders, "logging": logging})
+        textfile = self.metrics.textfile and _absolute(base, self.metrics.textfile)
+        metrics = self.metrics.model_copy(update={"textfile": textfile})
+        update = {"folders": folders, "logging": logging, "metrics": metrics}
+        return self.model_copy(update=update)
 
 
 def load_settings(file: Path | None) -> Settings:

@@ -1,25 +1,20 @@
 """Supervisor: the loop that moves jobs through the ledger; it never decodes and never computes.
 
-`step` is one tick and returns at once; `run` is the only loop. Signal handlers set flags.
+`step` is one tick and returns at once; `run` is the only loop.
 """
 
-import hashlib
-import json
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing.connection import wait
-from typing import Any
 
 from zssr_daemon import logs
-from zssr_daemon.desk import Board, Desk
+from zssr_daemon.desk import Desk
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.intake import Ignored, Intake, Outcome, Queued, Refused, image_limits, output_rules
+from zssr_daemon.health import Health
+from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
@@ -30,13 +25,18 @@ from zssr_daemon.messages import (
     WorkerBroken,
     WorkerReady,
     WorkFailed,
-    WorkOrder,
     WorkProgress,
 )
 from zssr_daemon.names import printable
 from zssr_daemon.obstacle import Obstacle, find_obstacle
+from zssr_daemon.orders import hash_of, order_for
+from zssr_daemon.overview import Overview
 from zssr_daemon.pause import Pause
+from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
+from zssr_daemon.reload import Reloader
+from zssr_daemon.retry import Retrier
+from zssr_daemon.service import Service
 from zssr_daemon.settings import Settings
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
@@ -48,29 +48,65 @@ _DISPOSAL_RETRY_S = 60.0
 #: A job too large for the free disk lets the others pass, and asks again after this.
 _SPACE_RETRY_S = 20.0
 
+#: What the metrics call an outcome of the intake.
+_RESULTS = {Queued: "ready", Refused: "unsafe", Ignored: "ignored", Duplicate: "duplicate"}
+
 
 class Supervisor:
     """One daemon on one set of folders."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, executor: Executor, board: Board | None = None
+        self, settings: Settings, ledger: Ledger, executor: Executor, ports: Ports
     ) -> None:
-        self._settings = settings
         self._ledger = ledger
         self._executor = executor
-        self._board = board
+        self._ports = ports
+        self._signals = ports.signals
+        self._metrics = ports.metrics
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
-        self._publisher = Publisher(settings, ledger, self._markers)
         self._pause = Pause(self._find_obstacle)
-        self._desk = Desk(settings, ledger, self._publisher, self._pause, board)
-        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._intake = Intake(settings, ledger, self._wake)
+        self._reloader = Reloader(ports.load_settings, ports.notifier)
+        self._has_failures = False
+        self._build(settings)
         self._device_fault = ""  # what the last worker that could not begin had to say
         self._is_recovered = False
         self._next_disposal = 0.0
-        self._stops = 0
         self._scans_while_busy = 0
+
+    def _build(self, settings: Settings) -> None:
+        """Make the parts that work by the settings."""
+        ledger, pause = self._ledger, self._pause
+        self._settings = settings
+        self._publisher = Publisher(settings, ledger, self._markers)
+        self._desk = Desk(
+            settings=settings,
+            ledger=ledger,
+            publisher=self._publisher,
+            pause=pause,
+            metrics=self._metrics,
+            board=self._ports.board,
+        )
+        self._intake = Intake(settings, ledger, self._signals.wake)
+        overview = Overview(
+            ledger=ledger,
+            executor=self._executor,
+            intake=self._intake,
+            desk=self._desk,
+            pause=pause,
+            signals=self._signals,
+        )
+        interval_s = settings.watch.scan_interval_s
+        self._service = Service(
+            control=self._ports.control,
+            notifier=self._ports.notifier,
+            metrics=self._metrics,
+            overview=overview,
+            health=Health(ledger, self._intake, pause, overview, scan_interval_s=interval_s),
+            retrier=Retrier(settings.folders, ledger, self._markers),
+            intake=self._intake,
+            signals=self._signals,
+        )
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -90,7 +126,8 @@ class Supervisor:
             self._shut_down(end)
         finally:
             self._close()
-        return not self._desk.has_failures and end != "device_lost"
+        is_good = not (self._has_failures or self._desk.has_failures)
+        return is_good and end != "device_lost"
 
     def _begin(self) -> None:
         """Recover at once, or as soon as every folder is there."""
@@ -101,14 +138,17 @@ class Supervisor:
 
     def _end_of_run(self, *, is_once: bool) -> str | None:
         """Say why the run is over, or None; a service waits for a device, `--once` does not."""
-        if self._stops:
+        if self._signals.stops:
             return "signal"
+        if self._signals.is_draining and not self._desk.running:
+            return "drain"
         if is_once and self._executor.is_lost():
             return "device_lost"
         return "drained" if is_once and self._is_drained() else None
 
     def step(self, now: float) -> None:
         """Do what is due at `now`, in seconds of the monotonic clock."""
+        self._reload_when_due()
         with self._pausing():
             for outcome in self._intake.step(now):
                 self._admit(outcome)
@@ -122,30 +162,30 @@ class Supervisor:
             if not self._pause and now >= self._next_disposal:
                 self._dispose_pending()
             self._claim()
-            if self._board is not None:
-                self._board.queue(self._ledger.count(JobState.QUEUED))
+            self._service.step(now)
+            if self._ports.board is not None:
+                self._ports.board.queue(self._ledger.count(JobState.QUEUED))
 
-    def request_stop(self) -> None:
-        """End the loop after this tick; asked twice, do not wait for the workers' steps."""
-        self._stops += 1
-        self._wake()
-
-    def handle_signals(self) -> None:
-        """Let SIGTERM and SIGINT request a stop."""
-        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.request_stop())
+    def _reload_when_due(self) -> None:
+        """Read the settings when asked to; let them come into force between two jobs."""
+        if self._signals.wants_reload:
+            self._signals.wants_reload = False
+            self._reloader.read(self._settings)
+        if self._reloader.pending is not None and not self._desk.running:
+            self._has_failures |= self._desk.has_failures
+            self._intake.stop()
+            self._build(self._reloader.pending)
+            logs.set_level(self._settings.logging.level)
+            self._reloader.pending = None
 
     def _sleep(self) -> None:
         due_s = max(0.0, self._intake.next_due() - time.monotonic())
-        pipes = [*self._executor.connections(), *self._intake.connections()]
-        ready = wait([*pipes, self._wake_reader], timeout=min(due_s, _MAX_WAIT_S))
-        if self._wake_reader in ready:
-            os.read(self._wake_reader, 65536)
-
-    def _wake(self) -> None:
-        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
-            os.write(self._wake_writer, b"\0")
+        pipes = [
+            *self._executor.connections(),
+            *self._intake.connections(),
+            *self._service.connections(),
+        ]
+        self._signals.nap(pipes, min(due_s, _MAX_WAIT_S))
 
     def _is_drained(self) -> bool:
         """Tell whether nothing is left to do, by a scan made after the last job ended."""
@@ -158,12 +198,16 @@ class Supervisor:
         return True
 
     def _shut_down(self, reason: str) -> None:
+        self._ports.notifier.stopping(reason)
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: self._stops > 1, on_rung=self._tell_rung)
+        self._executor.cancel_all(
+            is_urgent=lambda: self._signals.stops > 1, on_rung=self._tell_rung
+        )
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
                 self._desk.put_back(job, "stopping")
+            self._service.finish(time.monotonic())
 
     def _tell_rung(self, rung: str, workers: int) -> None:
         self._log.info(Events.WORKERS_STOPPING, rung=rung, workers=workers)
@@ -172,9 +216,6 @@ class Supervisor:
         """Leave no process and no descriptor, however the run ended."""
         self._intake.stop()
         self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._tell_rung)
-        signal.set_wakeup_fd(-1)
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
 
     # -- what an earlier process, or a pause, left ----------------------------------------------
 
@@ -217,6 +258,7 @@ class Supervisor:
     # -- files and jobs -----------------------------------------------------------------------
 
     def _admit(self, outcome: Outcome) -> None:
+        self._metrics.file_seen(_RESULTS[type(outcome)])
         if isinstance(outcome, Queued):
             reach(Failpoint.QUEUED)
             self._desk.log.queued(outcome.job, outcome.info)
@@ -226,14 +268,18 @@ class Supervisor:
             self._log.info(Events.FILE_IGNORED, image=printable(outcome.rel))
 
     def _claim(self) -> None:
-        while not self._pause and self._executor.has_room():
-            job = self._ledger.claim(now=time.time(), settings_hash=_hash_of(self._settings))
+        while self._may_claim() and self._executor.has_room():
+            job = self._ledger.claim(now=time.time(), settings_hash=hash_of(self._settings))
             if job is None:
                 return
             reach(Failpoint.CLAIMED)
             self._desk.take(job)
             with self._blaming(job):
                 self._start(job)
+
+    def _may_claim(self) -> bool:
+        is_held = self._signals.is_draining or self._reloader.pending is not None
+        return not (self._pause or is_held)
 
     def _start(self, job: Job) -> None:
         obstacle = self._find_obstacle()
@@ -249,32 +295,11 @@ class Supervisor:
         if obstacle is not None:  # smaller ones behind it may have room
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
-        device = self._executor.submit(self._order(job))
+        device = self._executor.submit(order_for(job, self._settings, self._publisher))
         if device is None:
             self._desk.put_back(job, "worker_gone")
             return
         self._desk.log.started(job, device, self._settings.zssr)
-
-    def _order(self, job: Job) -> WorkOrder:
-        return WorkOrder(
-            job_id=job.id,
-            inbox=str(self._settings.folders.inbox),
-            src_rel=job.src_rel,
-            identity=job.identity,
-            part=str(self._publisher.part_path(job)),
-            config=self._settings.zssr,
-            limits=image_limits(self._settings),
-            output=output_rules(self._settings),
-            weights_folder=self._weights_folder(job),
-        )
-
-    def _weights_folder(self, job: Job) -> str | None:
-        """Name the place of what earlier jobs of the same sub-folder and settings learnt."""
-        if self._settings.worker.warm_start == "off":
-            return None
-        group = os.fsencode(os.path.dirname(job.src_rel)) + (job.settings_hash or "").encode()  # noqa: PTH120
-        name = hashlib.sha256(group).hexdigest()[:16]
-        return str(self._settings.folders.state / "weights" / name)
 
     # -- what workers say ---------------------------------------------------------------------
 
@@ -283,6 +308,7 @@ class Supervisor:
         match event:
             case WorkerReady():
                 self._log.info(Events.WORKER_READY, **asdict(event))
+                self._metrics.worker_ready(event.torch_version)
             case WorkProgress():
                 self._desk.progress(running[event.job_id], event)
             case WorkDone():
@@ -327,6 +353,7 @@ class Supervisor:
     def _worker_ended(self, ended: WorkerEnded) -> None:
         tell = self._log.info if ended.reason == "recycle" else self._log.warning
         tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        self._metrics.worker_restarted(ended.reason)
         self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")
         if job is not None:
@@ -365,12 +392,3 @@ class Supervisor:
             else:
                 self._pause.begin(obstacle)
                 self._desk.put_back(job, obstacle.reason)
-
-
-def _hash_of(settings: Settings) -> str:
-    """Name the settings that shape the output, in 16 hex digits."""
-    shaping: dict[str, Any] = {
-        "zssr": asdict(settings.zssr),
-        "output": settings.output.model_dump(),
-    }
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]

@@ -254,7 +254,7 @@ class InboxObserver:
         if self._observer is not None and self._is_whole(self._observer):
             return False
         self.stop()
-        if self._failures >= _MAX_FAILED_WATCHES or not os.path.isdir(self._inbox):  # noqa: PTH112 (never raises)
+        if self.has_given_up or not os.path.isdir(self._inbox):  # noqa: PTH112 (never raises)
             return False
         observer = Observer()
         try:
@@ -271,6 +271,16 @@ class InboxObserver:
         self._failures = 0
         self._observer = observer
         return True
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether the kernel tells of everything now."""
+        return self._observer is not None and self._is_whole(self._observer)
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the watch cannot be had, so that there are scans only."""
+        return self._failures >= _MAX_FAILED_WATCHES
 
     def stop(self) -> None:
         """End the watch and its threads."""

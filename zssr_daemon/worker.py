@@ -4,17 +4,29 @@ Its progress comes from within the fit and the tiles, never from a side thread, 
 progress and not merely breath. It ends when its pipe does.
 """
 
+import faulthandler
 import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zssr_daemon import logs
 from zssr_daemon.errors import DeviceError, JobError
-from zssr_daemon.messages import WorkCancelled, WorkerBroken, WorkFailed, WorkOrder, WorkProgress
+from zssr_daemon.logs import Events
+from zssr_daemon.losses import LossCurve
+from zssr_daemon.messages import (
+    WorkCancelled,
+    WorkDone,
+    WorkerBroken,
+    WorkFailed,
+    WorkOrder,
+    WorkProgress,
+)
+from zssr_daemon.names import printable
 
 if TYPE_CHECKING:
     from zssr_daemon.enlarge import Enlarger
@@ -35,6 +47,7 @@ def worker_main(
     """Serve work orders on `device` until the pipe ends, or the device's context is lost."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable()
     logs.configure(log)
     _offer_to_oom_killer()
     try:
@@ -67,8 +80,11 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
 
 
 def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enlarger") -> object:
+    losses = LossCurve()
     try:
-        return enlarger.enlarge_file(order, _reporter(connection))
+        done = enlarger.enlarge_file(order, _reporter(connection, losses))
+        _write_report(order, done, losses)
+        return done
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:
@@ -82,19 +98,37 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enla
         return _failed(order, "internal_error", repr(error), is_retryable=True)
 
 
+def _write_report(order: WorkOrder, done: WorkDone, losses: LossCurve) -> None:
+    """Write the report that was asked for; its fault costs nobody the output."""
+    if order.report_path is None:
+        return
+    from zssr_daemon.report import FAULTS, write_report  # noqa: PLC0415 (loads a decoder)
+
+    try:
+        write_report(order, done, losses.points)
+    except FAULTS as error:
+        Path(order.report_path).unlink(missing_ok=True)
+        image = printable(order.src_rel)
+        log = logs.get_logger(job_id=order.job_id, image=image, attempt=order.attempt)
+        log.warning(Events.REPORT_UNAVAILABLE, message=str(error))
+
+
 def _failed(order: WorkOrder, reason: str, message: str, *, is_retryable: bool) -> WorkFailed:
     return WorkFailed(
         job_id=order.job_id, reason=reason, message=message, is_retryable=is_retryable
     )
 
 
-def _reporter(connection: "Connection[Any, Any]") -> Callable[[WorkProgress], None]:
+def _reporter(
+    connection: "Connection[Any, Any]", losses: LossCurve
+) -> Callable[[WorkProgress], None]:
     """Report progress now and then, and hear a cancel at every step."""
     last_s = 0.0
     last_stage = ""
 
     def report(progress: WorkProgress) -> None:
         nonlocal last_s, last_stage
+        losses.add(progress)
         if connection.poll() and connection.recv() == CANCEL:
             raise _Cancelled
         now_s = time.monotonic()

@@ -18,6 +18,7 @@ from zssr_daemon.messages import (
     WorkProgress,
 )
 from zssr_daemon.placement import Placement
+from zssr_daemon.status import WorkerStatus
 from zssr_daemon.worker import worker_main
 
 #: A worker that does not even start is tried again after this, doubling up to the second.
@@ -32,6 +33,7 @@ class WorkerSlot:
         self._placement = placement
         self._log = log
         self.device = placement.device
+        self.is_doubtful = False  # its last worker hung, and the one after it is still to answer
         self.is_lost = False  # its last start failed; only a worker that is ready ends that
         self._failed_starts = 0
         self._ended_s = 0.0
@@ -61,6 +63,16 @@ class WorkerSlot:
         wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
         if time.monotonic() - self._ended_s >= wait_s:
             self._spawn()
+
+    def status(self, silent_after_s: float) -> WorkerStatus:
+        """Return how the worker is; the successor of one that hung has to prove itself first."""
+        is_heard = self.overdue_s <= silent_after_s and not self.is_doubtful
+        return WorkerStatus(
+            device=self.device,
+            is_ready=self._is_ready,
+            is_well=self.child is not None and is_heard,
+            silent_for_s=round(max(0.0, self.overdue_s), 1),
+        )
 
     @property
     def is_free(self) -> bool:
@@ -135,7 +147,7 @@ class WorkerSlot:
         match message:
             case WorkerReady():
                 self._is_ready = True
-                self.is_lost = False
+                self.is_lost = self.is_doubtful = False
                 self._failed_starts = 0
                 self.device = message.device
             case WorkProgress():

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from log_lines import assert_valid
+
 from zssr_daemon.marker import MARKER_NAME
 
 DATA = Path(__file__).parent.parent / "data"
@@ -91,6 +93,8 @@ class DaemonProcess:
         wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
         if kind is None:
             assert stderr.decode() == ""
+            for line in self.log():
+                assert_valid(line)
 
     @property
     def pid(self) -> int:

@@ -62,6 +62,14 @@ BAD = (
 FAR = (Failpoint.RESERVED, Failpoint.COPIED, Failpoint.MOVED)
 DELETING = (Failpoint.MOVED, Failpoint.DISPOSED)
 
+#: A failed job's way back is tried in test_e2e_retry.
+RETRY_POINTS = (
+    Failpoint.RETRY_PLANNED,
+    Failpoint.RETRY_MOVED,
+    Failpoint.RECORD_REMOVED,
+    Failpoint.RETRIED,
+)
+
 #: A line may come twice after a crash, and is never missing.
 ENDS = frozenset({"job_done", "job_failed"})
 
@@ -225,6 +233,6 @@ def test_sigkill_at_every_failpoint(
         for run in runs:
             run.result()
     reached = {point for way in WAYS for point in way.points}
-    assert reached == set(Failpoint)
+    assert reached == set(Failpoint) - set(RETRY_POINTS)
     with capsys.disabled():
         print(f"\nSIGKILL matrix: {COUNT} cases", end=" ")  # noqa: T201 (people ask how many)

@@ -1,0 +1,162 @@
+"""The unit files: taken by systemd, closed by its own measure, each option with its reason."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+UNITS = ROOT / "systemd"
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here"
+)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install below a DESTDIR, with this interpreter instead of an environment of its own."""
+    destdir = tmp_path_factory.mktemp("destdir")
+    args = [f"DESTDIR={destdir}", "PREFIX=/usr", f"INTERPRETER={sys.executable}"]
+    done = subprocess.run(
+        ["make", "install", *args], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return destdir
+
+
+@pytest.fixture
+def units(installed: Path, tmp_path: Path) -> Path:
+    """Return a folder with the units, rendered so that what they start exists."""
+    for unit in (installed / "usr/lib/systemd/system").iterdir():
+        text = unit.read_text().replace("/usr/bin/zssr-daemon", sys.executable)
+        (tmp_path / unit.name).write_text(text)
+    return tmp_path
+
+
+def analyze(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run systemd-analyze."""
+    return subprocess.run(
+        ["systemd-analyze", *args], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@needs_systemd
+def test_units_are_accepted(units: Path) -> None:
+    """Nothing is unknown, and nothing is warned of."""
+    names = ["zssr-daemon.service", "zssr-gpu-ready.service", "zssr-daemon-failed@x.service"]
+    done = analyze("verify", *(f"./{name}" for name in names), cwd=units)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_exposure_is_low(units: Path) -> None:
+    """At most 1.5 of 10, by systemd's own reckoning."""
+    args = ["security", "--offline=true", "--threshold=15", "./zssr-daemon.service"]
+    done = analyze(*args, cwd=units)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service*")))
+def test_every_option_has_its_reason(unit: str) -> None:
+    """Each block of options stands below a comment; a section's name and purpose need none."""
+    for block in re.split(r"\n(?:\[\w+\]\n|\n)", (UNITS / unit).read_text()):
+        lines = [line for line in block.splitlines() if not line.startswith(("[", "Description="))]
+        has_options = any(re.match(r"[A-Z]\w+=", line) for line in lines)
+        is_plain = all(re.match(r"(Documentation|Type=oneshot|WantedBy)", line) for line in lines)
+        assert not has_options or is_plain or any(line.startswith("#") for line in lines), block
+
+
+def test_options_that_the_design_rests_on() -> None:
+    """What would break CUDA, the CPU's convolution, renames or the ledger if it were otherwise."""
+    lines = set((UNITS / "zssr-daemon.service.in").read_text().splitlines())
+    assert lines >= {
+        "Type=notify",
+        "KillMode=mixed",
+        "OOMPolicy=continue",
+        "WatchdogSec=120",
+        "RestartPreventExitStatus=75 78",
+        "PrivateDevices=no",
+        "DeviceAllow=char-nvidia* rw",
+        "MemoryDenyWriteExecute=no",
+        "ReadWritePaths=/srv/zssr",
+        "StateDirectory=zssr",
+        "RuntimeDirectory=zssr",
+    }
+
+
+def test_installed_files(installed: Path) -> None:
+    """Everything has its place; the settings are valid, for the service's folders."""
+    found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
+    assert found >= {
+        "etc/logrotate.d/zssr-daemon",
+        "etc/zssr-daemon/settings.toml",
+        "usr/bin/zssr-daemon",
+        "usr/lib/systemd/system/zssr-daemon.service",
+        "usr/lib/systemd/system/zssr-gpu-ready.service",
+        "usr/lib/sysusers.d/zssr-daemon.conf",
+        "usr/lib/tmpfiles.d/zssr-daemon.conf",
+        "usr/lib/zssr-daemon/python/zssr_daemon/log_schema.json",
+        "usr/share/doc/zssr-daemon/README.md",
+        "usr/share/zssr-daemon/monitoring/zssr-daemon.rules.yml",
+    }
+    text = (installed / "etc/zssr-daemon/settings.toml").read_text()
+    assert 'inbox = "/srv/zssr/inbox"' in text
+    assert 'state = "/var/lib/zssr"' in text
+    unit = (installed / "usr/lib/systemd/system/zssr-daemon.service").read_text()
+    assert "ExecStart=/usr/bin/zssr-daemon run --settings /etc/zssr-daemon/settings.toml" in unit
+    assert "@" not in re.sub(r"@system-service|~@privileged|failed@\S*", "", unit)
+
+
+def test_settings_survive_the_next_install(installed: Path) -> None:
+    """What an administrator has written is not overwritten."""
+    settings = installed / "etc/zssr-daemon/settings.toml"
+    before = settings.read_text()
+    settings.write_text("# mine")
+    args = [f"DESTDIR={installed}", "PREFIX=/usr", f"INTERPRETER={sys.executable}"]
+    subprocess.run(["make", "install", *args], cwd=ROOT, capture_output=True, check=True)
+    assert settings.read_text() == "# mine"
+    settings.write_text(before)
+
+
+def test_folders_are_those_of_the_settings() -> None:
+    """Tmpfiles makes what settings.toml is installed with; sysusers makes their owner."""
+    tmpfiles = (UNITS / "zssr-daemon.tmpfiles").read_text()
+    for folder in ("inbox", "output", "archive", "failed"):
+        assert re.search(rf"^d /srv/zssr/{folder} +2770 zssr zssr -$", tmpfiles, re.MULTILINE)
+    assert (UNITS / "zssr-daemon.sysusers").read_text().splitlines()[-1].startswith("u zssr - ")
+
+
+def test_log_rotation_is_well_formed(tmp_path: Path) -> None:
+    """Checked by logrotate itself where it is; never copytruncate, which loses lines."""
+    text = (UNITS / "zssr-daemon.logrotate").read_text()
+    assert not re.search(r"^\s*copytruncate", text, re.MULTILINE)
+    if shutil.which("logrotate"):
+        file = tmp_path / "zssr"
+        file.write_text(text.replace("    su zssr zssr\n", ""))
+        done = subprocess.run(
+            ["logrotate", "--debug", file], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-tmpfiles") is None or os.geteuid() != 0, reason="not as root here"
+)
+def test_user_and_folders_are_made(installed: Path) -> None:
+    """The two commands of the README make the user, and folders that the group may write to."""
+    (installed / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    for args in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+        done = subprocess.run(
+            [*args, f"--root={installed}"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    (user,) = re.findall(r"^zssr:.*", (installed / "etc/passwd").read_text(), re.MULTILINE)
+    uid = int(user.split(":")[2])
+    for folder in ("inbox", "output", "archive", "failed"):
+        status = (installed / "srv/zssr" / folder).stat()
+        assert (status.st_mode & 0o7777, status.st_uid) == (0o2770, uid)

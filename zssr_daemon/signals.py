@@ -1,0 +1,61 @@
+"""Signals: what people and the service manager ask of the running daemon: flags, no actions."""
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import Any
+
+
+class Signals:
+    """Flags that signal handlers and commands set, and the pipe that wakes the loop for them."""
+
+    def __init__(self) -> None:
+        self.stops = 0  # asked twice, it is urgent
+        self.is_draining = False
+        self.wants_reload = False
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def handle(self, *, is_terminal: bool) -> None:
+        """Let SIGTERM and SIGINT stop, SIGUSR1 drain and SIGHUP reload.
+
+        A terminal that is closed hangs up too; there it means to stop.
+        """
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        signal.signal(signal.SIGUSR1, lambda *_: self.drain())
+        signal.signal(signal.SIGHUP, lambda *_: self.stop() if is_terminal else self.reload())
+
+    def stop(self) -> None:
+        """End after this tick; asked twice, without waiting for the workers' steps."""
+        self.stops += 1
+        self.wake()
+
+    def drain(self) -> None:
+        """End as soon as the jobs in work have."""
+        self.is_draining = True
+        self.wake()
+
+    def reload(self) -> None:
+        """Read the settings anew."""
+        self.wants_reload = True
+        self.wake()
+
+    def wake(self) -> None:
+        """End the loop's nap, from any thread."""
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups already
+            os.write(self._writer, b"\0")
+
+    def nap(self, ends: Sequence[Any], timeout_s: float) -> None:
+        """Sleep until one of `ends` can be read, somebody wakes us, or the time is over."""
+        if self._reader in wait([*ends, self._reader], timeout=timeout_s):
+            os.read(self._reader, 65536)
+
+    def close(self) -> None:
+        """Close the pipe; signals only set flags from then on."""
+        with suppress(ValueError):  # not the main thread: nothing was handled
+            signal.set_wakeup_fd(-1)
+        os.close(self._reader)
+        os.close(self._writer)

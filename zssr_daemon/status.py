@@ -1,0 +1,90 @@
+"""Status: what a daemon does at one instant, as plain data for people, scripts and systemd."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Phase = Literal["starting", "running", "paused", "draining", "stopped", "silent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseStatus:
+    """Why the queue waits, and since when (seconds since the epoch)."""
+
+    reason: str
+    message: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """One place for a worker process."""
+
+    device: str
+    is_ready: bool  # its self-test has passed
+    is_well: bool  # idle, or heard of within its limit
+    silent_for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """A job in work; `fraction` is of the whole job, 0..1."""
+
+    job_id: str
+    image: str
+    attempt: int
+    started_at: float
+    stage: str | None = None
+    step: int = 0
+    steps: int = 0
+    fraction: float = 0.0
+    loss: float | None = None
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A daemon as a whole; times are seconds since the epoch, None of what has not been yet."""
+
+    version: str
+    phase: Phase
+    pid: int | None
+    started_at: float | None
+    faults: tuple[str, ...]  # what keeps it from being alive; empty is well
+    pause: PauseStatus | None
+    workers: tuple[WorkerStatus, ...]
+    jobs: tuple[JobStatus, ...]
+    settling: int
+    queued: int
+    failed: int
+    oldest_queued_at: float | None
+    last_scan_at: float | None
+    watch: Literal["events", "scan"] | None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it works, or would if there were something to do."""
+        return self.phase in {"running", "draining"} and not self.faults
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {"is_healthy": self.is_healthy, **asdict(self)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Status":
+        """Undo `to_plain`, after a way through JSON."""
+        values = {name: value for name, value in plain.items() if name != "is_healthy"}
+        values["faults"] = tuple(values["faults"])
+        values["pause"] = values["pause"] and PauseStatus(**values["pause"])
+        values["workers"] = tuple(WorkerStatus(**worker) for worker in values["workers"])
+        values["jobs"] = tuple(JobStatus(**job) for job in values["jobs"])
+        return cls(**values)
+
+    def in_words(self) -> str:
+        """Say in a line what is going on."""
+        parts = [f"{self.queued} queued"]
+        if self.pause is not None:
+            parts.append(f"paused: {self.pause.reason}")
+        elif self.phase in {"starting", "draining"}:
+            parts.append(self.phase)
+        parts += [f"{job.image} {job.stage or 'begins'} {job.fraction:.0%}" for job in self.jobs]
+        return ", ".join(parts)
