@@ -7,6 +7,8 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any
 
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+
 
 class Signals:
     """Flags that signal handlers and commands set, and the pipe that wakes the loop for them."""
@@ -54,8 +56,10 @@ class Signals:
             os.read(self._reader, 65536)
 
     def close(self) -> None:
-        """Close the pipe; signals only set flags from then on."""
+        """Close the pipe; what is asked from then on, the end of the process answers."""
         with suppress(ValueError):  # not the main thread: nothing was handled
             signal.set_wakeup_fd(-1)
+            for number in _HANDLED:
+                signal.signal(number, signal.SIG_IGN)  # or a late one would end it otherwise
         os.close(self._reader)
         os.close(self._writer)
