@@ -78,7 +78,7 @@ def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     ledger.claim(now=time.time() + 1, settings_hash="h")
     job = ledger.fail(job.id, now=1.0, reason="corrupt", message="broken")
     publisher = Publisher(settings, ledger, Markers(ledger))
-    publisher.dispose(job)
+    publisher.close(publisher.dispose(job))
     return ledger.get(job.id)
 
 
