@@ -394,6 +394,31 @@ def test_reader_needs_a_ledger(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_reader_after_a_kill_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    """The half that was written is undone, and the ledger is read as it was before."""
+    Ledger.open(tmp_path).close()
+    code = (
+        "import os, signal, sqlite3, sys;"
+        "db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('PRAGMA cache_size = 1'); db.execute('PRAGMA cache_spill = 1');"
+        "db.execute('BEGIN EXCLUSIVE');"
+        "[db.execute('INSERT INTO folders VALUES (?, ?, ?)', (bytes(9) + str(n).encode(),"
+        " 'x' * 9000, b'y' * 9000)) for n in range(100)];"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / LEDGER_NAME], check=False)
+    journal = tmp_path / f"{LEDGER_NAME}-journal"
+    assert journal.stat().st_size > 0
+    plain = sqlite3.connect(f"file:{tmp_path / LEDGER_NAME}?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        plain.execute("PRAGMA user_version")
+    plain.close()
+    reader = Ledger.open_to_read(tmp_path)
+    assert reader._execute("SELECT count(*) FROM folders")[0][0] == 0
+    reader.close()
+    assert not journal.exists() or journal.stat().st_size == 0
+
+
 def test_reader_cannot_write(tmp_path: Path) -> None:
     """A command beside the daemon can harm nothing."""
     Ledger.open(tmp_path).close()

@@ -88,8 +88,24 @@ def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise SettingsError(f"{path}: no ledger yet; it is made by the first `run`")
     with _faults_explained(path):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return _open_checked(path, "ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        # A daemon was killed while it wrote: whoever may write undoes the half of it, as SQLite
+        # does under its own lock, whether or not another daemon has begun meanwhile.
+        _open_checked(path, "rw").close()
+        return _open_checked(path, "ro")
+
+
+def _open_checked(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
+    try:
         _check_version(db, path)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

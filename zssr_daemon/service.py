@@ -3,16 +3,21 @@
 from typing import Any
 
 from zssr_daemon import logs, names
-from zssr_daemon.control import Call, ControlSocket
+from zssr_daemon.control import Call
+from zssr_daemon.desk import Desk
 from zssr_daemon.errors import RetryRefusedError
+from zssr_daemon.executor import Executor
 from zssr_daemon.health import Health
 from zssr_daemon.intake import Intake
+from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
-from zssr_daemon.metrics import WRITE_S, Metrics
-from zssr_daemon.notify import Notifier
+from zssr_daemon.marker import Markers
+from zssr_daemon.metrics import WRITE_S
 from zssr_daemon.overview import Overview
+from zssr_daemon.pause import Pause
+from zssr_daemon.ports import Ports
 from zssr_daemon.retry import Retrier
-from zssr_daemon.signals import Signals
+from zssr_daemon.settings import Settings
 from zssr_daemon.status import Status
 
 #: The outside is told at most so often; each time costs a few look-ups.
@@ -25,23 +30,31 @@ class Service:
     def __init__(
         self,
         *,
-        control: ControlSocket,
-        notifier: Notifier,
-        metrics: Metrics,
-        overview: Overview,
-        health: Health,
-        retrier: Retrier,
+        ports: Ports,
+        settings: Settings,
+        ledger: Ledger,
+        executor: Executor,
         intake: Intake,
-        signals: Signals,
+        desk: Desk,
+        pause: Pause,
+        markers: Markers,
     ) -> None:
-        self._control = control
-        self._notifier = notifier
-        self._metrics = metrics
-        self._overview = overview
-        self._health = health
-        self._retrier = retrier
+        self._control = ports.control
+        self._notifier = ports.notifier
+        self._metrics = ports.metrics
+        self._signals = ports.signals
         self._intake = intake
-        self._signals = signals
+        self._overview = Overview(
+            ledger=ledger,
+            executor=executor,
+            intake=intake,
+            desk=desk,
+            pause=pause,
+            signals=ports.signals,
+        )
+        interval_s = settings.watch.scan_interval_s
+        self._health = Health(ledger, intake, pause, self._overview, scan_interval_s=interval_s)
+        self._retrier = Retrier(settings.folders, ledger, markers)
         self._log = logs.get_logger()
         self._is_control_told = False
         self._is_metrics_told = False

@@ -13,7 +13,6 @@ from zssr_daemon.desk import Desk
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.health import Health
 from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger import Ledger
@@ -30,12 +29,10 @@ from zssr_daemon.messages import (
 from zssr_daemon.names import printable
 from zssr_daemon.obstacle import Obstacle, find_obstacle
 from zssr_daemon.orders import hash_of, order_for
-from zssr_daemon.overview import Overview
 from zssr_daemon.pause import Pause
 from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
 from zssr_daemon.reload import Reloader
-from zssr_daemon.retry import Retrier
 from zssr_daemon.service import Service
 from zssr_daemon.settings import Settings
 
@@ -88,24 +85,15 @@ class Supervisor:
             board=self._ports.board,
         )
         self._intake = Intake(settings, ledger, self._signals.wake)
-        overview = Overview(
+        self._service = Service(
+            ports=self._ports,
+            settings=settings,
             ledger=ledger,
             executor=self._executor,
             intake=self._intake,
             desk=self._desk,
             pause=pause,
-            signals=self._signals,
-        )
-        interval_s = settings.watch.scan_interval_s
-        self._service = Service(
-            control=self._ports.control,
-            notifier=self._ports.notifier,
-            metrics=self._metrics,
-            overview=overview,
-            health=Health(ledger, self._intake, pause, overview, scan_interval_s=interval_s),
-            retrier=Retrier(settings.folders, ledger, self._markers),
-            intake=self._intake,
-            signals=self._signals,
+            markers=self._markers,
         )
 
     # -- the loop -----------------------------------------------------------------------------
