@@ -3,6 +3,7 @@
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,9 @@ def short_of_memory(spare_bytes: int) -> Iterator[None]:
 
 def in_child(function: Callable[..., Any], *arguments: Any) -> Any:
     """Return what a function returns in a process of its own, the memory of which is its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    # Not a multiprocessing.Pool: on a busy machine its end waits for a worker it has just renewed.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def enlarge_short_of_memory(
