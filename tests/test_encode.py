@@ -256,6 +256,17 @@ def test_verify_refuses_half_a_file(fd: int, output: OutputFormat, part: float) 
     assert caught.value.reason == "output_invalid"
 
 
+@pytest.mark.parametrize("output", FORMATS)
+def test_verify_has_no_limit_of_pixels(
+    fd: int, output: OutputFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow's bomb limit is about files of others: our own output may have 400 megapixels."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 50 // 3)
+    write(fd, noise(), output)
+    verify(fd, noise(), output=output, icc=None)
+    assert Image.MAX_IMAGE_PIXELS == 40 * 50 // 3
+
+
 @pytest.mark.parametrize("output", [PNG, TIFF])
 def test_verify_refuses_damage(fd: int, output: OutputFormat) -> None:
     """A byte that rotted on its way to the disk is noticed."""
