@@ -58,6 +58,16 @@ ALLOWED: dict[str, set[str]] = {
     "probe": {"errors", "formats", "identity", "safe_open", "images"},
     "prober": {"child", "formats", "probe"},
     # The worker's side: no folders' policy, no ledger.
+    "mat_file": set(),
+    "kernel_file": {
+        "errors",
+        "mat_file",
+        "messages",
+        "safe_open",
+        "zssr.config",
+        "zssr.degradation",
+    },
+    "origin": {"errors", "kernel_file", "messages", "names", "zssr.degradation"},
     "enlarge": {
         "",
         "encode",
@@ -69,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "images",
         "levels",
         "messages",
+        "origin",
         "outputs",
         "safe_open",
         "verify",
@@ -93,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "executor": {"child", "logs", "messages", "placement", "worker", "worker_slot"},
     # The supervisor's side: no pixels.
+    "kernel_check": {"errors", "kernel_file", "messages", "settings", "zssr.config"},
     "ledger_file": {"durable", "errors"},
     "ledger": {"errors", "identity", "jobs", "ledger_file"},
     "marker": {"durable", "ledger", "mounts"},
@@ -169,7 +181,7 @@ ALLOWED: dict[str, set[str]] = {
         "supervisor",
         "watcher",
     },
-    "check": {"enlarge", "obstacle", "placement", "settings"},
+    "check": {"enlarge", "kernel_check", "obstacle", "placement", "settings"},
     "upscale": {
         "durable",
         "enlarge",
@@ -177,6 +189,7 @@ ALLOWED: dict[str, set[str]] = {
         "formats",
         "identity",
         "intake",
+        "kernel_check",
         "messages",
         "names",
         "outputs",

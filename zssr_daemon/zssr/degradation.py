@@ -9,7 +9,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from zssr_daemon.zssr.config import Phase
 from zssr_daemon.zssr.dihedral import dihedral, dihedrals, keeps_corner
 from zssr_daemon.zssr.resize import keys, resize, sample
 from zssr_daemon.zssr.scale import Scale, inverse, per_axis
-
-# Where the small image's pixels lie: centred: in the middle of the square of large pixels that
-# each stands for, as every resize has it; topleft: on its first pixel, as plain slicing has it.
-Phase = Literal["centred", "topleft"]
 
 #: Largest side of a kernel, pixels of the enlarged image.
 MOST_SIDE = 101
