@@ -9,9 +9,11 @@ from zssr_daemon import __version__, logs
 from zssr_daemon.console import ProgressBoard
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor import LocalExecutor
+from zssr_daemon.kernel_check import configured_kernel
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
+from zssr_daemon.messages import KernelFile
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
@@ -25,10 +27,11 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     Returns whether every job came out well.
 
     Raises:
-        SettingsError: a folder or the ledger cannot be used.
+        SettingsError: a folder, the kernel or the ledger cannot be used.
         LedgerLockedError: another daemon works on the same state folder.
     """
     check_folders(settings, settings_file)
+    kernel = configured_kernel(settings)
     terminal = console if console.is_terminal else None
     log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
     logs.configure(log_settings, terminal)
@@ -40,7 +43,9 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         _tell_start(settings, settings_file, places)
         while True:
             try:
-                is_good = _supervise(settings, log_settings, places, board, is_once=is_once)
+                is_good = _supervise(
+                    settings, log_settings, places, board, kernel=kernel, is_once=is_once
+                )
             except LedgerLostError as error:
                 logs.get_logger().error(Events.LEDGER_LOST, message=str(error))
                 continue
@@ -70,6 +75,7 @@ def _supervise(
     places: list[Placement],
     board: ProgressBoard | None,
     *,
+    kernel: KernelFile | None,
     is_once: bool,
 ) -> bool:
     """Run one supervisor on the ledger as it is, and close both."""
@@ -89,6 +95,6 @@ def _supervise(
             max_jobs=settings.worker.max_jobs,
             max_memory_bytes=memory_mark_bytes(settings.worker, len(places)),
         )
-        supervisor = Supervisor(settings, ledger, executor, board)
+        supervisor = Supervisor(settings, ledger, executor, board, kernel=kernel)
         supervisor.handle_signals()
         return supervisor.run(is_once=is_once)

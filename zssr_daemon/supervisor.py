@@ -25,6 +25,7 @@ from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
 from zssr_daemon.marker import Markers
 from zssr_daemon.messages import (
+    KernelFile,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -53,12 +54,19 @@ class Supervisor:
     """One daemon on one set of folders."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, executor: Executor, board: Board | None = None
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        executor: Executor,
+        board: Board | None = None,
+        *,
+        kernel: KernelFile | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._executor = executor
         self._board = board
+        self._kernel = kernel
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
         self._publisher = Publisher(settings, ledger, self._markers)
@@ -266,6 +274,8 @@ class Supervisor:
             limits=image_limits(self._settings),
             output=output_rules(self._settings),
             weights_folder=self._weights_folder(job),
+            kernel=self._kernel,
+            kernel_phase=self._settings.degradation.kernel_phase,
         )
 
     def _weights_folder(self, job: Job) -> str | None:
@@ -372,5 +382,6 @@ def _hash_of(settings: Settings) -> str:
     shaping: dict[str, Any] = {
         "zssr": asdict(settings.zssr),
         "output": settings.output.model_dump(),
+        "degradation": settings.degradation.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
