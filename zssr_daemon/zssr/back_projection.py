@@ -31,6 +31,6 @@ def back_project(
     result = enlarged.clamp(0, 1)
     for _ in range(times):
         missing = source - degradation.shrink(result, source_size, scale)
-        result = degradation.enlarge(missing, out_size, scale).add_(result).clamp_(0, 1)
+        result = degradation.spread(missing, out_size, scale).add_(result).clamp_(0, 1)
         on_pass()
     return result
