@@ -3,8 +3,10 @@
 A file is one array of numbers: NumPy's .npy, MATLAB's .mat, or a grey picture, .png or .tif.
 """
 
+import errno
 import io
 import os
+import warnings
 from pathlib import PurePath
 
 import numpy as np
@@ -33,8 +35,10 @@ def load_kernel(file: KernelFile, phase: Phase) -> Kernel:
         KernelError: there is none in it; the message says why.
     """
     try:
-        return Kernel.of(_array(file), phase)
-    except (ValueError, OSError, SyntaxError, EOFError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what a reader only doubts is no kernel either
+            return Kernel.of(_array(file), phase)
+    except Exception as error:  # numpy and Pillow raise anything for damaged files
         raise KernelError(f"{file.name}: {error}") from error
 
 
@@ -49,10 +53,12 @@ def find_beside(root: str, src_rel: str) -> KernelFile | None:
     for rel in [each + suffix for each in (src_rel, stem) for suffix in SIDECAR_SUFFIXES]:
         try:
             fd = open_source(root, rel)
-        except FileNotFoundError:
-            continue
         except ImageError as error:
             raise KernelError(str(error)) from error
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
+                continue
+            raise
         with os.fdopen(fd, "rb") as stream:
             content = stream.read(KERNEL_FILE_BYTES + 1)
         return KernelFile(name=os.path.basename(rel), content=content)  # noqa: PTH119
