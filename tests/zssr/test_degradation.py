@@ -174,29 +174,34 @@ def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: Phase) -> None
     """All 8 are drawn with an anisotropic kernel, and each is what a flipped scene gives."""
     image, kernel = texture(32, 32), Kernel.of(SLANTED, phase)
     rule: dict[str, Any] = {"unshuffle": 2, "degradation": kernel}
+    pool = PairPool([image], scale=2.0, crop_size=32, dtype=torch.float32, **rule)
+    assert _turns_drawn(pool, image, rule) == set(range(8))
+
+
+def test_many_fathers_get_a_part_of_the_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is bounded, and of fathers of each size all turns still occur."""
+    image, kernel = texture(32, 32), Kernel.of(hook())
+    rule: dict[str, Any] = {"unshuffle": 2, "degradation": kernel}
+    monkeypatch.setattr(pairs, "TURNED_PIXELS", 32 * 32)
+    pool = PairPool([image] * 8, scale=2.0, crop_size=32, dtype=torch.float32, **rule)
+    assert pool._areas[-1] == 8 * 32 * 32  # the smaller sizes are smaller than the crop
+    assert _turns_drawn(pool, image, rule) == set(range(8))
+
+
+def _turns_drawn(pool: PairPool, image: torch.Tensor, rule: dict[str, Any]) -> set[int]:
+    """Tell which turned fathers the pairs are of; each must be of one."""
     scenes = [
         pair_of(dihedral(image, index), 2.0, centre=0.5, is_rounded=True, **rule)
         for index in range(8)
     ]
-    pool = PairPool([image], scale=2.0, crop_size=32, dtype=torch.float32, **rule)
     inputs, residuals = pool.sample(100, torch.Generator().manual_seed(0))
     seen = set()
     for drawn in torch.cat([inputs, residuals], dim=1):
-        # Of a crop in the pair that is turned after all, a border of the son's rounding differs.
         distances = [float((drawn - scene).abs().max()) for scene in scenes]
-        assert min(distances) < 0.003
+        # A son may differ by one rounding where the pair was turned after all.
+        assert min(distances) < 0.006
         seen.add(distances.index(min(distances)))
-    assert seen == set(range(8))
-
-
-def test_many_fathers_get_a_part_of_the_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is held is bounded, and all turns still occur."""
-    rule: dict[str, Any] = {"scale": 2.0, "unshuffle": 2, "crop_size": 8, "dtype": torch.float32}
-    fathers = [texture(32, 32, seed=seed) for seed in range(4)]
-    monkeypatch.setattr(pairs, "TURNED_PIXELS", 32 * 32)
-    bounded = PairPool(fathers, degradation=Kernel.of(hook()), **rule)
-    plain = PairPool(fathers, **rule)
-    assert bounded._areas[-1] == 2 * plain._areas[-1]  # each of 4 has 8 / 4 turns
+    return seen
 
 
 @pytest.mark.parametrize("index", range(8))

@@ -1,6 +1,7 @@
 """Training pairs: hr_father crops with what their enlarged lr_son lacks."""
 
 from bisect import bisect
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Protocol
 
@@ -84,8 +85,7 @@ class PairPool:
                 is_rounded=is_rounded,
                 degradation=degradation,
             ).to(dtype)
-            for image in fathers
-            for father in _turned(_pyramid(image), fathers, scale, self._turns)
+            for father in _turned([_pyramid(image) for image in fathers], scale, self._turns)
         ]
         largest = max(min(pair.shape[-2:]) for pair in pairs)
         # Crops are square so that rotated ones stack, and start on the unshuffle grid.
@@ -123,21 +123,18 @@ def _pyramid(image: Tensor) -> list[Tensor]:
     return [image, *smaller]
 
 
-def _turned(
-    pyramid: list[Tensor], fathers: list[Tensor], scale: Scale, turns: tuple[int, ...]
-) -> list[Tensor]:
-    """Return a father's pyramid under the rotations and flips that `turns` cannot reach.
+def _turned(pyramids: list[list[Tensor]], scale: Scale, turns: tuple[int, ...]) -> Iterator[Tensor]:
+    """Yield the fathers under the rotations and flips that `turns` cannot reach.
 
     turns: those that are applied to pairs. With many fathers each gets a part of the others only.
     """
     needed = representatives(dihedrals(scale), turns)
-    pixels = sum(father.shape[-2] * father.shape[-1] for father in fathers)
+    pixels = sum(image.shape[-2] * image.shape[-1] for image, *_ in pyramids)
     count = max(1, min(len(needed), len(needed) * TURNED_PIXELS // pixels))
-    return [
-        dihedral(father, needed[(number * count + each) % len(needed)])
-        for number, father in enumerate(pyramid)
-        for each in range(count)
-    ]
+    for number, pyramid in enumerate(pyramids):
+        for level, father in enumerate(pyramid):
+            for each in range(count):
+                yield dihedral(father, needed[((number + level) * count + each) % len(needed)])
 
 
 def pair_of(
