@@ -1,6 +1,7 @@
 """Quality: PSNR-Y, SSIM and seconds of a preset over a folder of HR and LR pictures.
 
 python bench/quality.py DATA_FOLDER --scale 2 --preset fast
+python bench/quality.py BLURRED_FOLDER --kernel BLURRED_FOLDER/x2/kernel.mat --kernel-phase topleft
 python bench/quality.py --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
@@ -20,10 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.metrics import psnr_y_db, ssim_y
 from bench.provenance import provenance, save
+from zssr_daemon.kernel_file import load_kernel
+from zssr_daemon.messages import KernelFile
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import per_axis
 from zssr_daemon.zssr.weights import Weights
 
@@ -44,9 +47,10 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     config = config_of(options)
+    degradation = degradation_of(options)
     rows = []
     for pair in pairs_of(options):
-        rows.append(measure(pair, config)[0])
+        rows.append(measure(pair, config, degradation=degradation)[0])
         show(rows[-1])
     mean = mean_row(rows)
     show(mean)
@@ -69,6 +73,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
+    parser.add_argument("--kernel", type=Path, help="file of the blur kernel; default bicubic")
+    parser.add_argument("--kernel-phase", choices=["centred", "topleft"], default="centred")
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
     if (options.data is None) == (options.pair is None):
@@ -101,8 +107,19 @@ def config_of(options: argparse.Namespace) -> ZSSRConfig:
     return ZSSRConfig.from_preset(options.preset, **overrides)
 
 
+def degradation_of(options: argparse.Namespace) -> Degradation:
+    """Return the kernel, if one is given."""
+    if options.kernel is None:
+        return BICUBIC
+    file = KernelFile(name=options.kernel.name, content=options.kernel.read_bytes())
+    return load_kernel(file, options.kernel_phase)
+
+
 def measure(
-    pair: Pair, config: ZSSRConfig, initial_weights: Weights | None = None
+    pair: Pair,
+    config: ZSSRConfig,
+    initial_weights: Weights | None = None,
+    degradation: Degradation = BICUBIC,
 ) -> tuple[dict[str, Any], Weights | None]:
     """Enlarge one picture and compare it, bicubic and back-projection with the truth.
 
@@ -112,10 +129,13 @@ def measure(
         truth = np.asarray(image if image.mode == "L" else image.convert("RGB"))
     source = to_tensor(Image.open(pair.source))
     border = round(max(per_axis(config.total_scale)))
-    bicubic = resize(source, truth.shape[:2], config.total_scale)
-    floor = back_project(bicubic[None], source[None], config.total_scale, 10)[0]
+    scale = config.total_scale
+    bicubic = degradation.enlarge(source, truth.shape[:2], scale)
+    floor = back_project(bicubic[None], source[None], scale, 10, degradation=degradation)[0]
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
-    result = super_resolve(source, config, device="cpu", initial_weights=initial_weights)
+    result = super_resolve(
+        source, config, device="cpu", initial_weights=initial_weights, degradation=degradation
+    )
     seconds = time.perf_counter() - started_s
     cpu_seconds = time.process_time() - started_cpu_s  # steadier on a shared machine
     picture, plain, held = (
@@ -167,7 +187,7 @@ def show(row: dict[str, Any]) -> None:
 def check_bicubic(options: argparse.Namespace, bicubic_db: float) -> bool:
     """Hold the mean of bicubic against the published one, where the whole set was measured."""
     known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))
-    if known is None or options.images:
+    if known is None or options.images or options.kernel:
         return False
     if abs(bicubic_db - known) > KNOWN_WITHIN_DB:
         sys.exit(f"bicubic gives {bicubic_db:.2f} dB, everyone else {known}: nothing here counts")
@@ -192,6 +212,9 @@ def write(
         "threads": options.threads,
         "overrides": options.set,
         "config": {key: getattr(config, key) for key in config.__slots__},
+        "kernel": options.kernel and options.kernel.name,
+        "kernel_phase": options.kernel and options.kernel_phase,
+        "kernel_sha256": degradation_of(options).sha256,
         "is_bicubic_checked": is_bicubic_checked,
         **provenance(),
         "mean": mean,

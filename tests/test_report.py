@@ -190,7 +190,7 @@ def test_report_is_published_whole(
     job = ledger.claim(now=time.time() + 1, settings_hash="h")
     assert job is not None
     publisher = Publisher(settings, ledger, Markers(ledger))
-    order = order_for(job, settings, publisher)
+    order = order_for(job, settings, publisher, None)
     (done,) = (event for event in good(order) if isinstance(event, WorkDone))
     Path(order.report_path or "").write_text("the report")
     output = settings.folders.output
@@ -220,7 +220,7 @@ def test_failed_attempt_leaves_no_report(make_settings: SettingsFactory, ledger:
     job = ledger.claim(now=time.time() + 1, settings_hash="h")
     assert job is not None
     publisher = Publisher(settings, ledger, Markers(ledger))
-    path = Path(order_for(job, settings, publisher).report_path or "")
+    path = Path(order_for(job, settings, publisher, None).report_path or "")
     path.write_text("half")
     publisher.discard_part(job)
     assert files_in(settings.folders.output) == []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.enlarge import Enlarger
+from zssr_daemon.kernel_check import configured_kernel
 from zssr_daemon.obstacle import find_obstacle
 from zssr_daemon.placement import placements
 from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
@@ -23,7 +24,7 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     """Look at everything a run needs; the settings themselves are valid already.
 
     Raises:
-        SettingsError: the folders are refused, so that nothing else could be checked.
+        SettingsError: folders or the kernel are refused, so that nothing else could be checked.
     """
     yield CheckResult("settings", True, f"{settings_file}, preset {settings.zssr.preset}")
     for name in unknown_environment_names():
@@ -31,6 +32,8 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     check_folders(settings, settings_file)
     for name, folder in settings.folders.by_name().items():
         yield CheckResult(f"folder {name}", True, str(folder))
+    kernel = configured_kernel(settings)
+    yield CheckResult("kernel", True, "bicubic" if kernel is None else kernel.name)
     yield _disk(settings)
     for device in sorted({place.device for place in placements(settings.worker)}):
         yield _device(device)

@@ -11,9 +11,11 @@ from zssr_daemon.console import ProgressBoard
 from zssr_daemon.control import ControlSocket
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor import LocalExecutor
+from zssr_daemon.kernel_check import configured_kernel
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
 from zssr_daemon.logs import Events, LogSettings
+from zssr_daemon.messages import KernelFile
 from zssr_daemon.metrics import Metrics
 from zssr_daemon.mounts import mount_of
 from zssr_daemon.notify import Notifier
@@ -34,10 +36,11 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     Returns whether every job came out well.
 
     Raises:
-        SettingsError: a folder or the ledger cannot be used.
+        SettingsError: a folder, the kernel or the ledger cannot be used.
         LedgerLockedError: another daemon works on the same state folder.
     """
     check_folders(settings, settings_file)
+    kernel = configured_kernel(settings)
     terminal = console if console.is_terminal else None
     log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
     logs.configure(log_settings, terminal)
@@ -45,7 +48,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
         ports = _open_ports(stack, settings, settings_file, terminal)
-        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports, kernel)
         _tell_start(daemon, settings_file)
         while True:
             try:
@@ -85,6 +88,7 @@ class _Daemon:
     log_settings: LogSettings
     places: list[Placement]
     ports: Ports
+    kernel: KernelFile | None
 
     def supervise(self, *, is_once: bool) -> bool:
         """Run one supervisor on the ledger as it is, and close both."""
@@ -103,7 +107,7 @@ class _Daemon:
                 max_jobs=self.settings.worker.max_jobs,
                 max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
             )
-            supervisor = Supervisor(self.settings, ledger, executor, self.ports)
+            supervisor = Supervisor(self.settings, ledger, executor, self.ports, kernel=self.kernel)
             return supervisor.run(is_once=is_once)
 
 

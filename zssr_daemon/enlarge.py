@@ -31,6 +31,7 @@ from zssr_daemon.messages import (
     WorkProgress,
     WorkReport,
 )
+from zssr_daemon.origin import Origin
 from zssr_daemon.outputs import OutputFormat
 from zssr_daemon.safe_open import open_source
 from zssr_daemon.verify import verify
@@ -89,10 +90,11 @@ class Enlarger:
     def _enlarge(self, order: WorkOrder, run: "_Run") -> WorkDone:
         with run.stage("decode"):
             source = _decode(order)
+            origin = Origin.of(order)
         out_width, out_height = order.config.output_size(source.info.width, source.info.height)
         run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
-        initial = store.newest(_key(order, source)) if store else None
+        initial = store.newest(_key(order, source, origin)) if store else None
         samples = _new_samples(order, source)
         picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
         source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
@@ -103,11 +105,17 @@ class Enlarger:
             on_step=run.on_step,
             initial_weights=initial,
             put=partial(_put_colour, samples),
+            degradation=origin.degradation,
         )
         del picture
         warm_start = initial.sha256 if initial and result.is_warm else None
-        comments = _comments(order.config, result, warm_start)
+        comments = _comments(order.config, result, origin, warm_start)
         with run.stage("encode"):
+            if source.alpha is not None:
+                alpha = torch.from_numpy(source.alpha)[None, None]
+                put = partial(_put_alpha, samples)
+                enlarge_plainly(alpha, order.config, put, origin.degradation)
+                run.alive()
             written = _write(order, source, samples, comments, run.alive)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
@@ -117,7 +125,14 @@ class Enlarger:
             job_id=order.job_id,
             out_sha256=written.sha256,
             suffix=order.output.format_for(source.info.format).suffix,
-            report=_work_report(samples, result, run.seconds, warm_start, written.note),
+            report=_work_report(
+                samples,
+                result,
+                origin,
+                seconds=run.seconds,
+                warm_start=warm_start,
+                note=written.note,
+            ),
         )
 
 
@@ -200,8 +215,8 @@ def _decode(order: WorkOrder) -> images.DecodedImage:
     return source
 
 
-def _key(order: WorkOrder, source: images.DecodedImage) -> str:
-    return compatibility_key(order.config, source.info.channels)
+def _key(order: WorkOrder, source: images.DecodedImage, origin: Origin) -> str:
+    return compatibility_key(order.config, source.info.channels, origin.degradation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +234,7 @@ def _write(
     comments: dict[str, str],
     alive: Callable[[], None],
 ) -> _Written:
-    """Write the part, with its transparency, and read it back."""
-    if source.alpha is not None:
-        alpha = torch.from_numpy(source.alpha)[None, None]
-        enlarge_plainly(alpha, order.config, partial(_put_alpha, samples))
-        alive()
+    """Write the part and read it back."""
     output = order.output.format_for(source.info.format)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
@@ -280,12 +291,15 @@ def _put_alpha(
     put_levels(part[0, 0].numpy(), samples[top : top + height, left : left + width, -1])
 
 
-def _comments(config: ZSSRConfig, result: SuperResolved, warm_start: str | None) -> dict[str, str]:
+def _comments(
+    config: ZSSRConfig, result: SuperResolved, origin: Origin, warm_start: str | None
+) -> dict[str, str]:
     """Say how the picture was made; no times, so that equal work gives equal bytes."""
     parameters = dataclasses.asdict(config) | {
         "patch_size": result.patch_size,
         "batch_size": result.batch_size,
         "warm_start_sha256": warm_start,
+        **origin.parameters,
     }
     return {
         "Software": f"zssr_daemon {__version__}",
@@ -296,6 +310,8 @@ def _comments(config: ZSSRConfig, result: SuperResolved, warm_start: str | None)
 def _work_report(
     samples: NDArray[np.unsignedinteger],
     result: SuperResolved,
+    origin: Origin,
+    *,
     seconds: dict[Stage, float],
     warm_start: str | None,
     note: str | None,
@@ -315,5 +331,7 @@ def _work_report(
         batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        kernel=origin.kernel,
+        kernel_sha256=origin.degradation.sha256,
         note=note,
     )

@@ -81,6 +81,12 @@ class ImageError(JobError):
     )
 
 
+class KernelError(JobError):
+    """A blur kernel cannot be used; trying again cannot help."""
+
+    reason = "bad_kernel"
+
+
 class SourceChangedError(JobError):
     """The source is no longer the file the ledger knows; it goes back to settling."""
 

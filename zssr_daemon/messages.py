@@ -6,9 +6,21 @@ from typing import Literal
 from zssr_daemon.formats import ImageLimits
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.outputs import OutputRules
-from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.config import Phase, ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
+
+
+#: The largest file that is read as a kernel; the largest kernel is a tenth of it.
+KERNEL_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelFile:
+    """A file that should hold a blur kernel; the ending of its name tells the format."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +38,8 @@ class WorkOrder:
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
+    kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
+    kernel_phase: Phase = "centred"  # of either
     frame: int = 0  # of a file of several
 
 
@@ -81,6 +95,8 @@ class WorkReport:
     batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
     gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
+    kernel: str = "bicubic"  # or the name of the kernel's file
+    kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
     note: str | None = None  # what the output could not keep
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.jobs import Job
-from zssr_daemon.messages import WorkOrder
+from zssr_daemon.messages import KernelFile, WorkOrder
 from zssr_daemon.publish import Publisher, report_part
 from zssr_daemon.settings import Settings
 
 
-def order_for(job: Job, settings: Settings, publisher: Publisher) -> WorkOrder:
+def order_for(
+    job: Job, settings: Settings, publisher: Publisher, kernel: KernelFile | None
+) -> WorkOrder:
     """Write the order for a job's attempt; the folder of its part is made."""
     part = publisher.part_path(job)
     return WorkOrder(
@@ -26,6 +28,8 @@ def order_for(job: Job, settings: Settings, publisher: Publisher) -> WorkOrder:
         limits=image_limits(settings),
         output=output_rules(settings),
         weights_folder=_weights_folder(job, settings),
+        kernel=kernel,
+        kernel_phase=settings.degradation.kernel_phase,
         attempt=job.attempts,
         report_path=str(report_part(part)) if settings.output.report else None,
     )
@@ -36,6 +40,7 @@ def hash_of(settings: Settings) -> str:
     shaping: dict[str, Any] = {
         "zssr": asdict(settings.zssr),
         "output": settings.output.model_dump(),
+        "degradation": settings.degradation.model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 

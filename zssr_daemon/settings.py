@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.errors import SettingsError
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
@@ -46,6 +46,9 @@ _PASSING_ERRNOS = frozenset(
         errno.EHOSTDOWN,
     }
 )
+
+#: Endings of the files that a kernel is read from.
+KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
 
 _JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
 
@@ -92,6 +95,20 @@ class Watch(Table):
     unreadable_after_s: float = Field(20.0, ge=0.0)
     polling: Literal["auto"] | bool = "auto"
     ignore: tuple[str, ...] = ()
+
+
+def _kernel_path(path: Path) -> Path:
+    """Refuse what cannot be a kernel by its name."""
+    if path.suffix.lower() not in KERNEL_SUFFIXES:
+        raise ValueError(f'must be "bicubic" or a file that ends in {", ".join(KERNEL_SUFFIXES)}')
+    return path
+
+
+class Degradation(Table):
+    """How the sources came from what is wanted; a relative path counts from the settings file."""
+
+    kernel: Literal["bicubic"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = "bicubic"
+    kernel_phase: Phase = "centred"
 
 
 class Output(Table):
@@ -189,6 +206,7 @@ class Settings(BaseSettings):
     folders: Folders = Folders()
     watch: Watch = Watch()
     zssr: Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)] = ZSSRConfig()
+    degradation: Degradation = Degradation()
     output: Output = Output()
     limits: Limits = Limits()
     worker: Worker = Worker()
@@ -214,10 +232,14 @@ class Settings(BaseSettings):
         )
         log_file = self.logging.file and _absolute(base, self.logging.file)
         logging = self.logging.model_copy(update={"file": log_file})
+        degradation = self.degradation
+        if isinstance(degradation.kernel, Path):
+            kernel = _absolute(base, degradation.kernel)
+            degradation = degradation.model_copy(update={"kernel": kernel})
         textfile = self.metrics.textfile and _absolute(base, self.metrics.textfile)
         metrics = self.metrics.model_copy(update={"textfile": textfile})
-        update = {"folders": folders, "logging": logging, "metrics": metrics}
-        return self.model_copy(update=update)
+        tables = {"folders": folders, "degradation": degradation}
+        return self.model_copy(update=tables | {"logging": logging, "metrics": metrics})
 
 
 def load_settings(file: Path | None) -> Settings:

@@ -19,6 +19,7 @@ from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
 from zssr_daemon.marker import Markers
 from zssr_daemon.messages import (
+    KernelFile,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -53,13 +54,20 @@ class Supervisor:
     """One daemon on one set of folders."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, executor: Executor, ports: Ports
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        executor: Executor,
+        ports: Ports,
+        *,
+        kernel: KernelFile | None = None,
     ) -> None:
         self._ledger = ledger
         self._executor = executor
         self._ports = ports
         self._signals = ports.signals
         self._metrics = ports.metrics
+        self._kernel = kernel
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
         self._pause = Pause(self._find_obstacle)
@@ -283,7 +291,9 @@ class Supervisor:
         if obstacle is not None:  # smaller ones behind it may have room
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
-        device = self._executor.submit(order_for(job, self._settings, self._publisher))
+        device = self._executor.submit(
+            order_for(job, self._settings, self._publisher, self._kernel)
+        )
         if device is None:
             self._desk.put_back(job, "worker_gone")
             return

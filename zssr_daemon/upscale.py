@@ -13,7 +13,8 @@ from zssr_daemon.errors import JobError
 from zssr_daemon.formats import HEAD_BYTES, sniff_format
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.intake import image_limits, output_rules
-from zssr_daemon.messages import WorkOrder, WorkProgress
+from zssr_daemon.kernel_check import configured_kernel
+from zssr_daemon.messages import KernelFile, WorkOrder, WorkProgress
 from zssr_daemon.outputs import SETTING_BY_SUFFIX, OutputRules
 from zssr_daemon.placement import placements
 from zssr_daemon.settings import Settings
@@ -41,12 +42,16 @@ def upscale_all(
         output: the file to write, or a folder for all of them; None writes beside each image.
         settings: `[zssr]`, `[output]`, `[limits]` and `[worker]` are used.
         report: is told how far an image is, with the seconds left where they can be told.
+
+    Raises:
+        SettingsError: the kernel file of the settings cannot be used.
     """
     place = placements(settings.worker)[0]
     enlarger = Enlarger(place.device, place.threads)
+    kernel = configured_kernel(settings)
     is_folder = output is not None and (len(images) > 1 or output.is_dir())
     for image in images:
-        job = _Job(image, output, is_folder, settings)
+        job = _Job(image, output, is_folder, settings, kernel)
         target = job.target(job.rules.format_for(_format_of(image)).suffix)
         started_s = time.monotonic()
         error = None
@@ -69,6 +74,7 @@ class _Job:
     output: Path | None
     is_folder: bool
     settings: Settings
+    kernel: KernelFile | None
 
     @property
     def rules(self) -> OutputRules:
@@ -130,6 +136,8 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         limits=image_limits(job.settings),
         output=job.rules,
         weights_folder=None,
+        kernel=job.kernel,
+        kernel_phase=job.settings.degradation.kernel_phase,
     )
 
 

@@ -50,6 +50,8 @@ IGNORED_NAMES = (
     "__MACOSX",
     "*.toml",
     "*.error.json",
+    "*.kernel.npy",
+    "*.kernel.mat",
 )
 
 

@@ -7,7 +7,7 @@ import torch
 from zssr_pictures import load, texture
 
 from zssr_daemon.zssr.affine import AffinePool, warp, warp_matrix
-from zssr_daemon.zssr.pairs import dihedral
+from zssr_daemon.zssr.dihedral import dihedral
 
 
 def pool_of(

@@ -4,7 +4,8 @@ import pytest
 import torch
 from zssr_pictures import load, texture
 
-from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedral_inverse, shrink
+from zssr_daemon.zssr.dihedral import dihedral, dihedral_inverse
+from zssr_daemon.zssr.pairs import PairPool, shrink
 from zssr_daemon.zssr.resize import resize
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from zssr_pictures import quick, texture
 
-from zssr_daemon.zssr.pairs import PairPool, dihedral, dihedrals, shrink
+from zssr_daemon.zssr.dihedral import dihedral, dihedrals
+from zssr_daemon.zssr.pairs import PairPool, shrink
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import (

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from kernels import gaussian, hook
 from zssr_pictures import quick, texture
 
 from zssr_daemon.zssr import strips
-from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.config import Phase, ZSSRConfig
+from zssr_daemon.zssr.degradation import Kernel
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.strips import Pass, Plan
 
@@ -50,6 +53,55 @@ def test_strips_equal_the_whole(
     torch.testing.assert_close(parts, whole, rtol=0, atol=2e-5)
     assert [step.step for step in steps if step.stage == "infer"][-1] == steps[-1].steps
     assert steps[-1].fraction <= 1
+
+
+@pytest.mark.parametrize("phase", ["centred", "topleft"])
+@pytest.mark.parametrize(
+    ("scale", "weights"),
+    [
+        (2.0, gaussian(21, 20, (6.0, 6.0))),
+        (3.0, gaussian(21, 20, (6.0, 6.0))),
+        (1.5, gaussian(21, 20, (6.0, 6.0))),
+        (2.0, hook()),
+    ],
+)
+def test_strips_equal_the_whole_with_a_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+    scale: float,
+    weights: np.ndarray[Any, np.dtype[np.float64]],
+    phase: Phase,
+) -> None:
+    """Surroundings are as wide as the kernel asks, and tiles turn about the same pixels."""
+    kernel = Kernel.of(weights, phase)
+    config = quick(
+        num_epochs=12, back_projections=2, scale_factor=scale, self_ensemble=8, patch_size=32
+    )
+    image = texture(401, 50)
+    whole, parts = (
+        _with_kernel(monkeypatch, config, image, kernel, pixels) for pixels in (2**30, 100)
+    )
+    # Rounding alone: doubling the surroundings leaves the difference as it is.
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-4)
+
+
+def _with_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+    config: ZSSRConfig,
+    image: torch.Tensor,
+    kernel: Kernel,
+    strip_pixels: int,
+) -> torch.Tensor:
+    monkeypatch.setattr(strips, "STRIP_PIXELS", strip_pixels)
+    corners: list[int] = []
+    result = torch.zeros(3, *config.output_size(image.shape[2], image.shape[1])[::-1])
+
+    def put(part: torch.Tensor, top: int, left: int) -> None:
+        corners.append(top)
+        result[:, top : top + part.shape[1], left : left + part.shape[2]] = part
+
+    super_resolve(image, config, device="cpu", put=put, degradation=kernel)
+    assert (len(corners) > 2) == (strip_pixels == 100)
+    return result
 
 
 def test_flat_image_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.pairs import dihedral, pair_of
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.dihedral import dihedral
+from zssr_daemon.zssr.pairs import pair_of
 from zssr_daemon.zssr.scale import Scale
 
 AS_IS = 0.05  # share of crops left as they are
@@ -38,6 +40,7 @@ class AffinePool:
         dtype: torch.dtype,
         centre: float = 0.5,
         is_rounded: bool = True,
+        degradation: Degradation = BICUBIC,
     ) -> None:
         """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
         largest = max(min(father.shape[-2:]) for father in fathers)
@@ -46,6 +49,7 @@ class AffinePool:
         # The paper's weights, squared size ratios, are areas.
         self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in self._fathers))
         self._rule = (scale, unshuffle, centre, is_rounded)
+        self._degradation = degradation
         self._dtype = dtype
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -64,6 +68,7 @@ class AffinePool:
                 unshuffle=unshuffle,
                 centre=centre,
                 is_rounded=is_rounded,
+                degradation=self._degradation,
             )
             for u, n in zip(uniform, normal, strict=True)
         ]

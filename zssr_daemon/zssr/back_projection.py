@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from zssr_daemon.zssr.resize import resize
-from zssr_daemon.zssr.scale import Scale, inverse
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.scale import Scale
 
 
 def back_project(
@@ -17,6 +17,8 @@ def back_project(
     scale: Scale,
     times: int,
     on_pass: Callable[[], None] = lambda: None,
+    *,
+    degradation: Degradation = BICUBIC,
 ) -> Tensor:
     """Add what shrinking `enlarged` misses of `source`, `times` over.
 
@@ -28,7 +30,7 @@ def back_project(
     out_size = (enlarged.shape[-2], enlarged.shape[-1])
     result = enlarged.clamp(0, 1)
     for _ in range(times):
-        missing = source - resize(result, source_size, inverse(scale))
-        result = resize(missing, out_size, scale).add_(result).clamp_(0, 1)
+        missing = source - degradation.shrink(result, source_size, scale)
+        result = degradation.spread(missing, out_size, scale).add_(result).clamp_(0, 1)
         on_pass()
     return result

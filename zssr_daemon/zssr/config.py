@@ -3,10 +3,14 @@
 Standard library only: the supervisor reads it to predict sizes and never loads torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, power, scaled_size
+from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, per_axis, power, scaled_size
+
+# Where the small image's pixels lie: centred: in the middle of the square of large pixels that
+# each stands for, as every resize has it; topleft: on its first pixel, as plain slicing has it.
+Phase = Literal["centred", "topleft"]
 
 Preset = Literal["fast", "balanced", "best", "paper"]
 
@@ -199,6 +203,16 @@ class ZSSRConfig:
     def network_scale(self) -> Scale:
         """Enlargement of one pass of the network, the scale it is fitted for."""
         return at_most(self.scale_factor, self.max_pass_scale)
+
+    def in_one_pass(self) -> Self:
+        """Return the same enlargement by one step of one pass, as a kernel needs it.
+
+        Raises:
+            ValueError: it is more than 8.
+        """
+        if max(per_axis(self.total_scale)) > 8:
+            raise ValueError(f"a total scale of {self.scale_label}: with a kernel at most 8")
+        return replace(self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=8.0)
 
     @property
     def scale_label(self) -> str:

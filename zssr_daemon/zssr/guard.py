@@ -11,10 +11,10 @@ from torch import Tensor
 
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.infer import predict_residual
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import pad_to_multiple, shrink
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.tiles import apply_tiled
 
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
@@ -31,14 +31,18 @@ NOTHING_TO_LEARN = (0.5 / 255) ** 2
 class Guard:
     """Rebuild the parts of an image from their own sons, by bicubic and by a network."""
 
-    def __init__(self, parts: list[Tensor], config: ZSSRConfig) -> None:
+    def __init__(
+        self, parts: list[Tensor], config: ZSSRConfig, degradation: Degradation = BICUBIC
+    ) -> None:
         """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
         self._scale = config.network_scale
+        self._degradation = degradation
         self._times = config.back_projections
         self._depth, self._kernel_size = config.model_depth, config.model_kernel_size
         self._parts = [part.unsqueeze(0) for part in parts]
         self._sons = [
-            shrink(part, self._scale, is_rounded=config.son_rounding) for part in self._parts
+            shrink(part, self._scale, is_rounded=config.son_rounding, degradation=degradation)
+            for part in self._parts
         ]
         self.bicubic_mse = self._mse(None, is_bf16=False)
 
@@ -62,10 +66,13 @@ class Guard:
     def _mse(self, network: ResidualNet | None, *, is_bf16: bool, tile: int | None = None) -> float:
         squared, count = 0.0, 0
         for part, son in zip(self._parts, self._sons, strict=True):
-            enlarged = resize(son, (part.shape[-2], part.shape[-1]), self._scale)
+            size = (part.shape[-2], part.shape[-1])
+            enlarged = self._degradation.enlarge(son, size, self._scale)
             if network is not None:
                 enlarged = enlarged + self._residual(network, enlarged, is_bf16, tile)
-            rebuilt = back_project(enlarged, son, self._scale, self._times)
+            rebuilt = back_project(
+                enlarged, son, self._scale, self._times, degradation=self._degradation
+            )
             squared += (rebuilt - part).square().sum(dtype=torch.float64).item()
             count += part.numel()
         return squared / count

@@ -9,14 +9,14 @@ from torch import Tensor
 from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
 from zssr_daemon.zssr.faint import contrast as measure_contrast
 from zssr_daemon.zssr.faint import credit
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
-from zssr_daemon.zssr.pairs import dihedrals, pad_to_multiple
+from zssr_daemon.zssr.pairs import pad_to_multiple
 from zssr_daemon.zssr.progress import Progress
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, mean, scaled_size
 from zssr_daemon.zssr.tiles import Box, apply_tiled, whole
 
@@ -40,6 +40,7 @@ def enlarge(
     box: Box | None = None,
     contrast: Tensor | None = None,
     on_pass: Callable[[], None] = lambda: None,
+    degradation: Degradation = BICUBIC,
 ) -> Tensor:
     """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
@@ -49,10 +50,13 @@ def enlarge(
     Returns (N, C, *size) float32, not clipped. on_tile hears each tile's area in output pixels;
     on_pass is called after each calculation on the whole image.
     """
-    enlarged = pad_to_multiple(resize(source, size, config.network_scale), network.unshuffle)
+    scale = config.network_scale
+    enlarged = pad_to_multiple(degradation.enlarge(source, size, scale), network.unshuffle)
     on_pass()
-    trusted = _trust_at(source, enlarged, config) if config.alias_guard else 1.0
+    trusted = _trust_at(source, enlarged, scale, degradation) if config.alias_guard else 1.0
     on_pass()
+
+    corner_grid = network.unshuffle if degradation.is_about_corner else None
 
     def add_residual(members: tuple[int, ...]) -> Tensor:
         residual = apply_tiled(
@@ -61,6 +65,7 @@ def enlarge(
                 tile,
                 members=members,
                 reduce=config.ensemble_reduce,
+                corner_grid=corner_grid,
             ),
             enlarged,
             tile=tile_side(config, network.unshuffle),
@@ -68,7 +73,8 @@ def enlarge(
                 depth=config.model_depth,
                 kernel_size=config.model_kernel_size,
                 unshuffle=network.unshuffle,
-            ),
+            )
+            + (corner_grid or 0),
             on_tile=on_tile,
             box=box,
         )
@@ -78,12 +84,14 @@ def enlarge(
             on_pass()
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
-    members = dihedrals(config.network_scale)[: config.ensemble_size]
+    members = ensemble_members(config, degradation)
     times = config.ensemble_back_projections
     if times == 0:
         return add_residual(members)
     results = [
-        back_project(add_residual((member,)), source, config.network_scale, times, on_pass)
+        back_project(
+            add_residual((member,)), source, scale, times, on_pass, degradation=degradation
+        )
         for member in members
     ]
     return reduce_members(torch.stack(results), config.ensemble_reduce)
@@ -100,6 +108,7 @@ def enlarge_within(
     progress: Progress,
     box: Box | None = None,
     contrast: Tensor | None = None,
+    degradation: Degradation = BICUBIC,
 ) -> Tensor:
     """Return what `enlarge` does, with tiles as small as memory asks.
 
@@ -107,26 +116,34 @@ def enlarge_within(
     """
 
     def begin(smaller: ZSSRConfig) -> Tensor:
-        tiles = tile_count(smaller, network.unshuffle, box or whole(size))
+        members = len(ensemble_members(config, degradation))
+        passes = members if config.ensemble_back_projections == 0 else 1
+        tiles = tile_count(smaller, network.unshuffle, box or whole(size)) * members // passes
         return enlarge(
             source,
             network,
             smaller,
             size=size,
             is_bf16=is_bf16,
-            on_tile=progress.tile_reporter(tiles, len(source) * passes_per_tile(smaller)),
+            on_tile=progress.tile_reporter(tiles, len(source) * passes),
             on_pass=progress.alive,
             box=box,
             contrast=contrast,
+            degradation=degradation,
         )
 
     return memory.with_smaller("patch_size", config, progress, begin)
 
 
-def _trust_at(source: Tensor, enlarged: Tensor, config: ZSSRConfig) -> Tensor:
+def ensemble_members(config: ZSSRConfig, degradation: Degradation) -> tuple[int, ...]:
+    """Return the rotations and flips that the self-ensemble goes through."""
+    return degradation.members(config.network_scale)[: config.ensemble_size]
+
+
+def _trust_at(source: Tensor, enlarged: Tensor, scale: Scale, degradation: Degradation) -> Tensor:
     """Return the trust in the residual of `enlarged`, (N, 1, H', W')."""
     size = (enlarged.shape[-2], enlarged.shape[-1])
-    return resize(trust(source), size, config.network_scale).clamp_(0, 1)
+    return degradation.enlarge(trust(source), size, scale).clamp_(0, 1)
 
 
 def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
@@ -135,15 +152,10 @@ def tile_side(config: ZSSRConfig, unshuffle: int) -> int:
 
 
 def tile_count(config: ZSSRConfig, unshuffle: int, box: Box) -> int:
-    """Return how many tiles `enlarge` reports for a box of the output."""
+    """Return how many tiles cover a box of the output: what `enlarge` reports."""
     side = tile_side(config, unshuffle)
     down, across = (math.ceil((along.stop - along.start) / side) for along in box)
-    return int(down * across * config.ensemble_size // passes_per_tile(config))
-
-
-def passes_per_tile(config: ZSSRConfig) -> int:
-    """Return how often the network runs for one tile that `enlarge` reports."""
-    return config.ensemble_size if config.ensemble_back_projections == 0 else 1
+    return int(down * across)
 
 
 def step_size(source: Tensor, scale: Scale) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Training pairs: hr_father crops with what their enlarged lr_son lacks."""
 
 from bisect import bisect
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Protocol
 
@@ -8,12 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.dihedral import dihedral, dihedrals, representatives
 from zssr_daemon.zssr.resize import resize
-from zssr_daemon.zssr.scale import Scale, inverse, is_isotropic, scaled_size
+from zssr_daemon.zssr.scale import Scale, inverse, scaled_size
 
 # Sizes of the fathers, relative to the image. Sampling by area makes larger ones likelier,
 # in proportion to their squared scale, as in the paper.
 PYRAMID = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+# A kernel that is not the same in all directions asks for a pyramid of each turned father. Where
+# fathers have more pixels than this, some turns of each must do: there is enough to see.
+TURNED_PIXELS = 2**18
 
 
 class Pool(Protocol):
@@ -24,13 +31,19 @@ class Pool(Protocol):
         ...
 
 
-def shrink(father: Tensor, scale: Scale, *, is_rounded: bool = True) -> Tensor:
+def shrink(
+    father: Tensor,
+    scale: Scale,
+    *,
+    is_rounded: bool = True,
+    degradation: Degradation = BICUBIC,
+) -> Tensor:
     """Return the lr_son of a father (..., C, H, W), [0, 1]: shrunk by `scale`, rounded to 8 bits.
 
     Real sources carry that rounding, so the network had better see it.
     """
     size = scaled_size((father.shape[-2], father.shape[-1]), inverse(scale))
-    son = resize(father, size, inverse(scale)).clamp(0, 1)
+    son = degradation.shrink(father, size, scale).clamp(0, 1)
     return son.mul(255).round().div(255) if is_rounded else son
 
 
@@ -58,16 +71,21 @@ class PairPool:
         dtype: torch.dtype,
         centre: float = 0.5,
         is_rounded: bool = True,
+        degradation: Degradation = BICUBIC,
     ) -> None:
         """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
         self.unshuffle = unshuffle
-        self._turns = dihedrals(scale)
+        self._turns = degradation.pair_turns(scale)
         pairs = [
-            pair_of(father, scale, unshuffle=unshuffle, centre=centre, is_rounded=is_rounded).to(
-                dtype
-            )
-            for image in fathers
-            for father in _pyramid(image)
+            pair_of(
+                father,
+                scale,
+                unshuffle=unshuffle,
+                centre=centre,
+                is_rounded=is_rounded,
+                degradation=degradation,
+            ).to(dtype)
+            for father in _turned([_pyramid(image) for image in fathers], scale, self._turns)
         ]
         largest = max(min(pair.shape[-2:]) for pair in pairs)
         # Crops are square so that rotated ones stack, and start on the unshuffle grid.
@@ -79,7 +97,8 @@ class PairPool:
         """Draw `count` crops, each under a random one of the rotations and flips.
 
         Returns (input, residual), both (count, C, crop_size, crop_size) in the pool's dtype.
-        Bicubic shrinking commutes with them, so transforming the pair is transforming the father.
+        Those that shrinking commutes with are applied here, to the pair; the others were applied
+        to the father, before it was shrunk.
         """
         draws = torch.rand(count, 4, generator=generator).tolist()
         inputs, residuals = torch.stack([self._crop(*draw) for draw in draws]).chunk(2, dim=1)
@@ -95,22 +114,6 @@ class PairPool:
         return dihedral(crop, self._turns[int(turn * len(self._turns))])
 
 
-def dihedrals(scale: Scale) -> tuple[int, ...]:
-    """Return the indices of the rotations and flips that shrinking by `scale` commutes with."""
-    return tuple(range(8)) if is_isotropic(scale) else (0, 2, 4, 6)  # those that keep the axes
-
-
-def dihedral(image: Tensor, index: int) -> Tensor:
-    """Apply one of the 8 rotations and flips to (..., H, W): index 0..7, 0 leaves it as it is."""
-    turned = torch.rot90(image, index % 4, (-2, -1))
-    return turned.flip(-1) if index >= 4 else turned
-
-
-def dihedral_inverse(image: Tensor, index: int) -> Tensor:
-    """Undo `dihedral(image, index)`."""
-    return torch.rot90(image.flip(-1) if index >= 4 else image, -(index % 4), (-2, -1))
-
-
 def _pyramid(image: Tensor) -> list[Tensor]:
     """Return the image and its shrunken versions, (C, h, w) each."""
     height, width = image.shape[-2:]
@@ -120,13 +123,33 @@ def _pyramid(image: Tensor) -> list[Tensor]:
     return [image, *smaller]
 
 
+def _turned(pyramids: list[list[Tensor]], scale: Scale, turns: tuple[int, ...]) -> Iterator[Tensor]:
+    """Yield the fathers under the rotations and flips that `turns` cannot reach.
+
+    turns: those that are applied to pairs. With many fathers each gets a part of the others only.
+    """
+    needed = representatives(dihedrals(scale), turns)
+    pixels = sum(image.shape[-2] * image.shape[-1] for image, *_ in pyramids)
+    count = max(1, min(len(needed), len(needed) * TURNED_PIXELS // pixels))
+    for number, pyramid in enumerate(pyramids):
+        for level, father in enumerate(pyramid):
+            for each in range(count):
+                yield dihedral(father, needed[((number + level) * count + each) % len(needed)])
+
+
 def pair_of(
-    father: Tensor, scale: Scale, *, unshuffle: int, centre: float, is_rounded: bool
+    father: Tensor,
+    scale: Scale,
+    *,
+    unshuffle: int,
+    centre: float,
+    is_rounded: bool,
+    degradation: Degradation = BICUBIC,
 ) -> Tensor:
     """Return (2C, H, W) of one father: input and residual, padded to the unshuffle grid.
 
     centre: what is taken from the input, so that it lies about zero.
     """
-    son = shrink(father, scale, is_rounded=is_rounded)
-    enlarged = resize(son, (father.shape[-2], father.shape[-1]), scale)
+    son = shrink(father, scale, is_rounded=is_rounded, degradation=degradation)
+    enlarged = degradation.enlarge(son, (father.shape[-2], father.shape[-1]), scale)
     return pad_to_multiple(torch.cat([enlarged - centre, father - enlarged]), unshuffle)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
-from zssr_daemon.zssr.infer import step_size
+from zssr_daemon.zssr.infer import ensemble_members, step_size
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.precision import is_bf16_wanted
@@ -62,6 +63,7 @@ def super_resolve(
     on_step: OnStep | None = None,
     initial_weights: Weights | None = None,
     put: Put | None = None,
+    degradation: Degradation = BICUBIC,
 ) -> SuperResolved:
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
@@ -72,6 +74,8 @@ def super_resolve(
     if that ends not clearly above bicubic, a fit from chance follows.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1] with the row and column
     of its corner, instead of `image` holding all of it.
+    degradation: how the image came from what is wanted. With a kernel all of config.total_scale,
+    at most 8, is one step of one pass: a network that also removes a blur must not be repeated.
     The same image, config, device, thread count and weights give the same bytes, unless seconds
     are the budget or memory runs out: then tiles, or the batch of a fit begun anew, are halved.
 
@@ -79,17 +83,19 @@ def super_resolve(
         MemoryError: the smallest tiles, or batches of one crop, are too much, or the whole image
             is; RuntimeError where torch says so.
     """
-    key = compatibility_key(config, image.shape[0])
+    key = compatibility_key(config, image.shape[0], degradation)
     _check(image)
+    if degradation is not BICUBIC:
+        config = config.in_one_pass()
     if initial_weights is not None and initial_weights.key != key:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
     planes = to_planes(image, config).to(device)
     parts = regions(planes, torch.Generator().manual_seed(config.seed))
-    inference = inference_work(planes, config)
-    attempts = _attempts(config, planes.device, initial_weights)
-    progress = Progress(on_step, fit_work(parts, attempts[0].config) + inference)
+    inference = inference_work(planes, config, degradation)
+    attempts = _attempts(config, planes.device, initial_weights, degradation)
+    progress = Progress(on_step, fit_work(parts, attempts[0]) + inference)
     started_s = time.perf_counter()
-    guard = Guard(parts, config)
+    guard = Guard(parts, config, degradation)
     memory = Memory(config)
     fitted = _fit_guarded(parts, guard, attempts, progress, memory)
     fitted_s = time.perf_counter()
@@ -99,7 +105,7 @@ def super_resolve(
         planes,
         fitted,
         config,
-        PassNeeds(memory, progress),
+        PassNeeds(memory, progress, degradation),
         lambda part, top, left: keep(from_planes(part, image.shape[0], config).cpu(), top, left),
     )
     return SuperResolved(
@@ -153,11 +159,12 @@ def all_passes(config: ZSSRConfig) -> list[tuple[Scale, Scale]]:
     ]
 
 
-def inference_work(planes: Tensor, config: ZSSRConfig) -> float:
+def inference_work(planes: Tensor, config: ZSSRConfig, degradation: Degradation) -> float:
     """Return the arithmetic of the final inference in output pixels passed forward."""
     growth = sum(area_ratio(reached) for reached, _ in all_passes(config))
     count, _, height, width = planes.shape
-    return float(count * height * width * growth * config.ensemble_size)
+    members = len(ensemble_members(config, degradation))
+    return float(count * height * width * growth * members)
 
 
 def _check(image: Tensor) -> None:
@@ -179,7 +186,7 @@ def _fit_guarded(
         return _Fitted(None, None, 0)
     for restarts, attempt in enumerate(attempts):
         if restarts > 0:
-            progress.add_work(fit_work(parts, attempt.config))
+            progress.add_work(fit_work(parts, attempt))
         try:
             network, mse = _fit_within(memory, parts, guard, attempt, progress)
         except DivergedError:
@@ -200,25 +207,33 @@ def _fit_within(
 
 
 def _attempts(
-    config: ZSSRConfig, device: torch.device, initial_weights: Weights | None
+    config: ZSSRConfig,
+    device: torch.device,
+    initial_weights: Weights | None,
+    degradation: Degradation,
 ) -> list[Attempt]:
     """Return the fits to try in turn.
 
     From the given weights, if any; as asked; half the rate with another seed; then fp32.
     """
     is_bf16 = is_bf16_wanted(config.precision, device)
-    cold = [
-        Attempt(config=config, lr=config.lr, seed=config.seed, is_bf16=is_bf16),
-        Attempt(config=config, lr=config.lr / 2, seed=config.seed + 1, is_bf16=is_bf16),
-        Attempt(config=config, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
-    ]
-    if initial_weights is None:
-        return cold
-    warm = Attempt(
-        config=replace(config, num_epochs=config.warm_num_epochs),
+    first = Attempt(
+        config=config,
         lr=config.lr,
         seed=config.seed,
         is_bf16=is_bf16,
+        degradation=degradation,
+    )
+    cold = [
+        first,
+        replace(first, lr=config.lr / 2, seed=config.seed + 1),
+        replace(first, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
+    ]
+    if initial_weights is None:
+        return cold
+    warm = replace(
+        first,
+        config=replace(config, num_epochs=config.warm_num_epochs),
         initial_weights=initial_weights,
         least_gain_db=LEAST_WARM_GAIN_DB,
     )

@@ -35,11 +35,27 @@ def resize(image: Tensor, out_size: tuple[int, int], scale: Scale) -> Tensor:
     return resized if image.dim() == 4 else resized.squeeze(0)
 
 
+def sample(image: Tensor, axis: int, positions: Tensor) -> Tensor:
+    """Return `image` at `positions` along an axis, by cubic convolution (a = -0.5).
+
+    image: (..., H, W) float32; axis: -2 or -1; positions: (length,) float64, pixels from the middle
+    of the first one. Not antialiased; beyond the edges the outermost pixels go on.
+    """
+    first = positions.floor().long() - 1
+    taken = first[:, None] + torch.arange(4)
+    weights = keys(taken - positions[:, None])
+    return _weighted_sum(image, axis, taken.clamp(0, image.shape[axis] - 1), weights)
+
+
 def _resize_axis(image: Tensor, axis: int, length: int, scale: float) -> Tensor:
     """Resize one axis by the formula: any length is right, ten times slower than the operator."""
-    positions, weights = _taps(image.shape[axis], length, scale)
+    return _weighted_sum(image, axis, *_taps(image.shape[axis], length, scale))
+
+
+def _weighted_sum(image: Tensor, axis: int, positions: Tensor, weights: Tensor) -> Tensor:
+    """Return the pixels at `positions` times `weights`, both (length, taps), added up."""
     positions, weights = positions.to(image.device), weights.to(image)
-    shape = (length, 1) if axis == -2 else (length,)
+    shape = (len(positions), 1) if axis == -2 else (len(positions),)
     terms = [
         image.index_select(axis, position) * weight.view(shape)
         for position, weight in zip(positions.T, weights.T, strict=True)
@@ -53,12 +69,12 @@ def _taps(given: int, wanted: int, scale: float) -> tuple[Tensor, Tensor]:
     centre = (torch.arange(wanted, dtype=torch.float64) + 0.5) / scale - 0.5
     first = (centre - 2 * stretch).ceil().long()
     positions = first[:, None] + torch.arange(math.ceil(4 * stretch) + 1)
-    weights = _keys((positions - centre[:, None]) / stretch)
+    weights = keys((positions - centre[:, None]) / stretch)
     weights = weights * ((positions >= 0) & (positions < given))
     return positions.clamp(0, given - 1), weights / weights.sum(dim=1, keepdim=True)
 
 
-def _keys(distance: Tensor) -> Tensor:
+def keys(distance: Tensor) -> Tensor:
     """Return the cubic convolution kernel with a = -0.5 at `distance` in pixels."""
     x = distance.abs()
     inner = (1.5 * x - 2.5) * x**2 + 1

@@ -15,9 +15,10 @@ from zssr_daemon.zssr.affine import AffinePool
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.budget import Budget, round_count
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.fit import DivergedError, fit
 from zssr_daemon.zssr.guard import LEAST_GAIN_DB, Guard
-from zssr_daemon.zssr.infer import enlarge_within, step_size, tile_side
+from zssr_daemon.zssr.infer import enlarge_within, ensemble_members, step_size, tile_side
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
 from zssr_daemon.zssr.pairs import PairPool, Pool
@@ -44,6 +45,7 @@ class Attempt:
     is_bf16: bool
     initial_weights: Weights | None = None
     least_gain_db: float = LEAST_GAIN_DB  # over bicubic, for the fit to count
+    degradation: Degradation = BICUBIC
 
 
 def fit_rounds(
@@ -74,7 +76,13 @@ def fit_rounds(
         if number > 0:
             fathers = parts + own_fathers(parts, network, attempt, progress, memory)
         lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
-        pool = new_pool(fathers, network, config, is_bf16=attempt.is_bf16)
+        pool = new_pool(
+            fathers,
+            network,
+            config,
+            is_bf16=attempt.is_bf16,
+            degradation=attempt.degradation,
+        )
         done += fit(
             network,
             pool,
@@ -92,7 +100,12 @@ def fit_rounds(
 
 
 def new_pool(
-    fathers: list[Tensor], network: ResidualNet, config: ZSSRConfig, *, is_bf16: bool
+    fathers: list[Tensor],
+    network: ResidualNet,
+    config: ZSSRConfig,
+    *,
+    is_bf16: bool,
+    degradation: Degradation = BICUBIC,
 ) -> Pool:
     """Return the training pairs of fathers (C, h, w) float32 in [0, 1]."""
     kind = AffinePool if config.augmentation == "affine" else PairPool
@@ -104,6 +117,7 @@ def new_pool(
         dtype=torch.bfloat16 if is_bf16 else torch.float32,
         centre=network.centre,
         is_rounded=config.son_rounding,
+        degradation=degradation,
     )
 
 
@@ -165,8 +179,11 @@ def own_fathers(
             size=step_size(source, scale),
             is_bf16=attempt.is_bf16,
             progress=progress,
+            degradation=attempt.degradation,
         )
-        result = back_project(enlarged, source, scale, config.back_projections)
+        result = back_project(
+            enlarged, source, scale, config.back_projections, degradation=attempt.degradation
+        )
         for middle in (part_way(scale, share) for share in INTERMEDIATE):
             father = resize(result, step_size(source, middle), ratio(middle, to=scale))
             fathers.append(father.clamp(0, 1).squeeze(0))
@@ -178,10 +195,12 @@ def iteration_work(config: ZSSRConfig) -> float:
     return 3.0 * config.batch_size * config.crop_size**2
 
 
-def fit_work(parts: list[Tensor], config: ZSSRConfig) -> float:
+def fit_work(parts: list[Tensor], attempt: Attempt) -> float:
     """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
+    config = attempt.config
     area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
-    enlargements = (round_count(config) - 1) * area * config.ensemble_size
+    members = len(ensemble_members(config, attempt.degradation))
+    enlargements = (round_count(config) - 1) * area * members
     return config.num_epochs * iteration_work(config) + enlargements
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.network import ResidualNet
 
 FORMAT_VERSION = 1
@@ -77,18 +78,19 @@ class Weights:
         return weights
 
 
-def compatibility_key(config: ZSSRConfig, channels: int) -> str:
-    """Return what weights must have in common with a fit, as text: architecture, scale, channels.
+def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = BICUBIC) -> str:
+    """Return what weights must have in common with a fit, as text.
 
-    channels: of the image, 1 or 3.
+    Architecture, scale, channels, and the kernel if there is one. channels: of the image, 1 or 3.
     """
     if config.in_channels != "auto":
         channels = config.in_channels
     names = [field.name for field in fields(config) if field.name.startswith("model_")]
     values: dict[str, Any] = {name: getattr(config, name) for name in names}
-    return json.dumps(
-        {"channels": channels, "scale": config.network_scale, **values}, sort_keys=True
-    )
+    values |= {"channels": channels, "scale": config.network_scale}
+    if degradation.sha256 is not None:
+        values |= {"scale": config.total_scale, "kernel": degradation.sha256}
+    return json.dumps(values, sort_keys=True)
 
 
 def _checked(state: object) -> dict[str, Tensor]:

@@ -1,0 +1,101 @@
+"""Blur kernels as users give them: in the settings, and beside an image."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from daemon_process import DATA, DaemonProcess, command, files, prepare
+from kernel_files import mat, npy
+from PIL import Image
+
+pytestmark = pytest.mark.e2e
+
+BUTTERFLY = (DATA / "butterfly_lr.png").read_bytes()
+WIDE = np.outer(np.hanning(11)[1:-1], np.hanning(11)[1:-1])
+SLANTED = np.eye(5) + np.eye(5, k=1)
+
+
+def parameters(output: Path) -> dict[str, object]:
+    """Return what an output says of how it was made."""
+    with Image.open(output) as image:
+        found: dict[str, object] = json.loads(image.info["zssr"])
+    return found
+
+
+def test_kernel_beside_an_image_is_taken_for_that_image(tmp_path: Path) -> None:
+    """It is told in the log and in the output; a broken one fails its image and no other.
+
+    The kernels stay where they were put.
+    """
+    inbox = prepare(tmp_path)
+    for name in ("plain", "blurred", "broken", "page"):
+        (inbox / f"{name}.png").write_bytes(BUTTERFLY)
+    (inbox / "blurred.kernel.npy").write_bytes(npy(WIDE))
+    (inbox / "page.png.kernel.mat").write_bytes(mat({"Kernel": SLANTED}, is_compressed=True))
+    (inbox / "broken.kernel.mat").write_bytes(b"no kernel")
+    with DaemonProcess(tmp_path, "--once") as daemon:
+        assert daemon.exit_code() == 1
+        done = {line["image"]: line for line in daemon.log() if line["event"] == "job_done"}
+        failed = [line for line in daemon.log() if line["event"] == "job_failed"]
+    assert files(tmp_path / "output") == ["blurred_x2.png", "page_x2.png", "plain_x2.png"]
+    assert {name: line["kernel"] for name, line in done.items()} == {
+        "plain.png": "bicubic",
+        "blurred.png": "blurred.kernel.npy",
+        "page.png": "page.png.kernel.mat",
+    }
+    assert done["plain.png"]["kernel_sha256"] is None
+    assert "kernel_sha256" not in parameters(tmp_path / "output" / "plain_x2.png")
+    for name in ("blurred", "page"):
+        told = parameters(tmp_path / "output" / f"{name}_x2.png")
+        assert told["kernel_sha256"] == done[f"{name}.png"]["kernel_sha256"]
+        assert told["kernel_phase"] == "centred"
+    assert [(line["image"], line["reason"]) for line in failed] == [("broken.png", "bad_kernel")]
+    assert (tmp_path / "failed" / "broken.png").read_bytes() == BUTTERFLY
+    record = json.loads((tmp_path / "failed" / "broken.png.error.json").read_text())
+    assert record["reason"] == "bad_kernel"
+    assert files(inbox) == ["blurred.kernel.npy", "broken.kernel.mat", "page.png.kernel.mat"]
+    pictures = {path.read_bytes() for path in (tmp_path / "output").glob("*.png")}
+    assert len(pictures) == 3
+
+
+def with_kernel(root: Path, content: bytes) -> None:
+    """Name a kernel file in the settings, and write it beside them."""
+    (root / "lens.mat").write_bytes(content)
+    file = root / "settings.toml"
+    table = '[degradation]\nkernel = "lens.mat"\nkernel_phase = "topleft"\n'
+    file.write_text(table + file.read_text())
+
+
+def test_kernel_of_the_settings_is_for_all_images(tmp_path: Path) -> None:
+    """By the daemon, which needs the file at its start only, and by `upscale`; `check` tells it."""
+    inbox = prepare(tmp_path)
+    with_kernel(tmp_path, mat({"kernel": SLANTED}))
+    assert "kernel: lens.mat" in command(tmp_path, "check").stdout
+    (tmp_path / "photo.png").write_bytes(BUTTERFLY)
+    done = command(tmp_path, "upscale", "photo.png", "--settings", "settings.toml")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = parameters(tmp_path / "photo_x2.png")
+    assert (told["kernel"], told["kernel_phase"]) == ("lens.mat", "topleft")
+    with DaemonProcess(tmp_path) as daemon:
+        daemon.wait_for("worker_ready")
+        (tmp_path / "lens.mat").unlink()
+        (inbox / "photo.png").write_bytes(BUTTERFLY)
+        line = daemon.wait_for("job_done")
+    assert (line["kernel"], line["kernel_sha256"]) == ("lens.mat", told["kernel_sha256"])
+    assert (tmp_path / "output" / "photo_x2.png").read_bytes() == (
+        tmp_path / "photo_x2.png"
+    ).read_bytes()
+
+
+def test_broken_kernel_of_the_settings_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Exit code 78 from all commands that would use it, and nothing is touched."""
+    inbox = prepare(tmp_path)
+    with_kernel(tmp_path, b"no kernel")
+    (inbox / "photo.png").write_bytes(BUTTERFLY)
+    for arguments in (("run", "--once"), ("check",), ("upscale", "inbox/photo.png")):
+        done = command(tmp_path, *arguments, "--settings", "settings.toml")
+        assert done.returncode == 78, arguments
+        assert "[degradation] kernel = " in done.stderr
+        assert "lens.mat" in done.stderr
+    assert files(inbox) == ["photo.png"]
