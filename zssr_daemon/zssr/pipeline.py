@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation, Kernel
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
 from zssr_daemon.zssr.infer import ensemble_members, step_size
@@ -85,7 +85,7 @@ def super_resolve(
     """
     key = compatibility_key(config, image.shape[0], degradation)
     _check(image)
-    if degradation is not BICUBIC:
+    if isinstance(degradation, Kernel):
         config = config.in_one_pass()
     if initial_weights is not None and initial_weights.key != key:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
