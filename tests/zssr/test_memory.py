@@ -25,8 +25,8 @@ WIDE = quick(num_epochs=80, model_width=256, model_depth=2, patch_size=1024, bat
 # As much again, and 350 MB for the fathers of two rounds.
 WIDER = replace(WIDE, model_width=512, lr=1e-3, num_epochs=120, rounds=2)
 
-# A hidden layer of 67 MB for a batch, and as much for its gradient.
-MANY = quick(num_epochs=20, model_width=64, model_depth=2, crop_size=32, batch_size=1024)
+# A hidden layer of 268 MB for a batch, and as much for its gradient.
+MANY = quick(num_epochs=20, model_width=256, model_depth=2, crop_size=32, batch_size=1024)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def test_tiles_between_the_rounds_become_smaller_too() -> None:
 def test_batch_becomes_smaller_and_the_fit_begins_again() -> None:
     """The result is that of the smaller batch from the first iteration on."""
     patch, batch, iterations, has_risen, is_right = in_child(
-        enlarge_short_of_memory, 64, MANY, 80 * MIB
+        enlarge_short_of_memory, 64, MANY, 300 * MIB
     )
     assert patch == MANY.patch_size
     assert 1 <= batch < 1024
