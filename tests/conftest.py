@@ -24,6 +24,13 @@ TINY = ZSSRConfig(
 SettingsFactory = Callable[..., Settings]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have recorded for people to read, such as how many cases they tried."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid}: {value} {name}")
+
+
 @pytest.fixture(autouse=True)
 def seeds() -> None:
     """Begin every test with the same random numbers."""
