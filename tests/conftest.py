@@ -1,6 +1,8 @@
 """Fixtures for all tests: fixed seeds, fast settings on real folders, a ledger."""
 
+import os
 import random
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,16 @@ def make_settings(tmp_path: Path) -> SettingsFactory:
         )
 
     return make
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on another file system."""
+    shm = Path("/dev/shm")
+    if not os.access(shm, os.W_OK) or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system")
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

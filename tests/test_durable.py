@@ -2,8 +2,6 @@
 
 import errno
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +13,6 @@ from zssr_daemon.names import leaving_beside
 
 #: A file that is nowhere.
 NOWHERE = FileIdentity(dev=0, ino=0, size=0, mtime_ns=0)
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on another file system."""
-    shm = Path("/dev/shm")
-    if not os.access(shm, os.W_OK) or shm.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("no second file system")
-    with tempfile.TemporaryDirectory(dir=shm) as folder:
-        yield Path(folder)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ which mount. A folder without its mark that lies on the same mount still was emp
 and is marked anew; on another mount, it is not the folder that was meant.
 """
 
+import errno
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,11 @@ class Markers:
             f"it is not mounted: it was on {known.mount_point} and lies on {here.point} now, "
             f"without its mark; if it is meant as it is: touch {folder / MARKER_NAME}"
         )
+
+    def require(self, folder: Path) -> None:
+        """Raise OSError where `folder` is not there, or is only the mount point below it."""
+        if not folder.is_dir() or self.fault(folder) is not None:
+            raise OSError(errno.ESTALE, "not mounted", str(folder))
 
     def _mark(self, folder: Path, token: str | None, mount_point: str) -> None:
         if not token:

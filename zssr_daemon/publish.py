@@ -10,7 +10,6 @@ committed; then those of the others are linked, and the last one takes the way a
 are still there after a crash are the ones still to be linked.
 """
 
-import errno
 import json
 import os
 import sqlite3
@@ -92,7 +91,7 @@ class Publisher:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
             OSError: a disk fails, or a folder is not mounted.
         """
-        self._require(self._folders.output)  # or the worker wrote below the mount point
+        self._markers.require(self._folders.output)  # or the worker wrote below the mount point
         part = self._part(job)
         known = self.recognise(job)
         if known is None:
@@ -145,7 +144,7 @@ class Publisher:
         as it is then.
         """
         assert job.out_rel is not None and job.out_sha256 is not None
-        self._require(self._folders.output)
+        self._markers.require(self._folders.output)
         final = self._folders.output / job.out_rel
         part = self._part(job)
         self._link_frames(job, may_be_reserved=True)
@@ -247,7 +246,7 @@ class Publisher:
 
     def _move(self, job: Job, folder: Path) -> Job:
         """Move the source below `folder`, under a name committed to the ledger beforehand."""
-        self._require(folder)
+        self._markers.require(folder)
         source = self._folders.inbox / job.src_rel
         for rel in self._free_rels(job):
             known = self.recognise(job)
@@ -275,13 +274,8 @@ class Publisher:
         inbox = self._folders.inbox
         identity = durable.identity_of(inbox / job.src_rel)
         if identity is None:  # gone, or only out of sight?
-            self._require(inbox)
+            self._markers.require(inbox)
         return identity
-
-    def _require(self, folder: Path) -> None:
-        """Raise OSError where `folder` is not there, or is only the mount point below it."""
-        if not folder.is_dir() or self._markers.fault(folder) is not None:
-            raise OSError(errno.ESTALE, "not mounted", str(folder))
 
     @staticmethod
     def _free_rels(job: Job) -> list[str]:

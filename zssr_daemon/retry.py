@@ -8,7 +8,6 @@ and goes on under the id it had:
     name in the inbox committed -> file moved, fsync -> record removed -> "retry" committed
 """
 
-import errno
 import os
 import sqlite3
 from contextlib import suppress
@@ -67,8 +66,7 @@ class Retrier:
 
     def _bring_back(self, job: Job, source: Path, identity: FileIdentity) -> str:
         for folder in (self._folders.inbox, self._folders.failed):
-            if not folder.is_dir() or self._markers.fault(folder) is not None:
-                raise OSError(errno.ESTALE, "not mounted", str(folder))
+            self._markers.require(folder)
         for tag in ("", f"-{job.id[:8]}", f"-{job.id}"):
             rel = names.tagged(job.src_rel, tag) if tag else job.src_rel
             if self._is_moved(job, source, rel, identity):
