@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "formats": set(),
     "identity": set(),
     "names": {"zssr.scale"},
+    "companions": {"names"},
     "log_sinks": set(),
     "logs": {"log_sinks"},
     "child": set(),
@@ -68,7 +69,15 @@ ALLOWED: dict[str, set[str]] = {
         "zssr.config",
         "zssr.degradation",
     },
-    "origin": {"errors", "kernel_file", "messages", "names", "zssr.degradation"},
+    "origin": {
+        "errors",
+        "kernel_file",
+        "messages",
+        "names",
+        "zssr.blur_estimate",
+        "zssr.degradation",
+    },
+    "kernel_record": {"companions", "zssr.degradation"},
     "enlarge": {
         "",
         "encode",
@@ -79,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
         "identity",
         "images",
         "levels",
+        "kernel_record",
         "messages",
         "origin",
         "outputs",
@@ -94,7 +104,7 @@ ALLOWED: dict[str, set[str]] = {
     "faults": {"errors", "zssr.memory"},
     "weights_store": {"durable", "zssr.weights"},
     "losses": {"messages"},
-    "report": {"", "messages", "names", "safe_open"},
+    "report": {"", "companions", "messages", "names", "safe_open"},
     "worker": {"enlarge", "errors", "logs", "losses", "messages", "names", "report"},
     "worker_slot": {
         "child",
@@ -129,6 +139,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "publish": {
         "",
+        "companions",
         "durable",
         "errors",
         "failpoints",
@@ -205,7 +216,7 @@ ALLOWED: dict[str, set[str]] = {
         "settings",
         "status",
     },
-    "orders": {"intake", "jobs", "messages", "publish", "settings"},
+    "orders": {"companions", "intake", "jobs", "messages", "publish", "settings"},
     "supervisor": {
         "orders",
         "ports",
@@ -251,6 +262,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "check": {"enlarge", "kernel_check", "obstacle", "placement", "settings"},
     "upscale": {
+        "companions",
         "durable",
         "enlarge",
         "errors",
@@ -299,10 +311,10 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 #: What the algorithm may import besides itself and the standard library.
-ALGORITHM_MAY_IMPORT = {"numpy", "torch", "torchvision"}
+ALGORITHM_MAY_IMPORT = {"numpy", "scipy", "torch", "torchvision"}
 
 #: What the supervisor must never load.
-HEAVY = ("torch", "torchvision", "PIL", "numpy")
+HEAVY = ("torch", "torchvision", "PIL", "numpy", "scipy")
 
 
 def module_name(path: Path) -> str:
@@ -358,7 +370,7 @@ def test_table_has_no_cycle() -> None:
 
 
 def test_algorithm_stands_alone() -> None:
-    """`zssr` imports itself, torch and numpy, and nothing else of ours or of others."""
+    """`zssr` imports itself, torch, numpy and scipy, and nothing else of ours or of others."""
     may = sys.stdlib_module_names | ALGORITHM_MAY_IMPORT
     for name, path in MODULES.items():
         if name.startswith("zssr"):

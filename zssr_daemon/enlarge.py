@@ -22,6 +22,7 @@ from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.faults import faults_as_reasons
 from zssr_daemon.frames import enlarge_frames
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.kernel_record import write_kernel
 from zssr_daemon.levels import new_samples, put_levels
 from zssr_daemon.messages import (
     Stage,
@@ -90,14 +91,14 @@ class Enlarger:
     def _enlarge(self, order: WorkOrder, run: "_Run") -> WorkDone:
         with run.stage("decode"):
             source = _decode(order)
-            origin = Origin.of(order)
+            picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+            source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
+            origin = Origin.of(order, picture)
         out_width, out_height = order.config.output_size(source.info.width, source.info.height)
         run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
         initial = store.newest(_key(order, source, origin)) if store else None
         samples = _new_samples(order, source)
-        picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
-        source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
         result = super_resolve(
             picture,
             order.config,
@@ -117,6 +118,8 @@ class Enlarger:
                 enlarge_plainly(alpha, order.config, put, origin.degradation)
                 run.alive()
             written = _write(order, source, samples, comments, run.alive)
+            if origin.estimated is not None:
+                write_kernel(Path(order.part), origin.estimated)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         run.seconds["fit"] = result.seconds["fit"]
@@ -333,5 +336,6 @@ def _work_report(
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         kernel=origin.kernel,
         kernel_sha256=origin.degradation.sha256,
+        kernel_why=origin.why,
         note=note,
     )

@@ -15,7 +15,7 @@ from zssr_daemon.zssr.config import Phase
 
 
 def configured_kernel(settings: Settings) -> KernelFile | None:
-    """Return the kernel file that `[degradation] kernel` names; None for bicubic.
+    """Return the kernel file that `[degradation] kernel` names; None where it names none.
 
     Later changes of the file change nothing: every job gets what was read here.
 
@@ -23,10 +23,12 @@ def configured_kernel(settings: Settings) -> KernelFile | None:
         SettingsError: it cannot be read, holds no kernel, or the scale is too large for one.
     """
     path = settings.degradation.kernel
-    if not isinstance(path, Path):
+    if path == "bicubic":
         return None
     try:
         settings.zssr.in_one_pass()
+        if not isinstance(path, Path):
+            return None
         kernel = KernelFile(name=path.name, content=_read(path))
         _try(kernel, settings.degradation.kernel_phase)
     except (OSError, ValueError, KernelError, BrokenProcessPool) as error:

@@ -39,6 +39,7 @@ class WorkOrder:
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
     kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
+    estimates_kernel: bool = False  # of images without one beside them, from the image
     kernel_phase: Phase = "centred"  # of either
     frame: int = 0  # of a file of several
 
@@ -95,8 +96,9 @@ class WorkReport:
     batch_size: int  # the same
     peak_memory_bytes: int  # of the whole process, since it began
     gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
-    kernel: str = "bicubic"  # or the name of the kernel's file
+    kernel: str = "bicubic"  # or "estimated", or the name of the kernel's file
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
+    kernel_why: str | None = None  # what an estimate found; None where nothing was estimated
     note: str | None = None  # what the output could not keep
 
 

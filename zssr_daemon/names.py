@@ -8,7 +8,7 @@ from zssr_daemon.zssr.scale import Scale, label
 MAX_NAME_BYTES = 255
 _MAX_SUFFIX_BYTES = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PART = re.compile(r"\.[0-9a-f]{32}\.\d+(\.(\d+\.)?part|\.report)")
+_PART = re.compile(r"\.[0-9a-f]{32}\.\d+\.(\d+\.)?(part|report|kernel_npy|kernel_png)")
 
 
 def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: str = "") -> str:
@@ -27,13 +27,6 @@ def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: st
     fixed = os.fsencode(pattern.format(stem="", scale=label(scale)) + tag + suffix)
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - len(fixed))
     return os.path.join(folder, pattern.format(stem=stem, scale=label(scale)) + tag + suffix)  # noqa: PTH118
-
-
-def report_rel(out_rel: str, tag: str = "") -> str:
-    """Name the report of an output, beside it."""
-    folder, name = os.path.split(out_rel)
-    end = f"{tag}.report.html"
-    return os.path.join(folder, cut_to_bytes(name, MAX_NAME_BYTES - len(end)) + end)  # noqa: PTH118
 
 
 def part_beside(name: str) -> str:
@@ -68,7 +61,7 @@ def frame_part(part: str, frame: int) -> str:
 
 
 def is_part(name: str) -> bool:
-    """Tell whether a file name is one of `part_rel`, `frame_part`, or of the report beside it."""
+    """Tell whether a file name is one of `part_rel`, `frame_part`, or of a companion of theirs."""
     return _PART.fullmatch(name) is not None
 
 

@@ -6,10 +6,11 @@ import os
 from dataclasses import asdict
 from typing import Any
 
+from zssr_daemon.companions import REPORT, companion_part
 from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.jobs import Job
 from zssr_daemon.messages import KernelFile, WorkOrder
-from zssr_daemon.publish import Publisher, report_part
+from zssr_daemon.publish import Publisher
 from zssr_daemon.settings import Settings
 
 
@@ -29,9 +30,10 @@ def order_for(
         output=output_rules(settings),
         weights_folder=_weights_folder(job, settings),
         kernel=kernel,
+        estimates_kernel=settings.degradation.kernel == "estimate",
         kernel_phase=settings.degradation.kernel_phase,
         attempt=job.attempts,
-        report_path=str(report_part(part)) if settings.output.report else None,
+        report_path=str(companion_part(part, REPORT)) if settings.output.report else None,
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zssr_daemon import durable, failpoints, names
+from zssr_daemon.companions import companion_rel, companions_of
 from zssr_daemon.durable import ReplacedError
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.failpoints import Failpoint
@@ -134,8 +135,9 @@ class Publisher:
         """Remove what an interrupted attempt of `job` has written."""
         with suppress(OSError):  # what cannot be removed now, is at the next start
             part = self._part(job)
-            for path in [part, report_part(part), *self._frame_parts(job)]:
-                path.unlink(missing_ok=True)
+            for each in [part, *self._frame_parts(job)]:
+                for path in [each, *companions_of(each)]:
+                    path.unlink(missing_ok=True)
 
     def finish(self, job: Job) -> Job:
         """Bring a job to its end that was interrupted between its output's name and `done`.
@@ -150,7 +152,7 @@ class Publisher:
         self._link_frames(job, may_be_reserved=True)
         if _has_hash(final, job.out_sha256):
             durable.fsync_folder(final.parent)
-            self._publish_report(job)
+            self._publish_companions(job, part, job.out_rel)
             self.discard_part(job)
             return self._done(job)
         if _has_hash(part, job.out_sha256):
@@ -189,6 +191,7 @@ class Publisher:
         suffix = os.path.splitext(job.out_rel or "")[1]  # noqa: PTH122 (any bytes are legal)
         for part in self._frame_parts(job):
             rels = self._out_rels(job, suffix, _frame_of(part) + 1)
+            self._publish_companions(job, part, rels[0])
             finals = (self._folders.output / rel for rel in rels)
             if not any(_is_linked(part, final, may_be_reserved) for final in finals):
                 raise AssertionError(f"the name with the whole id of job {job.id} is taken")
@@ -205,24 +208,21 @@ class Publisher:
             except FileExistsError:
                 continue
             failpoints.reach(Failpoint.NAMED)
-            self._publish_report(job)
+            self._publish_companions(job, part, out_rel)
             return self._done(job)
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
-    def _publish_report(self, job: Job) -> None:
-        """Give a job's report its name, as a whole or not at all, before the job is done."""
-        part = report_part(self._part(job))
-        if not part.is_file():
-            return
-        durable.fsync_file(part)
-        for tag in _tags(job):
-            final = self._folders.output / names.report_rel(job.out_rel or "", tag)
-            if _has_hash(final, durable.sha256_of(part)):  # linked before a crash
-                part.unlink()
-                return
-            with suppress(FileExistsError):
-                durable.link_no_replace(part, final, may_be_reserved=True)
-                return
+    def _publish_companions(self, job: Job, part: Path, out_rel: str) -> None:
+        """Give what tells of an output its names, as a whole or not at all, before the job is done.
+
+        part: of the output, which may have its name already.
+        """
+        for companion in companions_of(part):
+            durable.fsync_file(companion)
+            rels = (companion_rel(out_rel, companion, tag) for tag in _tags(job))
+            finals = (self._folders.output / rel for rel in rels)
+            if not any(_is_linked(companion, final, may_be_reserved=True) for final in finals):
+                raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
@@ -284,11 +284,6 @@ class Publisher:
         return planned + [
             names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes) for tag in _tags(job)
         ]
-
-
-def report_part(part: Path) -> Path:
-    """Return where an attempt that writes its output to `part` writes its report."""
-    return part.with_suffix(".report")
 
 
 def _tags(job: Job) -> tuple[str, str, str]:

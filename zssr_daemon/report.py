@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from zssr_daemon import __version__
+from zssr_daemon.companions import KERNEL_PICTURE, companion_part
 from zssr_daemon.messages import WorkDone, WorkOrder, WorkReport
 from zssr_daemon.names import printable
 from zssr_daemon.safe_open import open_source
@@ -54,6 +55,7 @@ def write_report(order: WorkOrder, done: WorkDone, losses: Sequence[tuple[int, f
         pictures=_pictures(order, done.frames),
         curve=curve(losses),
         result=_table(_result(report)),
+        kernel=_kernel(Path(order.part)),
         seconds=_table((name, f"{value:.2f}") for name, value in report.seconds.items()),
         parameters=_table(dataclasses.asdict(order.config).items()),
     )
@@ -114,6 +116,15 @@ def _pictures(order: WorkOrder, frames: int) -> str:
     )
 
 
+def _kernel(part: Path) -> str:
+    """Show the kernel that was estimated, if there was one."""
+    picture = companion_part(part, KERNEL_PICTURE)
+    if not picture.is_file():
+        return ""
+    with Image.open(picture) as kernel:
+        return f'<h2>Estimated kernel</h2><img class="kernel" alt="kernel" src="{_data(kernel)}">'
+
+
 def _middle(width: int, height: int) -> tuple[int, int, int, int]:
     shown_w, shown_h = min(width, _SHOWN), min(height, _SHOWN)
     left, top = (width - shown_w) // 2, (height - shown_h) // 2
@@ -142,6 +153,8 @@ def _result(report: WorkReport) -> list[tuple[str, Any]]:
         ("reconstruction, network", _decibels(report.psnr_network_db)),
         ("reconstruction, bicubic", _decibels(report.psnr_bicubic_db)),
         ("fell back to bicubic", "yes" if report.is_fallback else "no"),
+        ("kernel", report.kernel),
+        ("kernel, why", report.kernel_why or "as the settings say"),
         ("iterations", report.iterations),
         ("restarts", report.restarts),
         ("peak memory", f"{report.peak_memory_bytes / 1e9:.2f} GB"),

@@ -100,14 +100,17 @@ class Watch(Table):
 def _kernel_path(path: Path) -> Path:
     """Refuse what cannot be a kernel by its name."""
     if path.suffix.lower() not in KERNEL_SUFFIXES:
-        raise ValueError(f'must be "bicubic" or a file that ends in {", ".join(KERNEL_SUFFIXES)}')
+        endings = ", ".join(KERNEL_SUFFIXES)
+        raise ValueError(f'must be "bicubic", "estimate" or a file that ends in {endings}')
     return path
 
 
 class Degradation(Table):
     """How the sources came from what is wanted; a relative path counts from the settings file."""
 
-    kernel: Literal["bicubic"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = "bicubic"
+    kernel: Literal["bicubic", "estimate"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = (
+        "bicubic"
+    )
     kernel_phase: Phase = "centred"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zssr_daemon import durable, names
+from zssr_daemon.companions import companion_rel, companions_of
 from zssr_daemon.enlarge import Enlarger
 from zssr_daemon.errors import JobError
 from zssr_daemon.formats import HEAD_BYTES, sniff_format
@@ -117,6 +118,8 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Pat
         pages = range(1, done.frames + 1)
         finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
         for written, final in zip(parts, finals, strict=True):
+            for companion in companions_of(written):
+                durable.link_no_replace(companion, Path(companion_rel(str(final), companion)))
             durable.fsync_file(written)
             durable.link_no_replace(written, final)
         return finals[0]
@@ -137,6 +140,7 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         output=job.rules,
         weights_folder=None,
         kernel=job.kernel,
+        estimates_kernel=job.settings.degradation.kernel == "estimate",
         kernel_phase=job.settings.degradation.kernel_phase,
     )
 

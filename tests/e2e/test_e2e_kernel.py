@@ -1,13 +1,17 @@
 """Blur kernels as users give them: in the settings, and beside an image."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from daemon_process import DATA, DaemonProcess, command, files, prepare
 from kernel_files import mat, npy
 from PIL import Image
+
+from zssr_daemon.zssr.degradation import Kernel
 
 pytestmark = pytest.mark.e2e
 
@@ -99,3 +103,73 @@ def test_broken_kernel_of_the_settings_is_refused_at_the_start(tmp_path: Path) -
         assert "[degradation] kernel = " in done.stderr
         assert "lens.mat" in done.stderr
     assert files(inbox) == ["photo.png"]
+
+
+def blurred_picture() -> bytes:
+    """Return the butterfly at half size, blurred by a Gaussian, as a file."""
+    with Image.open(DATA / "butterfly_hr.png") as image:
+        truth = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255
+    at = np.arange(-6, 7)
+    weights = np.exp(-(at[:, None] ** 2) / 8 - at**2 / 4)
+    small = Kernel.of(weights).shrink(truth, (128, 128), 2.0).clamp(0, 1)
+    stream = io.BytesIO()
+    Image.fromarray(small.mul(255).round().byte().permute(1, 2, 0).numpy()).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_kernel_estimated_from_each_image(tmp_path: Path) -> None:
+    """The blurred one is told from the sharp one, and the log says why.
+
+    The kernel lies beside its output, as a file that is taken as a kernel again and gives the
+    same output, and as a picture; it is in the report. A kernel beside an image goes before.
+    """
+    inbox = prepare(tmp_path)
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        file.read_text() + '[degradation]\nkernel = "estimate"\n[output]\nreport = true\n'
+    )
+    (inbox / "sharp.png").write_bytes(BUTTERFLY)
+    for name in ("soft", "known"):
+        (inbox / f"{name}.png").write_bytes(blurred_picture())
+    (inbox / "known.kernel.npy").write_bytes(npy(WIDE))
+    with DaemonProcess(tmp_path, "--once") as daemon:
+        assert daemon.exit_code() == 0
+        done = {line["image"]: line for line in daemon.log() if line["event"] == "job_done"}
+    soft, sharp, known = (done[f"{name}.png"] for name in ("soft", "sharp", "known"))
+    assert (soft["kernel"], sharp["kernel"]) == ("estimated", "bicubic")
+    assert known["kernel"] == "known.kernel.npy"
+    assert soft["kernel_why"].startswith("blurred: Gaussian of ")
+    assert sharp["kernel_why"].startswith(("sharp: not blurred", "doubtful: not blurred"))
+    assert known["kernel_why"] is None
+    output = tmp_path / "output"
+    kernels = [name for name in files(output) if ".kernel." in name]
+    assert kernels == ["soft_x2.png.kernel.npy", "soft_x2.png.kernel.png"]
+    with Image.open(output / kernels[1]) as picture:
+        assert (picture.mode, np.asarray(picture).max()) == ("L", 255)
+    assert "Estimated kernel" in (output / "soft_x2.png.report.html").read_text()
+    assert "Estimated kernel" not in (output / "sharp_x2.png.report.html").read_text()
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "soft.png").write_bytes(blurred_picture())
+    (again / "soft.kernel.npy").write_bytes((output / kernels[0]).read_bytes())
+    run = command(tmp_path, "upscale", "again/soft.png", "--settings", "settings.toml")
+    assert (run.returncode, run.stderr) == (0, "")
+    with Image.open(again / "soft_x2.png") as second, Image.open(output / "soft_x2.png") as first:
+        assert second.tobytes() == first.tobytes()
+
+
+def test_upscale_saves_the_estimated_kernel(tmp_path: Path) -> None:
+    """Beside the output, as the daemon does; nothing else is left."""
+    inbox = prepare(tmp_path)
+    (tmp_path / "settings.toml").write_text(
+        '[degradation]\nkernel = "estimate"\n[zssr]\nnum_epochs = 5\n'
+    )
+    (inbox / "soft.png").write_bytes(blurred_picture())
+    run = command(tmp_path, "upscale", "inbox/soft.png", "--settings", "settings.toml")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert files(inbox) == [
+        "soft.png",
+        "soft_x2.png",
+        "soft_x2.png.kernel.npy",
+        "soft_x2.png.kernel.png",
+    ]

@@ -1,0 +1,138 @@
+"""Blur: what a network gains by the true kernel, and by the one estimated from the image alone.
+
+python bench/blur.py DATA_FOLDER --family gaussian --count 20 --preset fast
+
+Pictures are blurred by random kernels (the seed is the number of the case), sub-sampled, rounded
+to 8 bits; then enlarged three times: as if bicubic had shrunk them, with the true kernel, and with
+the estimated one.
+"""
+
+import argparse
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.blur_kernels import FAMILIES
+from bench.metrics import psnr_y_db
+from bench.provenance import provenance, save
+from bench.quality import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
+from zssr_daemon.zssr.blur_estimate import estimate_blur
+from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.degradation import BICUBIC, Degradation, Kernel
+from zssr_daemon.zssr.pipeline import super_resolve
+
+
+def main() -> None:
+    """Measure every case, print a table, write it to bench/results/."""
+    options = parse()
+    config = config_of(options)
+    truths = sorted((scale_folder(options.data, options.scale) / "HR").glob("*.png"))
+    work = partial(measure, truths, options.family, options.scale, config)
+    rows = []
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
+        for row in pool.map(work, range(options.count)):
+            rows.append(row)
+            show(row)
+    numbers = [{key: row[key] for key in row if not isinstance(row[key], str)} for row in rows]
+    mean = mean_row([{"image": "mean", **row} for row in numbers])
+    mean["gain_share"] = mean["gain_estimated_db"] / mean["gain_true_db"]
+    mean["worst_db"] = min(row["gain_estimated_db"] for row in rows)
+    mean["better"] = sum(row["gain_estimated_db"] > 0 for row in rows)
+    print(
+        f"mean: true {mean['gain_true_db']:+.2f} dB, estimated {mean['gain_estimated_db']:+.2f} dB "
+        f"({mean['gain_share']:.0%}), worst {mean['worst_db']:+.2f} dB, "
+        f"better {mean['better']} of {len(rows)}"
+    )
+    report = {
+        "set": set_name(options),
+        "scale": options.scale,
+        "family": options.family,
+        "preset": options.preset,
+        "seed": options.seed,
+        "overrides": options.set,
+        **provenance(),
+        "mean": mean,
+        "cases": rows,
+    }
+    name = f"blur_{set_name(options)}_x{options.scale}_{options.family}_{options.preset}.json"
+    if not options.no_write:
+        save(report, name)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with HR/, or with x2/HR/ ...")
+    parser.add_argument("--family", choices=list(FAMILIES), default="gaussian")
+    parser.add_argument("--count", type=int, default=20, help="cases, the pictures in turn")
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--preset", choices=list(PRESETS), default="fast")
+    parser.add_argument("--seed", type=int, default=0, help="of the fits")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
+    parser.add_argument("--processes", type=int, default=1, help="cases at once, a thread each")
+    parser.add_argument("--no-write", action="store_true", help="print only")
+    return parser.parse_args(namespace=argparse.Namespace(pair=None))
+
+
+def measure(
+    truths: list[Path], family: str, scale: int, config: ZSSRConfig, number: int
+) -> dict[str, Any]:
+    """Blur picture `number`, counted round and round, and enlarge it in three ways."""
+    torch.set_num_threads(1)
+    path = truths[number % len(truths)]
+    with Image.open(path) as image:
+        is_grey = image.mode == "L"
+        truth = to_tensor(image)
+    height, width = (side // scale * scale for side in truth.shape[1:])
+    truth = truth[:, :height, :width]
+    kernel = Kernel.of(FAMILIES[family](np.random.default_rng(number), scale))
+    size = (height // scale, width // scale)
+    source = kernel.shrink(truth, size, float(scale)).clamp(0, 1).mul(255).round().div(255)
+    started_s = time.perf_counter()
+    estimate = estimate_blur(source)
+    estimate_s = time.perf_counter() - started_s
+    estimated = estimate.kernel(float(scale))
+    expected = to_uint8(truth, is_grey=is_grey)
+
+    def psnr_db(degradation: Degradation) -> float:
+        result = super_resolve(source, config, device="cpu", degradation=degradation)
+        return psnr_y_db(to_uint8(result.image, is_grey=is_grey), expected, crop_border=scale)
+
+    assumed_db, true_db = psnr_db(BICUBIC), psnr_db(kernel)
+    estimated_db = assumed_db if estimated is None else psnr_db(estimated)
+    return {
+        "image": path.stem,
+        "psnr_bicubic_assumed_db": assumed_db,
+        "psnr_true_kernel_db": true_db,
+        "psnr_estimated_db": estimated_db,
+        "gain_true_db": true_db - assumed_db,
+        "gain_estimated_db": estimated_db - assumed_db,
+        "estimate": str(estimate),
+        "why": estimate.why,
+        "evidence": estimate.evidence,
+        "estimate_s": estimate_s,
+    }
+
+
+def show(row: dict[str, Any]) -> None:
+    """Print one line of the table."""
+    print(
+        f"{row['image']:12s} bicubic assumed {row['psnr_bicubic_assumed_db']:.2f}  "
+        f"true {row['psnr_true_kernel_db']:.2f}  estimated {row['psnr_estimated_db']:.2f}  "
+        f"{row['estimate']} ({row['why']}, {row['evidence']:.2f}; {row['estimate_s']:.2f} s)",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
