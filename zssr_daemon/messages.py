@@ -40,7 +40,7 @@ class WorkOrder:
     report_path: str | None = None  # absolute path to write a report to; None writes none
     kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
     estimates_kernel: bool = False  # of images without one beside them, from the image
-    kernel_phase: Phase = "centred"  # of either
+    kernel_phase: Phase = "centred"  # of any
     frame: int = 0  # of a file of several
 
 

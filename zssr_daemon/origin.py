@@ -38,7 +38,7 @@ class Origin:
             return cls("bicubic", BICUBIC)
         _check_scale(order, "an estimated kernel")
         estimate = estimate_blur(picture)
-        kernel = estimate.kernel(order.config.total_scale)
+        kernel = estimate.kernel(order.config.total_scale, order.kernel_phase)
         return cls("estimated" if kernel else "bicubic", kernel or BICUBIC, estimate)
 
     @property

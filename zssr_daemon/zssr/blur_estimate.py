@@ -25,6 +25,7 @@ from zssr_daemon.zssr.blur_family import (
     covariance,
     lines_along,
 )
+from zssr_daemon.zssr.config import Phase
 from zssr_daemon.zssr.degradation import Kernel
 from zssr_daemon.zssr.regions import regions
 from zssr_daemon.zssr.scale import Scale, per_axis
@@ -81,16 +82,19 @@ class BlurEstimate:
     evidence: float  # how much better a blur explains it than bicubic; from SURE on it is believed
     parameters: Array  # of the family; empty for bicubic
 
-    def kernel(self, scale: Scale) -> Kernel | None:
-        """Return the kernel for an enlargement by `scale`; None for bicubic."""
+    def kernel(self, scale: Scale, phase: Phase = "centred") -> Kernel | None:
+        """Return the kernel for an enlargement by `scale`; None for bicubic.
+
+        phase: where the pixels lie that were kept; the spectrum does not tell.
+        """
         x_scale, y_scale = per_axis(scale)
         scales = np.array([y_scale, x_scale])
         if self.shape == "gaussian":
-            return Kernel.of(_draw_gaussian(self.covariance * np.outer(scales, scales)))
+            return Kernel.of(_draw_gaussian(self.covariance * np.outer(scales, scales)), phase)
         if self.shape == "disk":
-            return Kernel.of(_draw_disk(abs(self.parameters[0]) * scales))
+            return Kernel.of(_draw_disk(abs(self.parameters[0]) * scales), phase)
         if self.shape == "motion":
-            return Kernel.of(_draw_line(self.parameters * scales))
+            return Kernel.of(_draw_line(self.parameters * scales), phase)
         return None
 
     @property
