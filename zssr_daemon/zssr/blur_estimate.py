@@ -44,8 +44,10 @@ SURE, DOUBTFUL = 0.25, 0.15
 # Residuals (nepers) that are always unexplained, so that a perfect fit proves nothing.
 _UNEXPLAINED = 10.0
 
-# A disk or a line must be so much better than a Gaussian, which may stand for anything.
-_CLEARLY = 1.0
+# A disk or a line must be so much better than a Gaussian, which may stand for anything; but for
+# one that is narrower across than any lens, variance in square source pixels: that is a line.
+_CLEARLY = 0.5
+_LEAST_ACROSS = 0.12
 
 # Noise and rounding are so much of the mean block's power that nothing can be seen.
 _MOST_FLOOR = math.exp(-5.5)
@@ -53,6 +55,9 @@ _MOST_FLOOR = math.exp(-5.5)
 # The slope of the power law, and how far it is expected to differ.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
 _HARMONICS_WEIGHT = 3.0
+
+# More noise than is known: its logarithm, relative to what is known, and how sure that is.
+_MORE_NOISE, _MORE_NOISE_WEIGHT = -3.0, 0.1
 
 # Scale of the soft-L1 loss, nepers: what is farther off, as stripes are, counts less.
 _SOFT = 0.5
@@ -157,10 +162,13 @@ class _Explained:
 
 def _best_blur(spectrum: Spectrum) -> _Explained:
     gaussian = _fit(GAUSSIAN, spectrum)
-    longest = np.linalg.eigh(covariance(gaussian.parameters)).eigenvectors[:, 1]
+    variances, axes = np.linalg.eigh(covariance(gaussian.parameters))
+    line = _fit(lines_along(axes[:, 1]), spectrum)
+    if variances[0] < _LEAST_ACROSS and _is_believable(line):
+        return line
     others = [
         explained
-        for explained in (_fit(DISK, spectrum), _fit(lines_along(longest), spectrum))
+        for explained in (_fit(DISK, spectrum), line)
         if _is_believable(explained) and explained.cost < gaussian.cost - _CLEARLY
     ]
     return min([gaussian, *others], key=lambda explained: explained.cost)
@@ -174,19 +182,26 @@ def _is_believable(explained: _Explained) -> bool:
 def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
     """Explain the spectrum by the best of a family, from each of its starts."""
     level = float(np.median(spectrum.log_power + _SLOPE * spectrum.log_radius[4]))
-    picture = np.array([level, 0, 0, 0, 0, _SLOPE])
+    picture = np.array([level, 0, 0, 0, 0, _SLOPE, _MORE_NOISE])
 
     def residuals(parameters: Array) -> Array:
-        level, harmonics, slope = parameters[0], parameters[1:5], parameters[5]
+        level, harmonics, slope, more_noise = np.split(parameters[:7], (1, 5, 6))
         log_power = (
             level
             + np.tensordot(harmonics, spectrum.harmonics, axes=1)
             - slope * spectrum.log_radius
-            + family.log_power(parameters[6:], spectrum)
+            + family.log_power(parameters[7:], spectrum)
         )
-        explained = np.log(np.exp(log_power).sum(axis=0) + spectrum.floor)
-        expected = [*(harmonics * _HARMONICS_WEIGHT), (slope - _SLOPE) / _SLOPE_SPREAD]
-        return np.concatenate([explained - spectrum.log_power, expected])
+        floor = spectrum.floor * (1 + np.exp(more_noise))
+        explained = np.log(np.exp(log_power).sum(axis=0) + floor)
+        return np.concatenate(
+            [
+                explained - spectrum.log_power,
+                harmonics * _HARMONICS_WEIGHT,
+                (slope - _SLOPE) / _SLOPE_SPREAD,
+                (more_noise - _MORE_NOISE) * _MORE_NOISE_WEIGHT,
+            ]
+        )
 
     found = [
         least_squares(
@@ -195,7 +210,7 @@ def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
         for start in family.starts
     ]
     best = min(found, key=lambda result: float(result.cost))
-    return _Explained(family.name, float(best.cost), best.x[6:])
+    return _Explained(family.name, float(best.cost), best.x[7:])
 
 
 def _luma(image: Tensor) -> Tensor:
