@@ -71,6 +71,9 @@ _MOST_VARIANCE = 2.0
 # or a picture sliced without any blur.
 _LEAST_TRACE = 0.3
 
+# Changes so small end a search; a hundred times smaller ones are worth nothing.
+_ENOUGH = 1e-4
+
 # The longest motion and the widest disk believed, source pixels.
 _MOST_LENGTH, _MOST_RADIUS = 8.0, 3.0
 
@@ -205,7 +208,14 @@ def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
 
     found = [
         least_squares(
-            residuals, np.concatenate([picture, start]), loss="soft_l1", f_scale=_SOFT, max_nfev=60
+            residuals,
+            np.concatenate([picture, start]),
+            loss="soft_l1",
+            f_scale=_SOFT,
+            ftol=_ENOUGH,
+            xtol=_ENOUGH,
+            gtol=_ENOUGH,
+            max_nfev=60,
         )
         for start in family.starts
     ]
