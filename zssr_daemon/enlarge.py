@@ -90,14 +90,14 @@ class Enlarger:
     def _enlarge(self, order: WorkOrder, run: "_Run") -> WorkDone:
         with run.stage("decode"):
             source = _decode(order)
-            origin = Origin.of(order)
+            picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+            origin = Origin.of(order, picture)
+        source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
         out_width, out_height = order.config.output_size(source.info.width, source.info.height)
         run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
         store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
         initial = store.newest(_key(order, source, origin)) if store else None
         samples = _new_samples(order, source)
-        picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
-        source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
         result = super_resolve(
             picture,
             order.config,
@@ -114,7 +114,7 @@ class Enlarger:
             if source.alpha is not None:
                 alpha = torch.from_numpy(source.alpha)[None, None]
                 put = partial(_put_alpha, samples)
-                enlarge_plainly(alpha, order.config, put, origin.degradation)
+                enlarge_plainly(alpha, order.config, put, origin.degradation.blur)
                 run.alive()
             written = _write(order, source, samples, comments, run.alive)
         if store is not None and result.weights is not None:
@@ -332,6 +332,8 @@ def _work_report(
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         kernel=origin.kernel,
-        kernel_sha256=origin.degradation.sha256,
+        kernel_sha256=origin.degradation.blur.sha256,
+        noise_std=origin.degradation.noise_std,
+        jpeg_quality=origin.degradation.jpeg_quality,
         note=note,
     )

@@ -40,6 +40,8 @@ class WorkOrder:
     report_path: str | None = None  # absolute path to write a report to; None writes none
     kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
     kernel_phase: Phase = "centred"  # of either
+    noise_std: float | Literal["auto"] = 0.0  # of the image, levels of 255; "auto" measures it
+    jpeg_quality: int | Literal["none", "auto"] = "none"  # it was once compressed at
     frame: int = 0  # of a file of several
 
 
@@ -97,6 +99,8 @@ class WorkReport:
     gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
     kernel: str = "bicubic"  # or the name of the kernel's file
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
+    noise_std: float = 0.0  # taken out, levels of 255: as ordered, or as measured
+    jpeg_quality: int | None = None  # undone: as ordered, or as found
     note: str | None = None  # what the output could not keep
 
 

@@ -30,6 +30,8 @@ def order_for(
         weights_folder=_weights_folder(job, settings),
         kernel=kernel,
         kernel_phase=settings.degradation.kernel_phase,
+        noise_std=settings.degradation.noise_std,
+        jpeg_quality=settings.degradation.jpeg_quality,
         attempt=job.attempts,
         report_path=str(report_part(part)) if settings.output.report else None,
     )

@@ -138,6 +138,8 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         weights_folder=None,
         kernel=job.kernel,
         kernel_phase=job.settings.degradation.kernel_phase,
+        noise_std=job.settings.degradation.noise_std,
+        jpeg_quality=job.settings.degradation.jpeg_quality,
     )
 
 

@@ -1,4 +1,4 @@
-"""Degradation: a kernel lies where it should, whatever its size, and sons follow their fathers."""
+"""Blur: a kernel lies where it should, whatever its size, and sons follow their fathers."""
 
 import math
 from typing import Any
@@ -11,8 +11,9 @@ from zssr_pictures import load, psnr_db, quick, texture
 
 from zssr_daemon.zssr import pairs
 from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.blur import BICUBIC, MOST_SIDE, Kernel
 from zssr_daemon.zssr.config import Phase
-from zssr_daemon.zssr.degradation import BICUBIC, MOST_SIDE, Kernel
+from zssr_daemon.zssr.degradation import Degradation
 from zssr_daemon.zssr.dihedral import dihedral, dihedrals, keeps_corner, representatives
 from zssr_daemon.zssr.ensemble import self_ensemble
 from zssr_daemon.zssr.guard import Guard
@@ -173,7 +174,7 @@ def test_representatives_and_group_give_all_of_the_eight_once() -> None:
 def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: Phase) -> None:
     """All 8 are drawn with an anisotropic kernel, and each is what a flipped scene gives."""
     image, kernel = texture(32, 32), Kernel.of(SLANTED, phase)
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": kernel}
+    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
     pool = PairPool([image], scale=2.0, crop_size=32, dtype=torch.float32, **rule)
     assert _turns_drawn(pool, image, rule) == set(range(8))
 
@@ -181,7 +182,7 @@ def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: Phase) -> None
 def test_many_fathers_get_a_part_of_the_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held is bounded, and of fathers of each size all turns still occur."""
     image, kernel = texture(32, 32), Kernel.of(hook())
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": kernel}
+    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
     monkeypatch.setattr(pairs, "TURNED_PIXELS", 32 * 32)
     pool = PairPool([image] * 8, scale=2.0, crop_size=32, dtype=torch.float32, **rule)
     assert pool._areas[-1] == 8 * 32 * 32  # the smaller sizes are smaller than the crop
@@ -232,9 +233,7 @@ def test_back_projection_goes_down_by_the_kernel(
     large = kernel.enlarge(source, (42, 66), 2.0)
     agreement = [
         psnr_db(
-            kernel.shrink(
-                back_project(large, source, 2.0, times, degradation=kernel), (21, 33), 2.0
-            ),
+            kernel.shrink(back_project(large, source, 2.0, times, blur=kernel), (21, 33), 2.0),
             source,
         )
         for times in (0, 2, 8, 30)
@@ -246,9 +245,9 @@ def test_back_projection_goes_down_by_the_kernel(
 def test_guard_and_sons_go_down_by_the_kernel() -> None:
     """A wider blur loses more, so the guard must see a larger error."""
     image, config = load("butterfly_lr.png"), quick()
-    wide = Guard([image], config, Kernel.of(gaussian(15, 15, (6.0, 6.0))))
+    wide = Guard([image], config, Degradation(blur=Kernel.of(gaussian(15, 15, (6.0, 6.0)))))
     assert wide.bicubic_mse > 1.5 * Guard([image], config).bicubic_mse
-    son = shrink(image, 2.0, degradation=Kernel.of(DELTA, "topleft"))
+    son = shrink(image, 2.0, degradation=Degradation(blur=Kernel.of(DELTA, "topleft")))
     torch.testing.assert_close(son, image[:, ::2, ::2], rtol=0, atol=0.5 / 255)
 
 
@@ -290,15 +289,16 @@ def test_hash_is_of_weights_and_phase() -> None:
 
 def test_weights_know_the_kernel_they_were_fitted_with() -> None:
     """And without one their key is what it was."""
-    config, kernel = quick(scale_factor=2.0, scale_times=2), Kernel.of(hook())
+    config = quick(scale_factor=2.0, scale_times=2)
+    kernel = Degradation(blur=Kernel.of(hook()))
     keys = {
         compatibility_key(config, 3),
         compatibility_key(config, 3, kernel),
-        compatibility_key(config, 3, Kernel.of(SLANTED)),
+        compatibility_key(config, 3, Degradation(blur=Kernel.of(SLANTED))),
         compatibility_key(quick(), 3, kernel),  # another total scale, so another network
     }
     assert len(keys) == 4
-    assert compatibility_key(config, 3, BICUBIC) == compatibility_key(config, 3)
+    assert compatibility_key(config, 3, Degradation()) == compatibility_key(config, 3)
 
 
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
@@ -311,7 +311,7 @@ def test_knowing_the_kernel_pays(
     source = kernel.shrink(truth, (128, 128), 2.0).clamp(0, 1).mul(255).round().div(255)
     config = quick(num_epochs=300, crop_size=32, self_ensemble=8)
     with_kernel, without = (
-        super_resolve(source, config, device="cpu", degradation=each).image
+        super_resolve(source, config, device="cpu", degradation=Degradation(blur=each)).image
         for each in (kernel, BICUBIC)
     )
     assert psnr_db(with_kernel, truth) > psnr_db(without, truth) + 2
@@ -334,7 +334,9 @@ def test_every_way_of_enlarging_takes_a_kernel(overrides: dict[str, Any], phase:
     kernel, image = Kernel.of(SLANTED, phase), texture(37, 45) * 0.6 + 0.2
     steps: list[Step] = []
     config = quick(**overrides)
-    result = super_resolve(image, config, device="cpu", on_step=steps.append, degradation=kernel)
+    result = super_resolve(
+        image, config, device="cpu", on_step=steps.append, degradation=Degradation(blur=kernel)
+    )
     assert result.image.shape[-2:] == scaled_size((37, 45), config.total_scale)
     plain = super_resolve(image, config, device="cpu").image
     back, plainly_back = (
@@ -349,7 +351,10 @@ def test_every_way_of_enlarging_takes_a_kernel(overrides: dict[str, Any], phase:
 def test_tiny_images_take_a_kernel(size: tuple[int, int]) -> None:
     """However much larger the kernel is."""
     result = super_resolve(
-        texture(*size), quick(), device="cpu", degradation=Kernel.of(gaussian(25, 25, (9.0, 4.0)))
+        texture(*size),
+        quick(),
+        device="cpu",
+        degradation=Degradation(blur=Kernel.of(gaussian(25, 25, (9.0, 4.0)))),
     )
     assert result.image.shape[-2:] == (2 * size[0], 2 * size[1])
     assert bool(result.image.isfinite().all())
@@ -359,4 +364,6 @@ def test_a_kernel_bridges_no_more_than_eight() -> None:
     """A larger scale is refused in words, before anything is computed."""
     config = quick(scale_factor=4.0, scale_times=2)
     with pytest.raises(ValueError, match="16: with a kernel at most 8"):
-        super_resolve(texture(8, 8), config, device="cpu", degradation=Kernel.of(hook()))
+        super_resolve(
+            texture(8, 8), config, device="cpu", degradation=Degradation(blur=Kernel.of(hook()))
+        )
