@@ -51,6 +51,10 @@ STRAY, ANYWHERE = 0.35, 0.1
 LEAST_EVIDENCE = 0.1
 LEAST_COEFFICIENTS = 64
 
+# Frequencies times multiples of their steps that must occur: a plain ramp of colour has the same
+# few coefficients everywhere, and some quality explains them.
+LEAST_KINDS = 8
+
 
 def compress(image: Tensor, quality: int) -> Tensor:
     """Return what is left of (..., C, H, W) float32 in [0, 1] at a quality, 1 to 100.
@@ -123,26 +127,32 @@ def _best_quality(pixels: Tensor) -> int | None:
     frequency = torch.arange(SIDE)[:, None] + torch.arange(SIDE)
     looked_at = (frequency >= 1) & (frequency <= MOST_FREQUENCY)
     coefficients = transform(pixels).abs()[:, looked_at]
-    steps = [_steps(quality)[looked_at] for quality in range(1, MOST_QUALITY + 1)]
-    evidence = [_evidence(coefficients, each) for each in steps]
-    best = max(range(MOST_QUALITY), key=lambda index: evidence[index][0])
-    total, count = evidence[best]
-    is_clear = count >= LEAST_COEFFICIENTS and total > LEAST_EVIDENCE * count
-    return best + 1 if is_clear else None
+    steps = torch.stack([_steps(each)[looked_at] for each in range(1, MOST_QUALITY + 1)])
+    evidence, count = _evidence(coefficients, steps)
+    best = int(evidence.argmax())
+    is_clear = count[best] >= LEAST_COEFFICIENTS and evidence[best] > LEAST_EVIDENCE * count[best]
+    return best + 1 if is_clear and _kinds(coefficients, steps[best]) >= LEAST_KINDS else None
 
 
-def _evidence(coefficients: Tensor, steps: Tensor) -> tuple[float, int]:
-    """Return how much better `steps` explain coefficients than none do, and how many they do.
+def _evidence(coefficients: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how much better each row of `steps` explains coefficients than none, and how many.
 
-    coefficients: (count, F), not negative; steps: (F). The logarithm of the likelihoods' ratio,
-    summed; those that would become 0 tell nothing, they would also do so without compression.
+    coefficients: (count, F), not negative; steps: (rows, F). The logarithm of the likelihoods'
+    ratio, summed; those that would become 0 tell nothing, they would also do so uncompressed.
     """
+    steps = steps[:, None]  # (rows, 1, F)
     times = (coefficients / steps).round_()
-    stray = (coefficients - times * steps)[times > 0]
-    step = steps.expand_as(times)[times > 0]
+    stray = coefficients - times * steps
     near = torch.exp(-0.5 * (stray / STRAY).square()) / (STRAY * math.sqrt(2 * math.pi))
-    ratio = (1 - ANYWHERE) * step * near + ANYWHERE
-    return float(ratio.log().sum(dtype=torch.float64)), len(stray)
+    ratio = (1 - ANYWHERE) * steps * near + ANYWHERE
+    tells = times > 0
+    return (ratio.log() * tells).sum(dim=(1, 2)), tells.sum(dim=(1, 2))
+
+
+def _kinds(coefficients: Tensor, steps: Tensor) -> int:
+    """Return how many multiples of all the steps occur, apart from 0."""
+    multiples = (coefficients / steps).round().long().T
+    return sum(len(each[each > 0].unique()) for each in multiples)
 
 
 def _steps(quality: int, steps: Tensor = _LUMA_STEPS) -> Tensor:

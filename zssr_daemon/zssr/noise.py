@@ -19,6 +19,11 @@ LEAST_NOISE_STD = 1.5
 FLATTEST = 0.03
 LEAST_BLOCKS = 32
 
+# Noise is everywhere: hardly one block in a hundred has less than this share of its energy in its
+# high frequencies, even if it was compressed since. Where more have, the flattest blocks hold a
+# fine texture.
+RARE, LEAST_SHARE = 0.01, 0.15
+
 # About as many blocks are looked at, of an image of any size.
 MOST_BLOCKS = 20_000
 
@@ -49,5 +54,8 @@ def estimate_noise_std(image: Tensor) -> float:
         float(energy[flattest][:, part].mean(dim=1).median()) for part in (_MIDDLE, _HIGH)
     )
     # White noise has as much in both; what a picture has falls off between them.
-    std = math.sqrt(max(0.0, high - max(0.0, middle - high)))
-    return round(std, 2) if std >= LEAST_NOISE_STD else 0.0
+    variance = high - max(0.0, middle - high)
+    least = float(energy[:, _HIGH].mean(dim=1).quantile(RARE))
+    std = math.sqrt(max(0.0, variance))
+    is_noise = std >= LEAST_NOISE_STD and least >= LEAST_SHARE * variance
+    return round(std, 2) if is_noise else 0.0
