@@ -17,6 +17,16 @@ from zssr_daemon.zssr.weights import compatibility_key
 NOISY, COMPRESSED = Degradation(noise_std=10.0), Degradation(jpeg_quality=40)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("noise_std", -1), ("noise_std", 101), ("noise_std", float("nan")), ("jpeg_quality", 0)],
+)
+def test_numbers_outside_their_ranges_are_refused(key: str, value: float) -> None:
+    """The message names key and value."""
+    with pytest.raises(ValueError, match=f"{key} = {value}: must be from"):
+        Degradation(**{key: value})  # type: ignore[arg-type]
+
+
 def test_the_more_noise_the_less_back_projection() -> None:
     """Strong noise and compression get none, and a clean source what was asked for."""
     config = quick(back_projections=8, ensemble_back_projections=4)

@@ -14,6 +14,7 @@ from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.denoise import denoise
 from zssr_daemon.zssr.jpeg import compress
+from zssr_daemon.zssr.noise import MOST_NOISE_STD
 
 # Strength of noise (levels of 255) at which half of the back-projections are too many.
 HALVING_NOISE_STD = 2.0
@@ -24,8 +25,15 @@ class Degradation:
     """A blur, then white noise, then JPEG."""
 
     blur: Blur = BICUBIC
-    noise_std: float = 0.0  # levels of 255
+    noise_std: float = 0.0  # levels of 255, 0 to 100
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges with a ValueError that names them."""
+        if not 0 <= self.noise_std <= MOST_NOISE_STD:
+            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MOST_NOISE_STD}")
+        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"jpeg_quality = {self.jpeg_quality}: must be from 1 to 100")
 
     @property
     def is_clean(self) -> bool:

@@ -15,6 +15,9 @@ from zssr_daemon.zssr.dct import SIDE, blocks, transform
 # at most, and taking noise of 1 out was measured to be worth nothing.
 LEAST_NOISE_STD = 1.5
 
+# More, levels of 255, leaves no picture.
+MOST_NOISE_STD = 100.0
+
 # Of all blocks, those that are measured, and the fewest that tell anything.
 FLATTEST = 0.03
 LEAST_BLOCKS = 32
@@ -58,4 +61,4 @@ def estimate_noise_std(image: Tensor) -> float:
     least = float(energy[:, _HIGH].mean(dim=1).quantile(RARE))
     std = math.sqrt(max(0.0, variance))
     is_noise = std >= LEAST_NOISE_STD and least >= LEAST_SHARE * variance
-    return round(std, 2) if is_noise else 0.0
+    return min(round(std, 2), MOST_NOISE_STD) if is_noise else 0.0
