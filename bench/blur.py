@@ -26,9 +26,10 @@ from bench.blur_kernels import FAMILIES
 from bench.metrics import psnr_y_db
 from bench.provenance import provenance, save
 from bench.quality import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
+from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.blur_estimate import estimate_blur
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation, Kernel
+from zssr_daemon.zssr.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 
 
@@ -104,7 +105,8 @@ def measure(
     estimated = estimate.kernel(float(scale))
     expected = to_uint8(truth, is_grey=is_grey)
 
-    def psnr_db(degradation: Degradation) -> float:
+    def psnr_db(blur: Blur) -> float:
+        degradation = Degradation(blur=blur)
         result = super_resolve(source, config, device="cpu", degradation=degradation)
         return psnr_y_db(to_uint8(result.image, is_grey=is_grey), expected, crop_border=scale)
 

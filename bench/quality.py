@@ -2,6 +2,7 @@
 
 python bench/quality.py DATA_FOLDER --scale 2 --preset fast
 python bench/quality.py BLURRED_FOLDER --kernel BLURRED_FOLDER/x2/kernel.mat --kernel-phase topleft
+python bench/quality.py DATA_FOLDER --noise 10 --noise-std auto --jpeg-quality auto
 python bench/quality.py --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
@@ -21,11 +22,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.metrics import psnr_y_db, ssim_y
 from bench.provenance import provenance, save
+from bench.spoil import UNSPOILT, Spoil
 from zssr_daemon.kernel_file import load_kernel
 from zssr_daemon.messages import KernelFile
 from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.jpeg import estimate_quality
+from zssr_daemon.zssr.noise import estimate_noise_std
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.scale import per_axis
 from zssr_daemon.zssr.weights import Weights
@@ -47,11 +52,15 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     config = config_of(options)
-    degradation = degradation_of(options)
+    spoil = Spoil(options.noise, options.jpeg)
     rows = []
     for pair in pairs_of(options):
-        rows.append(measure(pair, config, degradation=degradation)[0])
-        show(rows[-1])
+        degradation = degradation_of(options, to_tensor(spoil(Image.open(pair.source))))
+        row = measure(pair, config, degradation=degradation, spoil=spoil)[0]
+        if is_told(options):
+            row |= told(row, pair, config, degradation, spoil)
+        rows.append(row)
+        show(row)
     mean = mean_row(rows)
     show(mean)
     checked = check_bicubic(options, mean["psnr_bicubic_db"])
@@ -75,6 +84,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--kernel", type=Path, help="file of the blur kernel; default bicubic")
     parser.add_argument("--kernel-phase", choices=["centred", "topleft"], default="centred")
+    parser.add_argument("--noise", type=float, default=0.0, help="put on the sources, of 255")
+    parser.add_argument("--jpeg", type=int, help="quality to compress the sources at")
+    parser.add_argument("--noise-std", default="0", help="as in settings.toml, or auto")
+    parser.add_argument("--jpeg-quality", default="none", help="as in settings.toml, or auto")
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
     if (options.data is None) == (options.pair is None):
@@ -107,7 +120,18 @@ def config_of(options: argparse.Namespace) -> ZSSRConfig:
     return ZSSRConfig.from_preset(options.preset, **overrides)
 
 
-def degradation_of(options: argparse.Namespace) -> Degradation:
+def degradation_of(options: argparse.Namespace, source: torch.Tensor) -> Degradation:
+    """Return what the options say of a source, (3, H, W) float32 in [0, 1], or it says itself."""
+    noise_std, quality = options.noise_std, options.jpeg_quality
+    found = estimate_quality(source) if quality == "auto" else None
+    return Degradation(
+        blur=blur_of(options),
+        noise_std=estimate_noise_std(source) if noise_std == "auto" else float(noise_std),
+        jpeg_quality=found if quality in ("none", "auto") else int(quality),
+    )
+
+
+def blur_of(options: argparse.Namespace) -> Blur:
     """Return the kernel, if one is given."""
     if options.kernel is None:
         return BICUBIC
@@ -119,7 +143,8 @@ def measure(
     pair: Pair,
     config: ZSSRConfig,
     initial_weights: Weights | None = None,
-    degradation: Degradation = BICUBIC,
+    degradation: Degradation = IDEAL,
+    spoil: Spoil = UNSPOILT,
 ) -> tuple[dict[str, Any], Weights | None]:
     """Enlarge one picture and compare it, bicubic and back-projection with the truth.
 
@@ -127,11 +152,11 @@ def measure(
     """
     with Image.open(pair.truth) as image:
         truth = np.asarray(image if image.mode == "L" else image.convert("RGB"))
-    source = to_tensor(Image.open(pair.source))
+    source = to_tensor(spoil(Image.open(pair.source)))
     border = round(max(per_axis(config.total_scale)))
     scale = config.total_scale
-    bicubic = degradation.enlarge(source, truth.shape[:2], scale)
-    floor = back_project(bicubic[None], source[None], scale, 10, degradation=degradation)[0]
+    bicubic = degradation.blur.enlarge(source, truth.shape[:2], scale)
+    floor = back_project(bicubic[None], source[None], scale, 10, blur=degradation.blur)[0]
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
     result = super_resolve(
         source, config, device="cpu", initial_weights=initial_weights, degradation=degradation
@@ -154,6 +179,27 @@ def measure(
         "is_fallback": result.is_fallback,
     }
     return row, result.weights
+
+
+def is_told(options: argparse.Namespace) -> bool:
+    """Tell whether sources were spoilt, or may be taken for that."""
+    chosen = (options.noise, options.jpeg, options.noise_std, options.jpeg_quality)
+    return chosen != (0.0, None, "0", "none")
+
+
+def told(
+    row: dict[str, Any], pair: Pair, config: ZSSRConfig, degradation: Degradation, spoil: Spoil
+) -> dict[str, Any]:
+    """Return what was undone, and what the same file gives where it is taken for clean."""
+    ideal = row
+    if not degradation.is_clean:
+        clean = Degradation(blur=degradation.blur)
+        ideal = measure(pair, config, degradation=clean, spoil=spoil)[0]
+    return {
+        "psnr_ideal_db": ideal["psnr_db"],
+        "noise_std": degradation.noise_std,
+        "jpeg_quality": degradation.jpeg_quality or 0,
+    }
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
@@ -179,14 +225,20 @@ def show(row: dict[str, Any]) -> None:
         f"{row['image']:16s} {row['psnr_db']:6.2f} dB  SSIM {row['ssim']:.4f}  "
         f"bicubic {row['psnr_bicubic_db']:6.2f}  floor {row['psnr_floor_db']:6.2f}  "
         f"{row['seconds']:6.1f} s ({row['cpu_seconds']:.1f} of a core)  "
-        f"{row['iterations']:.0f} iterations",
+        f"{row['iterations']:.0f} iterations"
+        + (
+            f"  taken for clean {row['psnr_ideal_db']:6.2f}"
+            f"  noise {row['noise_std']:.2f}  JPEG {row['jpeg_quality']:.0f}"
+            if "psnr_ideal_db" in row
+            else ""
+        ),
         flush=True,
     )
 
 
 def check_bicubic(options: argparse.Namespace, bicubic_db: float) -> bool:
     """Hold the mean of bicubic against the published one, where the whole set was measured."""
-    known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))
+    known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))  # a spoilt set has none
     if known is None or options.images or options.kernel:
         return False
     if abs(bicubic_db - known) > KNOWN_WITHIN_DB:
@@ -214,7 +266,9 @@ def write(
         "config": {key: getattr(config, key) for key in config.__slots__},
         "kernel": options.kernel and options.kernel.name,
         "kernel_phase": options.kernel and options.kernel_phase,
-        "kernel_sha256": degradation_of(options).sha256,
+        "kernel_sha256": blur_of(options).sha256,
+        "noise_std": options.noise_std,
+        "jpeg_quality": options.jpeg_quality,
         "is_bicubic_checked": is_bicubic_checked,
         **provenance(),
         "mean": mean,
@@ -231,7 +285,8 @@ def set_name(options: argparse.Namespace) -> str:
     if options.pair is not None:
         return str(options.pair[0].stem)
     data = options.data.resolve()
-    return str(data.parent.name if (data / "HR").is_dir() else data.name)
+    name = data.parent.name if (data / "HR").is_dir() else data.name
+    return str(name) + Spoil(options.noise, options.jpeg).label
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class Enlarger:
             if source.alpha is not None:
                 alpha = torch.from_numpy(source.alpha)[None, None]
                 put = partial(_put_alpha, samples)
-                enlarge_plainly(alpha, order.config, put, origin.degradation)
+                enlarge_plainly(alpha, order.config, put, origin.degradation.blur)
                 run.alive()
             written = _write(order, source, samples, comments, run.alive)
             if origin.estimated is not None:
@@ -335,7 +335,9 @@ def _work_report(
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
         kernel=origin.kernel,
-        kernel_sha256=origin.degradation.sha256,
+        kernel_sha256=origin.degradation.blur.sha256,
         kernel_why=origin.why,
+        noise_std=origin.degradation.noise_std,
+        jpeg_quality=origin.degradation.jpeg_quality,
         note=note,
     )

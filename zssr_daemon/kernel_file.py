@@ -18,8 +18,8 @@ from zssr_daemon.errors import ImageError, KernelError
 from zssr_daemon.mat_file import read_matrices
 from zssr_daemon.messages import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.safe_open import open_source
+from zssr_daemon.zssr.blur import MOST_SIDE, Kernel
 from zssr_daemon.zssr.config import Phase
-from zssr_daemon.zssr.degradation import MOST_SIDE, Kernel
 
 #: What a kernel beside an image is called: after the whole name first, for a.png and a.jpg.
 SIDECAR_SUFFIXES = (".kernel.npy", ".kernel.mat")

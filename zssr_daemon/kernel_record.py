@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from zssr_daemon.companions import KERNEL_PICTURE, KERNEL_WEIGHTS, companion_part
-from zssr_daemon.zssr.degradation import Kernel
+from zssr_daemon.zssr.blur import Kernel
 
 #: Side of a weight in the picture, pixels.
 _ZOOM = 8

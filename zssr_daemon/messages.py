@@ -41,6 +41,8 @@ class WorkOrder:
     kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
     estimates_kernel: bool = False  # of images without one beside them, from the image
     kernel_phase: Phase = "centred"  # of any
+    noise_std: float | Literal["auto"] = 0.0  # of the image, levels of 255; "auto" measures it
+    jpeg_quality: int | Literal["none", "auto"] = "none"  # it was once compressed at
     frame: int = 0  # of a file of several
 
 
@@ -99,6 +101,8 @@ class WorkReport:
     kernel: str = "bicubic"  # or "estimated", or the name of the kernel's file
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
     kernel_why: str | None = None  # what an estimate found; None where nothing was estimated
+    noise_std: float = 0.0  # taken out, levels of 255: as ordered, or as measured
+    jpeg_quality: int | None = None  # undone: as ordered, or as found
     note: str | None = None  # what the output could not keep
 
 

@@ -32,6 +32,8 @@ def order_for(
         kernel=kernel,
         estimates_kernel=settings.degradation.kernel == "estimate",
         kernel_phase=settings.degradation.kernel_phase,
+        noise_std=settings.degradation.noise_std,
+        jpeg_quality=settings.degradation.jpeg_quality,
         attempt=job.attempts,
         report_path=str(companion_part(part, REPORT)) if settings.output.report else None,
     )

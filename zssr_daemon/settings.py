@@ -112,6 +112,8 @@ class Degradation(Table):
         "bicubic"
     )
     kernel_phase: Phase = "centred"
+    noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
+    jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
 
 
 class Output(Table):

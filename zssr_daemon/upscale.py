@@ -142,6 +142,8 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         kernel=job.kernel,
         estimates_kernel=job.settings.degradation.kernel == "estimate",
         kernel_phase=job.settings.degradation.kernel_phase,
+        noise_std=job.settings.degradation.noise_std,
+        jpeg_quality=job.settings.degradation.jpeg_quality,
     )
 
 

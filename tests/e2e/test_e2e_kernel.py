@@ -11,7 +11,7 @@ from daemon_process import DATA, DaemonProcess, command, files, prepare
 from kernel_files import mat, npy
 from PIL import Image
 
-from zssr_daemon.zssr.degradation import Kernel
+from zssr_daemon.zssr.blur import Kernel
 
 pytestmark = pytest.mark.e2e
 

@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from zssr_pictures import load, psnr_db, quick
 
+from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.blur_estimate import SURE, estimate_blur
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation, Kernel
+from zssr_daemon.zssr.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 
 TRUTH = load("butterfly_hr.png")
 
 
-def shrunk(degradation: Degradation, scale: int = 2) -> Tensor:
+def shrunk(blur: Blur, scale: int = 2) -> Tensor:
     """Return the butterfly, shrunk and rounded to 8 bits."""
     height, width = (side // scale for side in TRUTH.shape[1:])
     truth = TRUTH[:, : height * scale, : width * scale]
-    return degradation.shrink(truth, (height, width), scale).clamp(0, 1).mul(255).round().div(255)
+    return blur.shrink(truth, (height, width), scale).clamp(0, 1).mul(255).round().div(255)
 
 
 def spread(kernel: Kernel) -> NDArray[np.float64]:
@@ -155,7 +156,7 @@ def test_noise_that_is_known_does_not_pass_for_sharpness() -> None:
     truth = Kernel.of(gaussian(13, 13, (4.0, 4.0)))
     noise = torch.randn(3, 128, 128, generator=torch.Generator().manual_seed(1)) * 5 / 255
     noisy = (shrunk(truth) + noise).clamp(0, 1)
-    found = estimate_blur(noisy, noise_std=5.0 * math.sqrt(0.299**2 + 0.587**2 + 0.114**2))
+    found = estimate_blur(noisy, noise_std=5.0)
     assert found.shape == "gaussian"
     kernel = found.kernel(2.0)
     assert kernel is not None
@@ -171,6 +172,13 @@ def test_estimated_kernel_is_worth_decibels() -> None:
     kernel = estimate_blur(source).kernel(2.0)
     assert kernel is not None
     config = quick(num_epochs=200)
-    with_it = super_resolve(source, config, device="cpu", degradation=kernel)
+    with_it = super_resolve(source, config, device="cpu", degradation=Degradation(blur=kernel))
     without = super_resolve(source, config, device="cpu")
     assert psnr_db(with_it.image, TRUTH) > psnr_db(without.image, TRUTH) + 2
+
+
+def test_compressed_picture_is_not_asked_about_its_blur() -> None:
+    """JPEG takes the frequencies that would tell; from quality 92 on enough is left."""
+    source = shrunk(Kernel.of(gaussian(13, 13, (4.0, 4.0))))
+    assert estimate_blur(source, jpeg_quality=91).why == "compressed"
+    assert estimate_blur(source, jpeg_quality=92).why == "blurred"

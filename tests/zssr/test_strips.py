@@ -9,8 +9,9 @@ from kernels import gaussian, hook
 from zssr_pictures import quick, texture
 
 from zssr_daemon.zssr import strips
+from zssr_daemon.zssr.blur import Kernel
 from zssr_daemon.zssr.config import Phase, ZSSRConfig
-from zssr_daemon.zssr.degradation import Kernel
+from zssr_daemon.zssr.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.strips import Pass, Plan
 
@@ -99,7 +100,7 @@ def _with_kernel(
         corners.append(top)
         result[:, top : top + part.shape[1], left : left + part.shape[2]] = part
 
-    super_resolve(image, config, device="cpu", put=put, degradation=kernel)
+    super_resolve(image, config, device="cpu", put=put, degradation=Degradation(blur=kernel))
     assert (len(corners) > 2) == (strip_pixels == 100)
     return result
 

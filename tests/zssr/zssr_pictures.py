@@ -1,5 +1,6 @@
 """Pictures and settings that the algorithm's tests share."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,20 @@ def quick(**overrides: Any) -> ZSSRConfig:
 def psnr_db(a: Tensor, b: Tensor) -> float:
     """Return the PSNR (dB) of two tensors in [0, 1]."""
     return float(-10 * torch.log10((a - b).square().mean()))
+
+
+def noised(picture: Tensor, std: float) -> Tensor:
+    """Return a picture with white noise of `std` levels of 255, rounded to 8 bits."""
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(1))
+    return (picture + noise * (std / 255)).clamp(0, 1).mul(255).round().div(255)
+
+
+def jpeg(picture: Tensor, quality: int, **options: Any) -> Tensor:
+    """Return what Pillow makes of (C, H, W), C 1 or 3, as a JPEG."""
+    pixels = picture.mul(255).round().byte().permute(1, 2, 0).numpy()
+    stream = io.BytesIO()
+    image = Image.fromarray(pixels[..., 0] if len(picture) == 1 else pixels)
+    image.save(stream, "JPEG", quality=quality, **options)
+    with Image.open(stream) as decoded:
+        levels = torch.from_numpy(np.array(decoded)).float().div(255)
+    return levels[None] if levels.dim() == 2 else levels.permute(2, 0, 1).contiguous()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.dihedral import dihedral
 from zssr_daemon.zssr.pairs import pair_of
 from zssr_daemon.zssr.scale import Scale
@@ -40,9 +40,13 @@ class AffinePool:
         dtype: torch.dtype,
         centre: float = 0.5,
         is_rounded: bool = True,
-        degradation: Degradation = BICUBIC,
+        degradation: Degradation = IDEAL,
+        seed: int = 0,
     ) -> None:
-        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
+        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels.
+
+        seed: of the sons' noise.
+        """
         largest = max(min(father.shape[-2:]) for father in fathers)
         self.crop_size = min(-(-crop_size // unshuffle) * unshuffle, largest)
         self._fathers = [father for father in fathers if min(father.shape[-2:]) >= self.crop_size]
@@ -50,6 +54,7 @@ class AffinePool:
         self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in self._fathers))
         self._rule = (scale, unshuffle, centre, is_rounded)
         self._degradation = degradation
+        self._generator = torch.Generator().manual_seed(seed)
         self._dtype = dtype
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -69,6 +74,7 @@ class AffinePool:
                 centre=centre,
                 is_rounded=is_rounded,
                 degradation=self._degradation,
+                generator=self._generator,
             )
             for u, n in zip(uniform, normal, strict=True)
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.scale import Scale
 
 
@@ -18,7 +18,7 @@ def back_project(
     times: int,
     on_pass: Callable[[], None] = lambda: None,
     *,
-    degradation: Degradation = BICUBIC,
+    blur: Blur = BICUBIC,
 ) -> Tensor:
     """Add what shrinking `enlarged` misses of `source`, `times` over.
 
@@ -30,7 +30,7 @@ def back_project(
     out_size = (enlarged.shape[-2], enlarged.shape[-1])
     result = enlarged.clamp(0, 1)
     for _ in range(times):
-        missing = source - degradation.shrink(result, source_size, scale)
-        result = degradation.spread(missing, out_size, scale).add_(result).clamp_(0, 1)
+        missing = source - blur.shrink(result, source_size, scale)
+        result = blur.spread(missing, out_size, scale).add_(result).clamp_(0, 1)
         on_pass()
     return result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from torch import Tensor
 
+from zssr_daemon.zssr.blur import Kernel
 from zssr_daemon.zssr.blur_family import (
     BICUBIC_FAMILY,
     DISK,
@@ -26,7 +27,6 @@ from zssr_daemon.zssr.blur_family import (
     lines_along,
 )
 from zssr_daemon.zssr.config import Phase
-from zssr_daemon.zssr.degradation import Kernel
 from zssr_daemon.zssr.regions import regions
 from zssr_daemon.zssr.scale import Scale, per_axis
 from zssr_daemon.zssr.spectrum import Spectrum
@@ -34,7 +34,7 @@ from zssr_daemon.zssr.spectrum import Spectrum
 Array = NDArray[np.float64]
 
 #: Why it is what it is.
-Why = Literal["blurred", "sharp", "doubtful", "too_small", "no_detail"]
+Why = Literal["blurred", "sharp", "doubtful", "too_small", "no_detail", "compressed"]
 
 # How much better than bicubic a blur must explain the spectrum, relative to what it leaves
 # unexplained. Of 180 quarters of ideally shrunk pictures 2 % reach it, of those with a Gaussian
@@ -51,6 +51,11 @@ _LEAST_ACROSS = 0.12
 
 # Noise and rounding are so much of the mean block's power that nothing can be seen.
 _MOST_FLOOR = math.exp(-5.5)
+
+# Stronger compression leaves too little of what a blur would leave less of.
+_LEAST_QUALITY = 92
+
+_LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 # The slope of the power law, and how far it is expected to differ.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
@@ -126,15 +131,21 @@ class BlurEstimate:
         return "not blurred"
 
 
-def estimate_blur(image: Tensor, *, noise_std: float = 0.0) -> BlurEstimate:
+def estimate_blur(
+    image: Tensor, *, noise_std: float = 0.0, jpeg_quality: int | None = None
+) -> BlurEstimate:
     """Tell how an image was blurred before it was sub-sampled.
 
-    image: (C, H, W) float32, CPU, [0, 1], C 1 or 3; noise_std: of its noise, levels of 255.
+    image: (C, H, W) float32, CPU, [0, 1], C 1 or 3; noise_std: of the noise in each channel, levels
+    of 255; jpeg_quality: at which it was once compressed.
     The same image gives the same answer. 0.1 to 0.3 s on one core, whatever the size.
     """
+    if jpeg_quality is not None and jpeg_quality < _LEAST_QUALITY:
+        return _unblurred("compressed", 0.0)
     parts = regions(_luma(image)[None, None], torch.Generator().manual_seed(0))
     spectrum = Spectrum.of(
-        [part[0].double().numpy() for part in parts], noise_variance=(noise_std / 255) ** 2
+        [part[0].double().numpy() for part in parts],
+        noise_variance=(noise_std / 255) ** 2 * _noise_share(image),
     )
     if spectrum is None:
         return _unblurred("too_small", 0.0)
@@ -227,8 +238,12 @@ def _luma(image: Tensor) -> Tensor:
     """Return (H, W), in [0, 1] for white and black, of (C, H, W); ITU-R BT.601."""
     if image.shape[0] == 1:
         return image[0]
-    weights = image.new_tensor([0.299, 0.587, 0.114])
-    return (weights[:, None, None] * image).sum(dim=0)
+    return (_LUMA[:, None, None] * image).sum(dim=0)
+
+
+def _noise_share(image: Tensor) -> float:
+    """Return how much of the variance of noise, each channel's its own, is in the luma."""
+    return 1.0 if image.shape[0] == 1 else float(_LUMA.square().sum())
 
 
 def _draw_gaussian(spread: Array) -> Array:

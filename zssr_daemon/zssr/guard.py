@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.infer import predict_residual
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.pairs import pad_to_multiple, shrink
@@ -32,16 +32,23 @@ class Guard:
     """Rebuild the parts of an image from their own sons, by bicubic and by a network."""
 
     def __init__(
-        self, parts: list[Tensor], config: ZSSRConfig, degradation: Degradation = BICUBIC
+        self, parts: list[Tensor], config: ZSSRConfig, degradation: Degradation = IDEAL
     ) -> None:
         """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
         self._scale = config.network_scale
-        self._degradation = degradation
+        self._blur = degradation.blur
         self._times = config.back_projections
         self._depth, self._kernel_size = config.model_depth, config.model_kernel_size
         self._parts = [part.unsqueeze(0) for part in parts]
+        generator = torch.Generator().manual_seed(config.seed)
         self._sons = [
-            shrink(part, self._scale, is_rounded=config.son_rounding, degradation=degradation)
+            shrink(
+                part,
+                self._scale,
+                is_rounded=config.son_rounding,
+                degradation=degradation,
+                generator=generator,
+            )
             for part in self._parts
         ]
         self.bicubic_mse = self._mse(None, is_bf16=False)
@@ -67,12 +74,10 @@ class Guard:
         squared, count = 0.0, 0
         for part, son in zip(self._parts, self._sons, strict=True):
             size = (part.shape[-2], part.shape[-1])
-            enlarged = self._degradation.enlarge(son, size, self._scale)
+            enlarged = self._blur.enlarge(son, size, self._scale)
             if network is not None:
                 enlarged = enlarged + self._residual(network, enlarged, is_bf16, tile)
-            rebuilt = back_project(
-                enlarged, son, self._scale, self._times, degradation=self._degradation
-            )
+            rebuilt = back_project(enlarged, son, self._scale, self._times, blur=self._blur)
             squared += (rebuilt - part).square().sum(dtype=torch.float64).item()
             count += part.numel()
         return squared / count

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from zssr_daemon.zssr.aliasing import trust
 from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.ensemble import reduce_members, self_ensemble
 from zssr_daemon.zssr.faint import contrast as measure_contrast
 from zssr_daemon.zssr.faint import credit
@@ -40,7 +40,7 @@ def enlarge(
     box: Box | None = None,
     contrast: Tensor | None = None,
     on_pass: Callable[[], None] = lambda: None,
-    degradation: Degradation = BICUBIC,
+    blur: Blur = BICUBIC,
 ) -> Tensor:
     """Enlarge by config.network_scale: bicubic plus the self-ensembled residual.
 
@@ -51,12 +51,12 @@ def enlarge(
     on_pass is called after each calculation on the whole image.
     """
     scale = config.network_scale
-    enlarged = pad_to_multiple(degradation.enlarge(source, size, scale), network.unshuffle)
+    enlarged = pad_to_multiple(blur.enlarge(source, size, scale), network.unshuffle)
     on_pass()
-    trusted = _trust_at(source, enlarged, scale, degradation) if config.alias_guard else 1.0
+    trusted = _trust_at(source, enlarged, scale, blur) if config.alias_guard else 1.0
     on_pass()
 
-    corner_grid = network.unshuffle if degradation.is_about_corner else None
+    corner_grid = network.unshuffle if blur.is_about_corner else None
 
     def add_residual(members: tuple[int, ...]) -> Tensor:
         residual = apply_tiled(
@@ -84,14 +84,12 @@ def enlarge(
             on_pass()
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
-    members = ensemble_members(config, degradation)
+    members = ensemble_members(config, blur)
     times = config.ensemble_back_projections
     if times == 0:
         return add_residual(members)
     results = [
-        back_project(
-            add_residual((member,)), source, scale, times, on_pass, degradation=degradation
-        )
+        back_project(add_residual((member,)), source, scale, times, on_pass, blur=blur)
         for member in members
     ]
     return reduce_members(torch.stack(results), config.ensemble_reduce)
@@ -108,7 +106,7 @@ def enlarge_within(
     progress: Progress,
     box: Box | None = None,
     contrast: Tensor | None = None,
-    degradation: Degradation = BICUBIC,
+    blur: Blur = BICUBIC,
 ) -> Tensor:
     """Return what `enlarge` does, with tiles as small as memory asks.
 
@@ -116,7 +114,7 @@ def enlarge_within(
     """
 
     def begin(smaller: ZSSRConfig) -> Tensor:
-        members = len(ensemble_members(config, degradation))
+        members = len(ensemble_members(config, blur))
         passes = members if config.ensemble_back_projections == 0 else 1
         tiles = tile_count(smaller, network.unshuffle, box or whole(size)) * members // passes
         return enlarge(
@@ -129,21 +127,21 @@ def enlarge_within(
             on_pass=progress.alive,
             box=box,
             contrast=contrast,
-            degradation=degradation,
+            blur=blur,
         )
 
     return memory.with_smaller("patch_size", config, progress, begin)
 
 
-def ensemble_members(config: ZSSRConfig, degradation: Degradation) -> tuple[int, ...]:
+def ensemble_members(config: ZSSRConfig, blur: Blur) -> tuple[int, ...]:
     """Return the rotations and flips that the self-ensemble goes through."""
-    return degradation.members(config.network_scale)[: config.ensemble_size]
+    return blur.members(config.network_scale)[: config.ensemble_size]
 
 
-def _trust_at(source: Tensor, enlarged: Tensor, scale: Scale, degradation: Degradation) -> Tensor:
+def _trust_at(source: Tensor, enlarged: Tensor, scale: Scale, blur: Blur) -> Tensor:
     """Return the trust in the residual of `enlarged`, (N, 1, H', W')."""
     size = (enlarged.shape[-2], enlarged.shape[-1])
-    return degradation.enlarge(trust(source), size, scale).clamp_(0, 1)
+    return blur.enlarge(trust(source), size, scale).clamp_(0, 1)
 
 
 def tile_side(config: ZSSRConfig, unshuffle: int) -> int:

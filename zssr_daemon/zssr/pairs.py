@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.dihedral import dihedral, dihedrals, representatives
 from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import Scale, inverse, scaled_size
@@ -36,15 +36,18 @@ def shrink(
     scale: Scale,
     *,
     is_rounded: bool = True,
-    degradation: Degradation = BICUBIC,
+    degradation: Degradation = IDEAL,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return the lr_son of a father (..., C, H, W), [0, 1]: shrunk by `scale`, rounded to 8 bits.
 
-    Real sources carry that rounding, so the network had better see it.
+    Real sources carry that rounding, so the network had better see it; of noise and compression
+    it sees what cleaning leaves. generator: of the noise, needed where there is some.
     """
     size = scaled_size((father.shape[-2], father.shape[-1]), inverse(scale))
-    son = degradation.shrink(father, size, scale).clamp(0, 1)
-    return son.mul(255).round().div(255) if is_rounded else son
+    son = degradation.blur.shrink(father, size, scale).clamp(0, 1)
+    spoilt = degradation.spoilt(son, is_rounded=is_rounded, generator=generator)
+    return degradation.cleaned(spoilt)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
@@ -71,11 +74,16 @@ class PairPool:
         dtype: torch.dtype,
         centre: float = 0.5,
         is_rounded: bool = True,
-        degradation: Degradation = BICUBIC,
+        degradation: Degradation = IDEAL,
+        seed: int = 0,
     ) -> None:
-        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels."""
+        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels.
+
+        seed: of the sons' noise.
+        """
         self.unshuffle = unshuffle
-        self._turns = degradation.pair_turns(scale)
+        self._turns = degradation.blur.pair_turns(scale)
+        generator = torch.Generator().manual_seed(seed)
         pairs = [
             pair_of(
                 father,
@@ -84,6 +92,7 @@ class PairPool:
                 centre=centre,
                 is_rounded=is_rounded,
                 degradation=degradation,
+                generator=generator,
             ).to(dtype)
             for father in _turned([_pyramid(image) for image in fathers], scale, self._turns)
         ]
@@ -144,12 +153,13 @@ def pair_of(
     unshuffle: int,
     centre: float,
     is_rounded: bool,
-    degradation: Degradation = BICUBIC,
+    degradation: Degradation = IDEAL,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return (2C, H, W) of one father: input and residual, padded to the unshuffle grid.
 
-    centre: what is taken from the input, so that it lies about zero.
+    centre: what is taken from the input, so that it lies about zero. generator: as in `shrink`.
     """
-    son = shrink(father, scale, is_rounded=is_rounded, degradation=degradation)
-    enlarged = degradation.enlarge(son, (father.shape[-2], father.shape[-1]), scale)
+    son = shrink(father, scale, is_rounded=is_rounded, degradation=degradation, generator=generator)
+    enlarged = degradation.blur.enlarge(son, (father.shape[-2], father.shape[-1]), scale)
     return pad_to_multiple(torch.cat([enlarged - centre, father - enlarged]), unshuffle)

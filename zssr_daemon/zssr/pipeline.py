@@ -7,8 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.blur import Blur, Kernel
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation, Kernel
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.fit import DivergedError
 from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
 from zssr_daemon.zssr.infer import ensemble_members, step_size
@@ -63,7 +64,7 @@ def super_resolve(
     on_step: OnStep | None = None,
     initial_weights: Weights | None = None,
     put: Put | None = None,
-    degradation: Degradation = BICUBIC,
+    degradation: Degradation = IDEAL,
 ) -> SuperResolved:
     """Enlarge `image` by config.total_scale with a network fitted on it alone.
 
@@ -74,8 +75,9 @@ def super_resolve(
     if that ends not clearly above bicubic, a fit from chance follows.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1] with the row and column
     of its corner, instead of `image` holding all of it.
-    degradation: how the image came from what is wanted. With a kernel all of config.total_scale,
-    at most 8, is one step of one pass: a network that also removes a blur must not be repeated.
+    degradation: how the image came from what is wanted. Of noise and JPEG compression the result
+    is freed, and not held to the image by them. With a kernel all of config.total_scale, at most
+    8, is one step of one pass: a network that also removes a blur must not be repeated.
     The same image, config, device, thread count and weights give the same bytes, unless seconds
     are the budget or memory runs out: then tiles, or the batch of a fit begun anew, are halved.
 
@@ -85,13 +87,15 @@ def super_resolve(
     """
     key = compatibility_key(config, image.shape[0], degradation)
     _check(image)
-    if isinstance(degradation, Kernel):
+    config = degradation.adapted(config)
+    if isinstance(degradation.blur, Kernel):
         config = config.in_one_pass()
     if initial_weights is not None and initial_weights.key != key:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
-    planes = to_planes(image, config).to(device)
+    cleaned = degradation.cleaned(image.to(device), partial(_tell_of_cleaning, on_step))
+    planes = to_planes(cleaned, config)
     parts = regions(planes, torch.Generator().manual_seed(config.seed))
-    inference = inference_work(planes, config, degradation)
+    inference = inference_work(planes, config, degradation.blur)
     attempts = _attempts(config, planes.device, initial_weights, degradation)
     progress = Progress(on_step, fit_work(parts, attempts[0]) + inference)
     started_s = time.perf_counter()
@@ -105,7 +109,7 @@ def super_resolve(
         planes,
         fitted,
         config,
-        PassNeeds(memory, progress, degradation),
+        PassNeeds(memory, progress, degradation.blur),
         lambda part, top, left: keep(from_planes(part, image.shape[0], config).cpu(), top, left),
     )
     return SuperResolved(
@@ -121,6 +125,12 @@ def super_resolve(
         batch_size=memory.batch_size,
         seconds={"fit": fitted_s - started_s, "infer": time.perf_counter() - fitted_s},
     )
+
+
+def _tell_of_cleaning(on_step: OnStep | None) -> None:
+    """Report that the work before the fit goes on."""
+    if on_step is not None:
+        on_step(Step("fit", 0, 1, 0.0, None, None))
 
 
 def _result(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Tensor, Put]:
@@ -159,11 +169,11 @@ def all_passes(config: ZSSRConfig) -> list[tuple[Scale, Scale]]:
     ]
 
 
-def inference_work(planes: Tensor, config: ZSSRConfig, degradation: Degradation) -> float:
+def inference_work(planes: Tensor, config: ZSSRConfig, blur: Blur) -> float:
     """Return the arithmetic of the final inference in output pixels passed forward."""
     growth = sum(area_ratio(reached) for reached, _ in all_passes(config))
     count, _, height, width = planes.shape
-    members = len(ensemble_members(config, degradation))
+    members = len(ensemble_members(config, blur))
     return float(count * height * width * growth * members)
 
 

@@ -15,7 +15,7 @@ from zssr_daemon.zssr.affine import AffinePool
 from zssr_daemon.zssr.back_projection import back_project
 from zssr_daemon.zssr.budget import Budget, round_count
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.fit import DivergedError, fit
 from zssr_daemon.zssr.guard import LEAST_GAIN_DB, Guard
 from zssr_daemon.zssr.infer import enlarge_within, ensemble_members, step_size, tile_side
@@ -45,7 +45,7 @@ class Attempt:
     is_bf16: bool
     initial_weights: Weights | None = None
     least_gain_db: float = LEAST_GAIN_DB  # over bicubic, for the fit to count
-    degradation: Degradation = BICUBIC
+    degradation: Degradation = IDEAL
 
 
 def fit_rounds(
@@ -105,7 +105,7 @@ def new_pool(
     config: ZSSRConfig,
     *,
     is_bf16: bool,
-    degradation: Degradation = BICUBIC,
+    degradation: Degradation = IDEAL,
 ) -> Pool:
     """Return the training pairs of fathers (C, h, w) float32 in [0, 1]."""
     kind = AffinePool if config.augmentation == "affine" else PairPool
@@ -118,6 +118,7 @@ def new_pool(
         centre=network.centre,
         is_rounded=config.son_rounding,
         degradation=degradation,
+        seed=config.seed,
     )
 
 
@@ -179,10 +180,10 @@ def own_fathers(
             size=step_size(source, scale),
             is_bf16=attempt.is_bf16,
             progress=progress,
-            degradation=attempt.degradation,
+            blur=attempt.degradation.blur,
         )
         result = back_project(
-            enlarged, source, scale, config.back_projections, degradation=attempt.degradation
+            enlarged, source, scale, config.back_projections, blur=attempt.degradation.blur
         )
         for middle in (part_way(scale, share) for share in INTERMEDIATE):
             father = resize(result, step_size(source, middle), ratio(middle, to=scale))
@@ -199,7 +200,7 @@ def fit_work(parts: list[Tensor], attempt: Attempt) -> float:
     """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
     config = attempt.config
     area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
-    members = len(ensemble_members(config, attempt.degradation))
+    members = len(ensemble_members(config, attempt.degradation.blur))
     enlargements = (round_count(config) - 1) * area * members
     return config.num_epochs * iteration_work(config) + enlargements
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zssr_daemon.zssr.aliasing import FINE, MIDDLE
 from zssr_daemon.zssr.back_projection import back_project
+from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
 from zssr_daemon.zssr.faint import contrast
 from zssr_daemon.zssr.infer import enlarge_within, ensemble_members
 from zssr_daemon.zssr.local_mean import WINDOW
@@ -64,14 +64,14 @@ class Plan:
         step: Pass,
         config: ZSSRConfig,
         unshuffle: int,
-        degradation: Degradation = BICUBIC,
+        blur: Blur = BICUBIC,
     ) -> "Plan":
         """Lay strips over a source of `size` (height, width)."""
         axis = -2 if size[0] >= size[1] else -1
         length, across = size[axis], size[-3 - axis]
         grid = _grid(step, axis, unshuffle)
         times = config.ensemble_back_projections
-        reach = degradation.reach(step.reached)
+        reach = blur.reach(step.reached)
         context = _up(CONTEXT_REACH + reach * times, grid)
         halo = _up(reach * (config.back_projections + 1), grid)
         x, y = per_axis(step.reached)
@@ -91,7 +91,7 @@ class PassNeeds:
 
     memory: Memory
     progress: Progress
-    degradation: Degradation = BICUBIC
+    blur: Blur = BICUBIC
 
 
 class PassRunner:
@@ -117,8 +117,8 @@ class PassRunner:
         self._network, self._is_bf16 = network, is_bf16
         unshuffle = 1 if network is None else network.unshuffle
         self._size = (source.shape[-2], source.shape[-1])
-        self._degradation = needs.degradation
-        self._plan = Plan.of(self._size, step, config, unshuffle, self._degradation)
+        self._blur = needs.blur
+        self._plan = Plan.of(self._size, step, config, unshuffle, self._blur)
         self._contrast = contrast(previous)
 
     def run(self, put: Put) -> None:
@@ -138,10 +138,10 @@ class PassRunner:
         size = self._out_size(low, high)
         progress = self._needs.progress
         if self._network is None:
-            members = len(ensemble_members(self._config, self._degradation))
+            members = len(ensemble_members(self._config, self._blur))
             report = progress.tile_reporter(1, len(self._source) * members)
             source = self._cut(self._source, 1.0, low, high)
-            result = self._degradation.enlarge(source, size, self._step.reached)
+            result = self._blur.enlarge(source, size, self._step.reached)
             report(size[0] * size[1])
         else:
             result = enlarge_within(
@@ -154,7 +154,7 @@ class PassRunner:
                 progress=progress,
                 box=self._box(start, end, low),
                 contrast=self._contrast,
-                degradation=self._degradation,
+                blur=self._blur,
             )
         return self._core(result, self._step.reached, low, start, end)
 
@@ -175,9 +175,7 @@ class PassRunner:
         block = block.narrow(self._plan.axis, 0, out_size[self._plan.axis])
         source = self._cut(self._source, 1.0, low, high)
         times, alive = self._config.back_projections, self._needs.progress.alive
-        result = back_project(
-            block, source, self._step.reached, times, alive, degradation=self._degradation
-        )
+        result = back_project(block, source, self._step.reached, times, alive, blur=self._blur)
         kept = self._out_size(low, high, self._step.kept)
         if kept != out_size:
             smaller = ratio(self._step.kept, to=self._step.reached)
@@ -196,7 +194,7 @@ class PassRunner:
         """Return where the network is needed for a strip, in output pixels from `low` on."""
         reach = WINDOW // 2 + 1 if self._config.faint_residual > 0 else 0
         times = self._config.ensemble_back_projections
-        each = self._degradation.reach(self._step.reached)
+        each = self._blur.reach(self._step.reached)
         reach += math.ceil(each * times * max(per_axis(self._step.reached)))
         unshuffle = 1 if self._network is None else self._network.unshuffle
         total = self._out_size(0, self._plan.edges[-1])
@@ -236,17 +234,15 @@ class PassRunner:
         return round(source_pixel * per_axis(scale)[1 if self._plan.axis == -2 else 0])
 
 
-def enlarge_plainly(
-    plane: Tensor, config: ZSSRConfig, put: Put, degradation: Degradation = BICUBIC
-) -> None:
+def enlarge_plainly(plane: Tensor, config: ZSSRConfig, put: Put, blur: Blur = BICUBIC) -> None:
     """Hand (1, 1, H, W) float32 in [0, 1], resized by config.total_scale, to `put` in strips.
 
-    degradation: of the source; only the place of its pixels counts.
+    blur: of the source; only the place of its pixels counts.
     """
     scale = config.total_scale
     step = Pass(start=1.0, reached=scale, kept=scale)
     plain = replace(config, back_projections=0)
-    needs = PassNeeds(Memory(config), Progress(None, total_work=1.0), degradation)
+    needs = PassNeeds(Memory(config), Progress(None, total_work=1.0), blur)
     PassRunner(plane, plane, step, plain, needs, network=None, is_bf16=False).run(put)
 
 

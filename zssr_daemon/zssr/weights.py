@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import BICUBIC, Degradation
+from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.network import ResidualNet
 
 FORMAT_VERSION = 1
@@ -78,18 +78,22 @@ class Weights:
         return weights
 
 
-def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = BICUBIC) -> str:
+def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = IDEAL) -> str:
     """Return what weights must have in common with a fit, as text.
 
-    Architecture, scale, channels, and the kernel if there is one. channels: of the image, 1 or 3.
+    Architecture, scale, channels, and what degraded the source beyond shrinking. channels: of the
+    image, 1 or 3.
     """
     if config.in_channels != "auto":
         channels = config.in_channels
     names = [field.name for field in fields(config) if field.name.startswith("model_")]
     values: dict[str, Any] = {name: getattr(config, name) for name in names}
     values |= {"channels": channels, "scale": config.network_scale}
-    if degradation.sha256 is not None:
-        values |= {"scale": config.total_scale, "kernel": degradation.sha256}
+    if degradation.blur.sha256 is not None:
+        values |= {"scale": config.total_scale, "kernel": degradation.blur.sha256}
+    if not degradation.is_clean:
+        noise_std = round(degradation.noise_std)  # a start need not be exact
+        values |= {"noise_std": noise_std, "jpeg_quality": degradation.jpeg_quality}
     return json.dumps(values, sort_keys=True)
 
 
