@@ -232,7 +232,7 @@ def test_job_in_work_is_left_alone(
 ) -> None:
     """A change of its source is noticed when it is published, not here."""
     job = queue(ledger, settings, "a.png")
-    ledger.claim(now=time.time(), settings_hash="h")
+    ledger.claim(now=time.time())
     if state is JobState.PUBLISHING:
         ledger.publishing(job.id, out_rel="x", out_sha256="y")
     os.utime(settings.folders.inbox / "a.png", (1, 1))
@@ -260,7 +260,7 @@ def test_share_that_was_mounted_anew_under_a_running_job(
 ) -> None:
     """The file has its job, and gets no second one."""
     job = queue(ledger, settings, "a.png")
-    ledger.claim(now=time.time(), settings_hash="h")
+    ledger.claim(now=time.time())
     renumber(ledger, job)
     gate.steps_until_scans(3)
     assert gate.outcomes == []

@@ -46,7 +46,7 @@ def worked(
 ) -> tuple[Job, Path]:
     """Queue and claim a file, and write its part, as intake, supervisor and worker do."""
     queue(ledger, settings, name)
-    job = ledger.claim(now=time.time(), settings_hash="hash")
+    job = ledger.claim(now=time.time())
     assert job is not None
     part = publisher.part_path(job)
     part.write_bytes(CONTENT)

@@ -75,7 +75,7 @@ def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
 def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     """Let a job fail, with its file and record in failed/."""
     job = queue(ledger, settings, name)
-    ledger.claim(now=time.time() + 1, settings_hash="h")
+    ledger.claim(now=time.time() + 1)
     job = ledger.fail(job.id, now=1.0, reason="corrupt", message="broken")
     publisher = Publisher(settings, ledger, Markers(ledger))
     publisher.close(publisher.dispose(job))

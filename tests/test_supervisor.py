@@ -464,7 +464,7 @@ class TestPauses:
 
     def test_one_job_too_large_for_the_disk(self, make_daemon: Bench, log: list[Any]) -> None:
         """It waits, its attempt given back; smaller ones behind it are done, and nothing pauses."""
-        daemon = make_daemon()
+        daemon = make_daemon(limits={"max_output_pixels": 10**15})
         path = drop(daemon.settings.folders.inbox, "big.png")
         big = daemon.ledger.add(
             "big.png", identity_of(path), now=0.0, width=10_000_000, height=10_000_000

@@ -4,7 +4,6 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
 """
 
-import difflib
 import errno
 import json
 import os
@@ -12,6 +11,8 @@ import string
 import sys
 import tempfile
 import tomllib
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,12 +23,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.explain import explain
 from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
@@ -194,6 +199,10 @@ def _on_its_preset(table: Any) -> Any:
     return table
 
 
+#: The [zssr] table; what its preset does not name, and it neither, are `ZSSRConfig`'s defaults.
+ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)]
+
+
 class Settings(BaseSettings):
     """All of settings.toml."""
 
@@ -205,13 +214,35 @@ class Settings(BaseSettings):
     )
     folders: Folders = Folders()
     watch: Watch = Watch()
-    zssr: Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)] = ZSSRConfig()
+    zssr: ZSSRTable = ZSSRConfig()
     degradation: Degradation = Degradation()
     output: Output = Output()
     limits: Limits = Limits()
     worker: Worker = Worker()
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
+    _written: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_what_is_written(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        settings = handler(raw)
+        table = raw.get("zssr", {})
+        settings._written = frozenset(table if isinstance(table, dict) else ())
+        return settings
+
+    def written_zssr(self) -> dict[str, Any]:
+        """Return what somebody wrote in [zssr]; all other values are the preset's.
+
+        Another preset, of an image's own settings, leaves these as they are.
+        """
+        of_preset = ZSSRConfig.from_preset(self.zssr.preset)
+        values = {field.name: getattr(self.zssr, field.name) for field in fields(ZSSRConfig)}
+        return {
+            key: value
+            for key, value in values.items()
+            if key in self._written or value != getattr(of_preset, key)
+        }
 
     @classmethod
     def settings_customise_sources(
@@ -255,7 +286,7 @@ def load_settings(file: Path | None) -> Settings:
     try:
         settings = Settings(**_read_toml(file))
     except ValidationError as error:
-        raise SettingsError(_explain(error, file)) from error
+        raise SettingsError(explain(error, known_keys(), partial(_origin, file=file))) from error
     except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
         raise SettingsError(
             f"environment variable {ENV_PREFIX}...: {error}: {_JSON_CURE}"
@@ -316,43 +347,11 @@ def _read_toml(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
 
 
-def _explain(error: ValidationError, file: Path | None) -> str:
-    """Say for each fault: key, value, where it came from, how to mend it."""
-    return "\n".join(_explain_one(dict(fault), file) for fault in error.errors())
-
-
-def _explain_one(fault: dict[str, Any], file: Path | None) -> str:
-    names = [str(part) for part in fault["loc"] if part != "function-before[_on_its_preset()]"]
-    origin = _origin(names, file)
-    if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"{origin}: unknown key {_key(names)}{_nearest(names)}"
-    message = fault["msg"].removeprefix("Value error, ")
-    if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
-        return f"{_origin([*names, message.split()[0]], file)}: [zssr] {message}"
-    return f"{origin}: {_key(names)} = {_shorten(fault['input'])}: {message}"
-
-
 def _origin(names: list[str], file: Path | None) -> str:
     variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
     if variable in os.environ:
         return f"environment variable {variable}"
     return str(file or "defaults")
-
-
-def _key(names: list[str]) -> str:
-    return f"[{names[0]}] {'.'.join(names[1:])}".rstrip() if names else "[]"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(names: list[str]) -> str:
-    tables = known_keys()
-    candidates = list(tables) if len(names) < 2 else tables.get(names[0], [])
-    close = difflib.get_close_matches(names[-1], candidates, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(candidates)}"
 
 
 def _refuse_overlap(folders: dict[str, Path]) -> None:
