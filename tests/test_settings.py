@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.folder_check import check_folders
 from zssr_daemon.settings import (
     Settings,
-    check_folders,
     known_keys,
     load_settings,
     unknown_environment_names,

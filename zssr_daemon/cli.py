@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -205,12 +206,12 @@ def jobs(
         folders = load_settings(settings).folders
         if watch:
             _watch_jobs(folders, state)
-        ledger = Ledger.open_to_read(folders.state)
-        found = ledger.find(job_id) if job_id else ledger.newest(state, limit=limit)
-        ledger.close()
+        with closing(Ledger.open_to_read(folders.state)) as ledger:
+            found = ledger.find(job_id) if job_id else ledger.newest(state, limit=limit)
+            kept = [ledger.kept_settings(job.settings_hash or "") for job in found if job_id]
         if as_json:
-            for job in found:
-                _print_json(plain_job(job))
+            for job, tables in zip_longest(found, kept):
+                _print_json(plain_job(job, tables))
         else:
             _print_table(jobs_table(found))
         raise typer.Exit(1 if job_id and not found else 0)

@@ -4,12 +4,9 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
 """
 
-import errno
 import json
 import os
 import string
-import sys
-import tempfile
 import tomllib
 from dataclasses import fields
 from functools import partial
@@ -37,20 +34,6 @@ from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
-
-#: Faults of a disk or share that pass by themselves, or by somebody's hand, without a restart.
-_PASSING_ERRNOS = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EIO,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTDOWN,
-    }
-)
 
 #: Endings of the files that a kernel is read from.
 KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
@@ -314,22 +297,6 @@ def known_keys() -> dict[str, list[str]]:
     }
 
 
-def check_folders(settings: Settings, settings_file: Path | None) -> None:
-    """Create the folders and refuse those that cannot work.
-
-    A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
-
-    Raises:
-        SettingsError: two folders overlap, one holds the settings file or the interpreter's
-            environment, or one cannot be created or written to.
-    """
-    folders = {name: path.resolve() for name, path in settings.folders.by_name().items()}
-    _refuse_overlap(folders)
-    _refuse_holding(folders, settings_file)
-    for name, path in folders.items():
-        _make_writable(name, path)
-
-
 def _absolute(base: Path, path: Path) -> Path:
     return (base / path).absolute()
 
@@ -352,39 +319,3 @@ def _origin(names: list[str], file: Path | None) -> str:
     if variable in os.environ:
         return f"environment variable {variable}"
     return str(file or "defaults")
-
-
-def _refuse_overlap(folders: dict[str, Path]) -> None:
-    for name, path in folders.items():
-        for other_name, other in folders.items():
-            if name != other_name and path.is_relative_to(other):
-                raise SettingsError(
-                    f"[folders] {name} = {path} lies in {other_name} = {other}: "
-                    "the daemon would take its own files for pictures; give each its own folder"
-                )
-
-
-def _refuse_holding(folders: dict[str, Path], settings_file: Path | None) -> None:
-    held = {"the interpreter": Path(sys.prefix).resolve()}
-    if settings_file is not None:
-        held["the settings file"] = settings_file.resolve()
-    for name, path in folders.items():
-        for what, where in held.items():
-            if where.is_relative_to(path):
-                raise SettingsError(
-                    f"[folders] {name} = {path} holds {what} ({where}); give it a folder of its own"
-                )
-
-
-def _make_writable(name: str, path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        if error.errno in _PASSING_ERRNOS and name != "state":
-            return
-        raise SettingsError(
-            f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
-            "able to create and write to it"
-        ) from error
