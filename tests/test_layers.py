@@ -236,6 +236,7 @@ def test_fault_of_the_disk_is_no_fault_of_the_file(
     def open_source(_root: Path, _rel: str) -> int:
         raise OSError(number, os.strerror(number))
 
+    write(inbox, {"zssr.toml": ""})
     monkeypatch.setattr(profile_module, "open_source", open_source)
     with pytest.raises(OSError, match=os.strerror(number)):
         found(inbox)
@@ -247,6 +248,7 @@ def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch)
     def open_source(_root: Path, _rel: str) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
+    write(inbox, {"zssr.toml": ""})
     monkeypatch.setattr(profile_module, "open_source", open_source)
     assert "zssr.toml: Permission denied; let the user" in fault(inbox)
 

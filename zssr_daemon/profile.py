@@ -73,6 +73,8 @@ def read_below(inbox: Path, rel: str, max_bytes: int) -> bytes | None:
         ImageSettingsError: it is a link, no plain file, too large, or may not be read.
         OSError: the disk is at fault.
     """
+    if _is_absent(inbox / rel):
+        return None
     try:
         with os.fdopen(open_source(inbox, rel), "rb") as stream:
             content = stream.read(max_bytes + 1)
@@ -88,6 +90,20 @@ def read_below(inbox: Path, rel: str, max_bytes: int) -> bytes | None:
     if len(content) > max_bytes:
         raise ImageSettingsError(f"{printable(rel)}: more than {max_bytes} bytes; make it smaller")
     return content
+
+
+def _is_absent(path: Path) -> bool:
+    """Ask the system by the whole path, which is cheap in folders nested however deep.
+
+    What there is, or why it cannot be told, is for `open_source` to find out.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _folder_rels(src_rel: str) -> Iterator[str]:
