@@ -17,7 +17,7 @@ from zssr_daemon.image_settings import ImageSettings
 from zssr_daemon.messages import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.names import printable
 from zssr_daemon.profile import Profile, profiles_of, read_below
-from zssr_daemon.settings import Settings, known_keys
+from zssr_daemon.settings import Settings, Table, known_keys
 
 _KNOWN = {table: known_keys()[table] for table in ImageSettings.model_fields}
 
@@ -64,14 +64,19 @@ def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
     """Lay the raw tables over each other."""
     tables: dict[str, Any] = {
         "zssr": settings.written_zssr(),
-        "degradation": dict(settings.degradation),
-        "output": dict(settings.output),
+        "degradation": _written(settings.degradation),
+        "output": _written(settings.output),
     }
     for profile in profiles:
         for table, values in profile.tables.items():
             is_table = isinstance(values, dict) and isinstance(tables.get(table), dict)
             tables[table] = tables[table] | values if is_table else values
     return tables
+
+
+def _written(table: Table) -> dict[str, Any]:
+    """Return the keys that somebody wrote, so that a default can still be told from a choice."""
+    return {key: getattr(table, key) for key in table.model_fields_set}
 
 
 def _validated(tables: dict[str, Any], profiles: Sequence[Profile]) -> ImageSettings:
