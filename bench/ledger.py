@@ -87,7 +87,7 @@ def fill(ledger: Ledger, history: int, *, is_kept: bool) -> None:
 def end_one(ledger: Ledger, state: JobState, *, is_kept: bool) -> dict[str, Any]:
     """Take one job to its end, and return its row."""
     job = add(ledger, 0 if state is JobState.DONE else 1)
-    ledger.claim(now=time.time(), settings_hash="0" * 16)
+    ledger.claim(now=time.time())
     if state is JobState.DONE:
         ledger.publishing(job.id, out_rel="scan_x2.png", out_sha256="0" * 64)
         ledger.done(job.id, now=time.time())
@@ -133,7 +133,7 @@ def measure(ledger: Ledger) -> dict[str, float]:
     done = ledger.newest(JobState.DONE, limit=1)[0]
 
     def claim_and_put_back() -> None:
-        job = ledger.claim(now=time.time(), settings_hash="0" * 16)
+        job = ledger.claim(now=time.time())
         assert job is not None
         ledger.requeue(job.id)
 

@@ -13,7 +13,7 @@ import pytest
 from picture_files import LIMITS, decode_path, inspect_path, levels, png, png_chunk, smooth_picture
 from PIL import Image
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import UNFINISHED_REASONS, ImageError
 from zssr_daemon.formats import ImageLimits
 from zssr_daemon.images import inspect
 
@@ -81,7 +81,7 @@ def test_tail_of_zeros_is_not_a_picture(tmp_path: Path, name: str) -> None:
     """A copy that reserved its space first has the final size, and zeros where data will be."""
     data = FILES[name]
     (tmp_path / "a").write_bytes(data[: len(data) // 2].ljust(len(data), b"\0"))
-    assert reason(tmp_path / "a") in ImageError.UNFINISHED_REASONS
+    assert reason(tmp_path / "a") in UNFINISHED_REASONS
 
 
 def test_empty_file_is_truncated(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Intake: a file is queued once, when it is whole; one that cannot be is refused."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from conftest import SettingsFactory
 from daemon_parts import drop, identity_of, queue, wait_until
 from picture_files import smooth_picture
 
+from zssr_daemon import profile as profile_module
+from zssr_daemon.image_settings import ImageSettings, settings_of
 from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
-from zssr_daemon.settings import Settings
+from zssr_daemon.safe_open import open_source
+from zssr_daemon.settings import Output, Settings
 
 
 class Gate:
@@ -232,7 +236,7 @@ def test_job_in_work_is_left_alone(
 ) -> None:
     """A change of its source is noticed when it is published, not here."""
     job = queue(ledger, settings, "a.png")
-    ledger.claim(now=time.time(), settings_hash="h")
+    ledger.claim(now=time.time())
     if state is JobState.PUBLISHING:
         ledger.publishing(job.id, out_rel="x", out_sha256="y")
     os.utime(settings.folders.inbox / "a.png", (1, 1))
@@ -260,7 +264,7 @@ def test_share_that_was_mounted_anew_under_a_running_job(
 ) -> None:
     """The file has its job, and gets no second one."""
     job = queue(ledger, settings, "a.png")
-    ledger.claim(now=time.time(), settings_hash="h")
+    ledger.claim(now=time.time())
     renumber(ledger, job)
     gate.steps_until_scans(3)
     assert gate.outcomes == []
@@ -341,3 +345,77 @@ def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger
     drop(settings.folders.inbox)
     gate.steps_until_outcomes(1)
     gate.intake.stop()
+
+
+def test_own_settings_count_at_the_gate(
+    make_settings: SettingsFactory, ledger: Ledger, inbox: Path
+) -> None:
+    """For the predicted size, and for what may have pages; the ledger knows them."""
+    settings = make_settings(watch={"polling": True}, limits={"max_output_pixels": 1000})
+    gate = Gate(settings, ledger)
+    for name in ("large", "small"):
+        drop(inbox, f"{name}.png")
+    pages = smooth_picture(6, 5)
+    pages.save(inbox / "pages.tif", save_all=True, append_images=[pages])
+    (inbox / "large.toml").write_text("[zssr]\nscale_factor = 3.0")
+    (inbox / "pages.toml").write_text('[output]\nframes = "each"')
+    gate.steps_until_outcomes(3)
+    gate.intake.stop()
+    found = {each.job.src_rel: each for each in gate.outcomes if isinstance(each, Queued | Refused)}
+    refused, queued = found["large.png"], found["pages.tif"]
+    assert isinstance(refused, Refused)
+    assert refused.reason == "output_too_large"
+    assert isinstance(queued, Queued)
+    assert queued.info.frames == 2
+    own = settings_of(queued.job, ledger, settings)
+    assert own == ImageSettings.of(settings).model_copy(update={"output": Output(frames="each")})
+    of_all = settings_of(found["small.png"].job, ledger, make_settings(output={"report": True}))
+    assert of_all == ImageSettings.of(settings)
+
+
+def test_faulty_own_settings_get_their_time(
+    make_settings: SettingsFactory, ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be half written: the image waits, as one that cannot be decoded yet."""
+    settings = make_settings(watch={"polling": True, "unreadable_after_s": 1e6})
+    gate = Gate(settings, ledger)
+    asked: list[str] = []
+
+    def asking(root: Path, rel: str) -> int:
+        asked.append(rel)
+        return open_source(root, rel)
+
+    monkeypatch.setattr(profile_module, "open_source", asking)
+    (inbox / "a.toml").write_text("[zssr]\nscale_fac")
+    drop(inbox)
+
+    def was_asked_twice() -> bool:
+        gate.step()
+        return asked.count("a.toml") >= 2
+
+    wait_until(was_asked_twice)
+    assert gate.outcomes == []
+    (inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_own_settings_on_a_share_that_fails(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image is not queued without them, nor refused for want of them."""
+    faults = [errno.EIO, errno.ESTALE]
+
+    def failing(root: Path, rel: str) -> int:
+        if faults and rel == "a.toml":
+            raise OSError(faults.pop(), "the share fails")
+        return open_source(root, rel)
+
+    monkeypatch.setattr(profile_module, "open_source", failing)
+    (inbox / "a.toml").write_text("[output]\nreport = true")
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert faults == []
+    assert isinstance(outcome, Queued)

@@ -33,7 +33,7 @@ def add(ledger: Ledger, number: int = 1, now: float = 0.0) -> Job:
 
 def claim(ledger: Ledger, now: float = 100.0) -> Job | None:
     """Claim the next job."""
-    return ledger.claim(now=now, settings_hash="hash")
+    return ledger.claim(now=now)
 
 
 def claimed(ledger: Ledger, now: float = 100.0) -> Job:
@@ -137,7 +137,20 @@ def test_claim_counts_the_attempt_in_the_file(ledger: Ledger, tmp_path: Path) ->
     seen = reader.get(job.id)
     reader.close()
     assert (seen.state, seen.attempts, seen.started_at) == (JobState.RUNNING, 1, 7.0)
-    assert seen.settings_hash == "hash"
+
+
+def test_settings_of_a_job(ledger: Ledger) -> None:
+    """Each are kept once; a job tells with which it was queued, then with which it began."""
+    assert ledger.kept_settings("one") is None
+    for settings_hash in ("one", "two", "one"):
+        ledger.keep_settings(settings_hash, f"the settings {settings_hash}")
+    assert ledger.kept_settings("one") == "the settings one"
+    job = ledger.add("a.png", file_id(), now=1.0, settings_hash="one")
+    running = claimed(ledger)
+    assert running.settings_hash == "one"
+    assert ledger.use_settings(job.id, "one") == running
+    assert ledger.use_settings(job.id, "two").settings_hash == "two"
+    assert ledger.requeue(job.id).settings_hash == "two"
 
 
 def test_claim_takes_the_oldest_that_is_due(ledger: Ledger) -> None:
@@ -229,9 +242,10 @@ LOOKS: dict[str, Callable[[Ledger], object]] = {
     "newest": lambda ledger: ledger.newest(),
     "newest failed": lambda ledger: ledger.newest(JobState.FAILED),
     "find": lambda ledger: ledger.find("0"),
-    "claim": lambda ledger: ledger.claim(now=1.0, settings_hash="h"),
+    "claim": lambda ledger: ledger.claim(now=1.0),
     "oldest_queued_at": lambda ledger: ledger.oldest_queued_at(),
     "add": lambda ledger: add(ledger, 1000),
+    "kept_settings": lambda ledger: ledger.kept_settings("hash"),
 }
 
 
@@ -333,6 +347,8 @@ def test_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
     assert [(job.id, job.src_rel) for job in ledger.newest()] == [("old", "a")]
     ledger.mark_folder(tmp_path, FolderMark(token="t", mount_point="/"))
     assert ledger.folder_mark(tmp_path) == FolderMark(token="t", mount_point="/")
+    ledger.keep_settings("hash", "settings")
+    assert ledger.kept_settings("hash") == "settings"
     ledger.close()
     Ledger.open_to_read(tmp_path).close()
 
@@ -383,7 +399,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert callable(opener)
-    with pytest.raises(SettingsError, match="ledger version 99, this program knows 3"):
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 4"):
         opener(tmp_path)
 
 

@@ -15,13 +15,15 @@ from conftest import SettingsFactory
 from daemon_parts import HOSTILE_NAMES, files_in, identity_of, queue
 
 from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.image_settings import ImageSettings, settings_of
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
 from zssr_daemon.marker import Markers
 from zssr_daemon.names import printable, tagged
 from zssr_daemon.publish import Publisher
-from zssr_daemon.settings import Settings
+from zssr_daemon.settings import Output, Settings
+from zssr_daemon.zssr.config import ZSSRConfig
 
 CONTENT = b"enlarged"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,7 +48,7 @@ def worked(
 ) -> tuple[Job, Path]:
     """Queue and claim a file, and write its part, as intake, supervisor and worker do."""
     queue(ledger, settings, name)
-    job = ledger.claim(now=time.time(), settings_hash="hash")
+    job = ledger.claim(now=time.time())
     assert job is not None
     part = publisher.part_path(job)
     part.write_bytes(CONTENT)
@@ -467,3 +469,34 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
             sqlite3.connect(f"file:{settings.folders.state}/{LEDGER_NAME}?mode=ro", uri=True)
     assert len(all_files(settings)["output"]) == 2
     assert len(all_files(settings)["archive"]) == 2
+
+
+def test_own_settings_hold_to_the_end(
+    settings: Settings, ledger: Ledger, publisher: Publisher
+) -> None:
+    """Name, scale and disposal are the job's, as the ledger knows them, whatever holds by now."""
+    own = ImageSettings.of(settings).model_copy(
+        update={
+            "zssr": ZSSRConfig(scale_factor=(2.0, 3.5)),
+            "output": Output(name="own_{stem}_{scale}", on_success="keep"),
+        }
+    )
+    job, _ = worked(ledger, settings, publisher)
+    job = ledger.use_settings(job.id, own.keep(ledger))
+    assert settings_of(job, ledger, settings) == own
+    assert publish(publisher, job).disposal == "keep"
+    assert all_files(settings)["inbox"] == ["a.png"]
+    assert all_files(settings)["output"] == ["own_a_2x3.5.png"]
+
+
+@pytest.mark.parametrize("kept", [None, "no JSON", "[1]", '{"zssr": {"a_key_of_later": 1}}'])
+def test_settings_that_nobody_understands(
+    settings: Settings, ledger: Ledger, publisher: Publisher, kept: str | None
+) -> None:
+    """A job that another version has queued ends by what holds for all."""
+    job, _ = worked(ledger, settings, publisher)
+    if kept is not None:
+        ledger.keep_settings("hash", kept)
+    job = ledger.use_settings(job.id, "hash")
+    assert publish(publisher, job).disposal == "archive"
+    assert all_files(settings)["output"] == ["a_x2.png"]

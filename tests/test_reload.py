@@ -14,12 +14,14 @@ from structlog.testing import capture_logs
 
 from zssr_daemon.control import ControlSocket
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ports import Ports
 from zssr_daemon.reload import differences, merge
-from zssr_daemon.settings import Settings
+from zssr_daemon.settings import Settings, load_settings
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
+from zssr_daemon.zssr.config import ZSSRConfig
 
 
 @pytest.fixture
@@ -83,6 +85,26 @@ def test_new_scale_waits_for_the_job_in_work(
     steps_until(supervisor, lambda: len(files_in(settings.folders.output)) == 2)
     supervisor._intake.stop()
     assert files_in(settings.folders.output) == ["a_x2.png", "b_x3.png"]
+
+
+def test_own_settings_lie_over_the_new_ones(
+    settings: Settings, ledger: Ledger, ports: Ports, tmp_path: Path
+) -> None:
+    """A preset of theirs leaves what the new file says, also where that says a preset's value."""
+    (tmp_path / "new.toml").write_text("[zssr]\nnum_epochs = 4200\nseed = 5")
+    new = load_settings(tmp_path / "new.toml").zssr
+    merged = merge(settings, load_settings(tmp_path / "new.toml"))
+    assert merged.zssr == new
+    executor = FakeExecutor()
+    supervisor = Supervisor(settings, ledger, executor, with_load(ports, lambda: merged))
+    (settings.folders.inbox / "zssr.toml").write_text('[zssr]\npreset = "best"\nscale_factor = 3.0')
+    ports.signals.reload()
+    queue(ledger, settings)
+    steps_until(supervisor, lambda: ledger.count(JobState.DONE))
+    supervisor._intake.stop()
+    (order,) = executor.orders
+    own = {"num_epochs": 4200, "seed": 5, "scale_factor": 3.0}
+    assert order.config == ZSSRConfig.from_preset("best", **own)
 
 
 def test_faulty_settings_are_refused_as_a_whole(

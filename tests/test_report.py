@@ -21,6 +21,7 @@ from zssr_daemon import report as report_module
 from zssr_daemon.executor import Event
 from zssr_daemon.formats import ImageLimits
 from zssr_daemon.jobs import JobState
+from zssr_daemon.layers import resolve
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.losses import LossCurve
 from zssr_daemon.marker import Markers
@@ -187,10 +188,11 @@ def test_report_is_published_whole(
     """Beside the output, before the job is done; after a crash once, and what is taken is left."""
     settings = make_settings(output={"report": True})
     queue(ledger, settings)
-    job = ledger.claim(now=time.time() + 1, settings_hash="h")
+    job = ledger.claim(now=time.time() + 1)
     assert job is not None
     publisher = Publisher(settings, ledger, Markers(ledger))
-    order = order_for(job, settings, publisher, None)
+    own = resolve(settings, settings.folders.inbox, job.src_rel)
+    order = order_for(job, settings, own, publisher, None)
     (done,) = (event for event in good(order) if isinstance(event, WorkDone))
     Path(order.report_path or "").write_text("the report")
     output = settings.folders.output
@@ -217,10 +219,11 @@ def test_failed_attempt_leaves_no_report(make_settings: SettingsFactory, ledger:
     """What was begun is removed with the part; what a crash left, at the next start."""
     settings = make_settings(output={"report": True})
     queue(ledger, settings)
-    job = ledger.claim(now=time.time() + 1, settings_hash="h")
+    job = ledger.claim(now=time.time() + 1)
     assert job is not None
     publisher = Publisher(settings, ledger, Markers(ledger))
-    path = Path(order_for(job, settings, publisher, None).report_path or "")
+    own = resolve(settings, settings.folders.inbox, job.src_rel)
+    path = Path(order_for(job, settings, own, publisher, None).report_path or "")
     path.write_text("half")
     publisher.discard_part(job)
     assert files_in(settings.folders.output) == []

@@ -47,6 +47,7 @@ POINTS = (
     Failpoint.RETRY_PLANNED,
     Failpoint.RESERVED,
     Failpoint.RETRY_MOVED,
+    Failpoint.PROFILE_MOVED,
     Failpoint.RECORD_REMOVED,
     Failpoint.RETRIED,
 )
@@ -75,7 +76,7 @@ def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
 def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     """Let a job fail, with its file and record in failed/."""
     job = queue(ledger, settings, name)
-    ledger.claim(now=time.time() + 1, settings_hash="h")
+    ledger.claim(now=time.time() + 1)
     job = ledger.fail(job.id, now=1.0, reason="corrupt", message="broken")
     publisher = Publisher(settings, ledger, Markers(ledger))
     publisher.close(publisher.dispose(job))
@@ -177,9 +178,11 @@ def test_killed_at_any_step(
 ) -> None:
     """The next daemon finds the file once, and every file ends once: done, or failed as before.
 
-    An empty file that held the name in the inbox may stay: it might be somebody's by then.
+    Its own settings lie beside it in the end. An empty file that held the name in the inbox may
+    stay: it might be somebody's by then.
     """
     job = failed(ledger, settings)
+    (settings.folders.failed / "a.toml").write_text("[zssr]\nseed = 3")
     if is_mended:
         drop(settings.folders.failed, "a.png", size=(30, 20))
     content = (settings.folders.failed / "a.png").read_bytes()
@@ -199,6 +202,7 @@ def test_killed_at_any_step(
     assert state == ("done" if is_done else "failed")
     where = settings.folders.archive if is_done else settings.folders.failed
     assert (where / "a.png").read_bytes() == content
+    assert (where / "a.toml").read_text() == "[zssr]\nseed = 3"
     left = files_in(settings.folders.inbox)
     assert left == (["a.png"] if point is Failpoint.RESERVED else [])
     assert all((settings.folders.inbox / path).stat().st_size == 0 for path in left)

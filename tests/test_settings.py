@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.folder_check import check_folders
 from zssr_daemon.settings import (
     Settings,
-    check_folders,
     known_keys,
     load_settings,
     unknown_environment_names,
@@ -51,7 +51,7 @@ def test_empty_file_is_enough(tmp_path: Path) -> None:
 def test_shipped_file_is_valid() -> None:
     """The settings.toml that comes with the program loads, and its values are the defaults."""
     settings = load_settings(SHIPPED)
-    assert settings == Settings().relative_to(SHIPPED.parent)
+    assert settings.model_dump() == Settings().relative_to(SHIPPED.parent).model_dump()
 
 
 def test_shipped_file_names_every_key() -> None:
@@ -117,6 +117,15 @@ def test_preset_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A preset chosen there is completed like any other."""
     monkeypatch.setenv("ZSSR_ZSSR__PRESET", "fast")
     assert load(tmp_path).zssr == ZSSRConfig.from_preset("fast")
+
+
+def test_written_keys_are_known_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that say what the preset says: another preset must not change them."""
+    assert Settings(zssr=ZSSRConfig(rounds=7)).written_zssr() == {"rounds": 7}
+    monkeypatch.setenv("ZSSR_ZSSR__SEED", "3")
+    toml = '[zssr]\npreset = "fast"\nnum_epochs = 900\n'
+    written = {"preset": "fast", "num_epochs": 900, "seed": 3}
+    assert load(tmp_path, toml).written_zssr() == written
 
 
 @pytest.mark.parametrize(
@@ -265,3 +274,30 @@ def test_settings_travel_to_children(tmp_path: Path) -> None:
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("toml", "kernel", "noise_std", "jpeg_quality"),
+    [
+        ("auto = true", "estimate", "auto", "auto"),
+        ("auto = true\nkernel = 'bicubic'\nnoise_std = 0", "estimate", "auto", "auto"),
+        ("auto = true\nnoise_std = 3", "estimate", 3, "auto"),
+        ("auto = true\njpeg_quality = 80", "estimate", "auto", 80),
+        ("auto = false\nkernel = 'estimate'", "estimate", 0, "none"),
+        ("", "bicubic", 0, "none"),
+    ],
+)
+def test_auto_leaves_to_the_image_what_stands_at_its_default(
+    tmp_path: Path, toml: str, kernel: str, noise_std: object, jpeg_quality: object
+) -> None:
+    """Also where the default is written out, as in the file that is shipped."""
+    degradation = load(tmp_path, f"[degradation]\n{toml}").degradation
+    asked = degradation.asked
+    assert (asked.kernel, asked.noise_std, asked.jpeg_quality) == (kernel, noise_std, jpeg_quality)
+
+
+def test_auto_leaves_a_given_kernel_alone(tmp_path: Path) -> None:
+    """Somebody measured it."""
+    asked = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'").degradation.asked
+    assert asked.kernel == tmp_path / "lens.npy"
+    assert asked.noise_std == "auto"

@@ -20,12 +20,15 @@ from fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from structlog.testing import capture_logs
 
 from zssr_daemon import pause as pause_module
+from zssr_daemon import profile as profile_module
 from zssr_daemon import supervisor as supervisor_module
 from zssr_daemon.control import ControlSocket
 from zssr_daemon.executor import WorkerEnded
 from zssr_daemon.jobs import JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LEDGER_NAME
+from zssr_daemon.messages import KernelFile
+from zssr_daemon.safe_open import open_source
 from zssr_daemon.settings import Settings
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
@@ -464,7 +467,7 @@ class TestPauses:
 
     def test_one_job_too_large_for_the_disk(self, make_daemon: Bench, log: list[Any]) -> None:
         """It waits, its attempt given back; smaller ones behind it are done, and nothing pauses."""
-        daemon = make_daemon()
+        daemon = make_daemon(limits={"max_output_pixels": 10**15})
         path = drop(daemon.settings.folders.inbox, "big.png")
         big = daemon.ledger.add(
             "big.png", identity_of(path), now=0.0, width=10_000_000, height=10_000_000
@@ -604,3 +607,61 @@ class TestStartAndStop:
             queue(daemon.ledger, daemon.settings, f"{number}.png")
         assert not daemon.supervisor.run(is_once=True)
         assert daemon.counts() == {"done": 2, "failed": 1}
+
+
+class TestOwnSettings:
+    """What an image's own files say when its job begins."""
+
+    def test_fault_ends_that_job_before_any_work(self, make_daemon: Bench, log: list[Any]) -> None:
+        """The next one is done; the fault is no attempt of a worker."""
+        daemon = make_daemon()
+        queue(daemon.ledger, daemon.settings, "a.png")
+        queue(daemon.ledger, daemon.settings, "b.png")
+        (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 0.5")
+        daemon.steps_until(lambda: daemon.counts() == {"failed": 1, "done": 1})
+        assert [order.src_rel for order in daemon.executor.orders] == ["b.png"]
+        (line,) = told(log, "job_failed")
+        assert (line["image"], line["reason"]) == ("a.png", "bad_settings")
+        assert daemon.files()["failed"] == ["a.png", "a.png.error.json", "a.toml"]
+
+    def test_fault_of_the_disk_is_no_fault_of_theirs(
+        self, make_daemon: Bench, log: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The queue waits, no attempt counts, and the image is made by its own settings."""
+        faults = [errno.EIO]
+
+        def failing(root: Path, rel: str) -> int:
+            if faults and rel == "a.toml":
+                raise OSError(faults.pop(), "the disk fails")
+            return open_source(root, rel)
+
+        monkeypatch.setattr(profile_module, "open_source", failing)
+        daemon = make_daemon()
+        queue(daemon.ledger, daemon.settings, "a.png")
+        (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")
+        daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+        assert [line["reason"] for line in told(log, "job_retry")] == ["folder_missing"]
+        assert daemon.ledger.newest()[0].attempts == 1
+        assert daemon.files()["output"] == ["a_x3.png"]
+
+    def test_order_is_by_them(self, make_daemon: Bench) -> None:
+        """The worker gets what holds for its image, the others what holds for all."""
+        daemon = make_daemon()
+        text = '[zssr]\nscale_factor = 3.0\n[output]\nquality = 7\nframes = "each"\nreport = true'
+        inbox = daemon.settings.folders.inbox
+        for name in ("a.png", "b.png"):
+            queue(daemon.ledger, daemon.settings, name)
+        (inbox / "lens.npy").write_bytes(b"weights")
+        kernel = '\n[degradation]\nkernel = "lens.npy"\nkernel_phase = "topleft"'
+        (inbox / "b.toml").write_text(text + kernel)
+        daemon.steps_until(lambda: daemon.counts() == {"done": 2})
+        plain, own = daemon.executor.orders
+        assert (plain.config.scale_factor, own.config.scale_factor) == (2.0, 3.0)
+        assert (plain.output.quality, own.output.quality) == (95, 7)
+        assert (plain.limits.each_frame, own.limits.each_frame) == (False, True)
+        assert (plain.kernel, plain.kernel_phase, plain.report_path) == (None, "centred", None)
+        assert own.kernel == KernelFile(name="lens.npy", content=b"weights")
+        assert own.kernel_phase == "topleft"
+        assert own.report_path is not None
+        hashes = {job.src_rel: job.settings_hash for job in daemon.ledger.newest()}
+        assert hashes["a.png"] != hashes["b.png"]

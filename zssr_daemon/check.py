@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.enlarge import Enlarger
+from zssr_daemon.folder_check import check_folders
 from zssr_daemon.kernel_check import configured_kernel
 from zssr_daemon.obstacle import find_obstacle
 from zssr_daemon.placement import placements
-from zssr_daemon.settings import Settings, check_folders, unknown_environment_names
+from zssr_daemon.settings import Settings, unknown_environment_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -26,6 +28,7 @@ from zssr_daemon.names import printable
 from zssr_daemon.origins import origins
 from zssr_daemon.settings import Folders, Settings, load_settings
 from zssr_daemon.tables import jobs_table, plain_job, settings_table, status_table
+from zssr_daemon.zssr.config import ZSSRConfig
 
 #: Where settings are looked for unless named: here, and where `make install` puts them.
 DEFAULT_SETTINGS = Path("settings.toml")
@@ -99,8 +102,10 @@ def upscale(
 ) -> None:
     """Enlarge images at once, without folders or ledger."""
     with _errors_as_exit_codes():
-        chosen = _with_overrides(_settings_or_defaults(settings), scale, preset)
-        raise typer.Exit(0 if _upscale_all(images, output, chosen) else 1)
+        loaded = _settings_or_defaults(settings)
+        adjust = partial(_with_overrides, scale=scale, preset=preset)
+        adjust(loaded.zssr)  # a wrong choice is told before any image is opened
+        raise typer.Exit(0 if _upscale_all(images, output, loaded, adjust) else 1)
 
 
 @app.command()
@@ -201,12 +206,12 @@ def jobs(
         folders = load_settings(settings).folders
         if watch:
             _watch_jobs(folders, state)
-        ledger = Ledger.open_to_read(folders.state)
-        found = ledger.find(job_id) if job_id else ledger.newest(state, limit=limit)
-        ledger.close()
+        with closing(Ledger.open_to_read(folders.state)) as ledger:
+            found = ledger.find(job_id) if job_id else ledger.newest(state, limit=limit)
+            kept = [ledger.kept_settings(job.settings_hash or "") for job in found if job_id]
         if as_json:
-            for job in found:
-                _print_json(plain_job(job))
+            for job, tables in zip_longest(found, kept):
+                _print_json(plain_job(job, tables))
         else:
             _print_table(jobs_table(found))
         raise typer.Exit(1 if job_id and not found else 0)
@@ -266,9 +271,8 @@ def _settings_or_defaults(file: Path | None) -> Settings:
     return load_settings(file)
 
 
-def _with_overrides(settings: Settings, scale: float | None, preset: str | None) -> Settings:
+def _with_overrides(config: ZSSRConfig, scale: float | None, preset: str | None) -> ZSSRConfig:
     """Apply the command line's own choices; a preset replaces the whole [zssr] table."""
-    config = settings.zssr
     try:
         if preset is not None:
             config = type(config).from_preset(
@@ -278,10 +282,15 @@ def _with_overrides(settings: Settings, scale: float | None, preset: str | None)
             config = dataclasses.replace(config, scale_factor=scale, scale_times=1)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    return settings.model_copy(update={"zssr": config})
+    return config
 
 
-def _upscale_all(images: list[Path], output: Path | None, settings: Settings) -> bool:
+def _upscale_all(
+    images: list[Path],
+    output: Path | None,
+    settings: Settings,
+    adjust: Callable[[ZSSRConfig], ZSSRConfig],
+) -> bool:
     from zssr_daemon.upscale import upscale_all  # noqa: PLC0415 (loads torch)
 
     is_good = True
@@ -290,7 +299,7 @@ def _upscale_all(images: list[Path], output: Path | None, settings: Settings) ->
         def report(image: Path, progress: WorkProgress, eta_s: float | None) -> None:
             board.draw(str(image), printable(str(image)), progress, eta_s)
 
-        for result in upscale_all(images, output, settings, report):
+        for result in upscale_all(images, output, settings, adjust, report):
             board.clear(str(result.image))
             is_good &= result.error is None
             told = result.error or f"{printable(str(result.target))} in {result.seconds:.1f} s"

@@ -11,6 +11,7 @@ from zssr_daemon.console import ProgressBoard
 from zssr_daemon.control import ControlSocket
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor import LocalExecutor
+from zssr_daemon.folder_check import check_folders
 from zssr_daemon.kernel_check import configured_kernel
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.ledger_file import LedgerLock
@@ -21,7 +22,7 @@ from zssr_daemon.mounts import mount_of
 from zssr_daemon.notify import Notifier
 from zssr_daemon.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.ports import Ports
-from zssr_daemon.settings import Settings, check_folders, load_settings, unknown_environment_names
+from zssr_daemon.settings import Settings, load_settings, unknown_environment_names
 from zssr_daemon.signals import Signals
 from zssr_daemon.supervisor import Supervisor
 from zssr_daemon.watcher import is_told_of_changes

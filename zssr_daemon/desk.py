@@ -6,6 +6,7 @@ from typing import Protocol
 
 from zssr_daemon.errors import JobError
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.image_settings import settings_of
 from zssr_daemon.job_log import JobLog
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
@@ -74,7 +75,8 @@ class Desk:
         self._metrics.job_ended("done")
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
-        self._end(job, lambda ended: self.log.done(ended, report, self._settings.zssr))
+        config = settings_of(job, self._ledger, self._settings).zssr
+        self._end(job, lambda ended: self.log.done(ended, report, config))
 
     def attempt_failed(self, job: Job, reason: str, message: str) -> None:
         """Try again later, or give up after `max_attempts`."""

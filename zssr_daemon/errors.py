@@ -75,16 +75,17 @@ class ImageError(JobError):
 
     reason = "corrupt"
 
-    #: A file still being written can look like each of these; it is looked at again.
-    UNFINISHED_REASONS: ClassVar[frozenset[str]] = frozenset(
-        {"truncated", "corrupt", "unsupported_format", "unreadable"}
-    )
-
 
 class KernelError(JobError):
     """A blur kernel cannot be used; trying again cannot help."""
 
     reason = "bad_kernel"
+
+
+class ImageSettingsError(JobError):
+    """The settings beside or above an image are refused; the message names file, key and cure."""
+
+    reason = "bad_settings"
 
 
 class SourceChangedError(JobError):
@@ -105,3 +106,9 @@ class DeviceError(TransientError):
     """The device's context is lost: the process that holds it must end."""
 
     reason = "device_error"
+
+
+#: A file still being written, or its settings, can look like each of these; it is looked at again.
+UNFINISHED_REASONS = frozenset(
+    {"truncated", "corrupt", "unsupported_format", "unreadable", ImageSettingsError.reason}
+)

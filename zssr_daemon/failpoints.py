@@ -31,6 +31,7 @@ class Failpoint(StrEnum):
     RESERVED = "reserved"  # an empty file holds the source's new name
     COPIED = "copied"  # across file systems: the copy is whole, the source still there
     MOVED = "moved"  # not yet recorded
+    PROFILE_MOVED = "profile_moved"  # NAME.toml has followed
     RECORD_WRITTEN = "record_written"  # NAME.error.json is there
     DISPOSED = "disposed"
     # A failed job's way back.

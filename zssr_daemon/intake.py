@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.formats import ImageInfo, ImageLimits
 from zssr_daemon.identity import FileIdentity
 from zssr_daemon.jobs import Job, JobState
+from zssr_daemon.layers import Resolved, resolve
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.outputs import OutputRules
 from zssr_daemon.probe import ProbeRequest, ProbeResult
 from zssr_daemon.prober import Prober
-from zssr_daemon.settings import Settings
+from zssr_daemon.settings import Limits, Output, Settings
 from zssr_daemon.watcher import (
     Candidate,
     InboxObserver,
@@ -95,8 +96,8 @@ class Intake:
         watch = settings.watch
         self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
         self._tracker = SettleTracker(watch.stable_after_s)
-        self._prober = Prober(image_limits(settings))
-        self._probing: set[str] = set()
+        self._prober = Prober(image_limits(settings.limits, settings.output))
+        self._probing: dict[str, Resolved] = {}  # by the settings that are to hold
         self._kept: set[FileIdentity] = set()  # done before, and left in the inbox on purpose
         self._hinted = threading.Event()
         self._on_hint = on_hint
@@ -124,7 +125,7 @@ class Intake:
         if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
             self._scan_inbox(now)
         for rel in self._tracker.due(now):
-            self._look_again(rel, now)
+            yield from self._look_again(rel, now)
         while self._scan.ignored:
             yield Ignored(self._scan.ignored.pop(0))
         for result in self._prober.poll():
@@ -238,34 +239,54 @@ class Intake:
             self._kept.add(identity)
         return identity in self._kept
 
-    def _look_again(self, rel: str, now: float) -> None:
+    def _look_again(self, rel: str, now: float) -> list[Outcome]:
+        candidate = self._scan.look(rel)
         if rel in self._probing:
             self._tracker.defer(rel, now + self._settings.watch.scan_interval_s)
-            return
-        candidate = self._scan.look(rel)
-        if candidate is None:
+        elif candidate is None:
             self._tracker.drop(rel)
         elif self._tracker.observe(candidate, now):
-            self._probing.add(rel)
-            self._prober.submit(ProbeRequest(root=str(self._inbox), rel_path=rel))
+            return self._probe(candidate, now)
+        return []
+
+    def _probe(self, candidate: Candidate, now: float) -> list[Outcome]:
+        """Find out what is to hold for a file that lies still, and have it decoded."""
+        try:
+            own = resolve(self._settings, self._inbox, candidate.rel)
+        except ImageSettingsError as error:
+            return self._wait_or_refuse(candidate, error, now)
+        except OSError as error:
+            fault = ImageError(str(error), reason="share_fault")
+            return self._wait_or_refuse(candidate, fault, now)
+        self._probing[candidate.rel] = own
+        each_frame = own.settings.output.frames == "each"
+        self._prober.submit(
+            ProbeRequest(root=str(self._inbox), rel_path=candidate.rel, each_frame=each_frame)
+        )
+        return []
 
     def _judge(self, result: ProbeResult, now: float) -> list[Outcome]:
         rel = result.request.rel_path
-        self._probing.discard(rel)
+        own = self._probing.pop(rel)
         candidate = self._scan.look(rel)
         if candidate is None or result.oserror_errno == errno.ENOENT:
             self._tracker.drop(rel)
             return []
-        fault = self._fault(result, candidate.identity)
+        fault = self._fault(result, candidate.identity, own)
         if fault is None:
-            return self._queue(result, candidate)
+            return self._queue(result, candidate, own)
+        return self._wait_or_refuse(candidate, fault, now)
+
+    def _wait_or_refuse(self, candidate: Candidate, fault: JobError, now: float) -> list[Outcome]:
         if self._may_still_change(fault.reason, candidate, now):
             self._tracker.observe(candidate, now)  # a changed file begins to settle anew
-            self._tracker.defer(rel, now + max(1.0, self._settings.watch.stable_after_s))
+            self._tracker.defer(candidate.rel, now + max(1.0, self._settings.watch.stable_after_s))
             return []
         return self._refuse(candidate, fault)
 
-    def _fault(self, result: ProbeResult, identity: FileIdentity) -> ImageError | None:
+    def _fault(
+        self, result: ProbeResult, identity: FileIdentity, own: Resolved
+    ) -> ImageError | None:
         """Say what stands against queueing, or None."""
         if result.oserror_errno is not None:
             reason = "share_fault" if result.oserror_errno in _SHARE_ERRNOS else "unreadable"
@@ -275,18 +296,18 @@ class Intake:
         if result.identity != identity:
             return ImageError("the file changed while it was read", reason="source_changed")
         assert result.info is not None
-        size = self._settings.zssr.output_size(result.info.width, result.info.height)
-        return output_rules(self._settings).fault(result.info, *size)
+        size = own.settings.zssr.output_size(result.info.width, result.info.height)
+        return output_rules(self._settings.limits, own.settings.output).fault(result.info, *size)
 
     def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
         if reason in {"source_changed", "share_fault"}:
             return True
-        if reason not in ImageError.UNFINISHED_REASONS:
+        if reason not in UNFINISHED_REASONS:
             return False
         quiet_s = self._tracker.unchanged_for_s(candidate, now)
         return quiet_s < self._settings.watch.unreadable_after_s
 
-    def _queue(self, result: ProbeResult, candidate: Candidate) -> list[Outcome]:
+    def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[Outcome]:
         assert result.info is not None and result.sha256 is not None
         info = result.info
         kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
@@ -294,47 +315,46 @@ class Intake:
             self._ledger.adopt(kept.id, candidate.identity)
             self._tracker.drop(candidate.rel)
             return [Duplicate(candidate.rel)]
-        job = self._add(candidate, result.sha256, info.width, info.height)
+        job = self._add(
+            candidate,
+            sha256=result.sha256,
+            width=info.width,
+            height=info.height,
+            settings_hash=own.settings.keep(self._ledger),
+        )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
-    def _refuse(self, candidate: Candidate, fault: ImageError) -> list[Outcome]:
+    def _refuse(self, candidate: Candidate, fault: JobError) -> list[Outcome]:
         job = self._add(candidate)
         if job is None:
             return [Duplicate(candidate.rel)]
         return [Refused(job, fault.reason, str(fault))]
 
-    def _add(
-        self,
-        candidate: Candidate,
-        sha256: str | None = None,
-        width: int | None = None,
-        height: int | None = None,
-    ) -> Job | None:
+    def _add(self, candidate: Candidate, **known: Any) -> Job | None:
+        """Queue a file with what is known of it, as `Ledger.add` names it."""
         self._tracker.drop(candidate.rel)
         identity = candidate.identity
         if self._ledger.is_blocking(identity):
             return None  # another name of a file that is queued already
         reach(Failpoint.PROBED)
-        return self._ledger.add(
-            candidate.rel, identity, now=time.time(), sha256=sha256, width=width, height=height
-        )
+        return self._ledger.add(candidate.rel, identity, now=time.time(), **known)
 
 
-def image_limits(settings: Settings) -> ImageLimits:
-    """Return the part of `[limits]` that decoding needs."""
+def image_limits(limits: Limits, output: Output) -> ImageLimits:
+    """Return what decoding needs to know."""
     return ImageLimits(
-        max_file_bytes=settings.limits.max_file_bytes,
-        max_input_pixels=settings.limits.max_input_pixels,
-        each_frame=settings.output.frames == "each",
+        max_file_bytes=limits.max_file_bytes,
+        max_input_pixels=limits.max_input_pixels,
+        each_frame=output.frames == "each",
     )
 
 
-def output_rules(settings: Settings) -> OutputRules:
-    """Return what the settings ask of an output."""
+def output_rules(limits: Limits, output: Output) -> OutputRules:
+    """Return what is asked of an output."""
     return OutputRules(
-        setting=settings.output.format,
-        quality=settings.output.quality,
-        keeps_metadata=settings.output.metadata == "keep",
-        max_pixels=settings.limits.max_output_pixels,
+        setting=output.format,
+        quality=output.quality,
+        keeps_metadata=output.metadata == "keep",
+        max_pixels=limits.max_output_pixels,
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
     )

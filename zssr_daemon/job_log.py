@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,10 +37,14 @@ class JobLog:
             **keys,
         )
 
-    def started(self, job: Job, device: str, config: ZSSRConfig) -> None:
-        """Tell that an attempt began."""
-        scale = config.total_scale
-        self._info(Events.JOB_STARTED, job, device=device, preset=config.preset, scale=scale)
+    def started(
+        self, job: Job, device: str, config: ZSSRConfig, profiles: Sequence[str] = ()
+    ) -> None:
+        """Tell that an attempt began, and which of the inbox's settings files had a say."""
+        files = [names.printable(rel) for rel in profiles]
+        keys: dict[str, Any] = {"profile": files} if files else {}
+        keys |= {"device": device, "preset": config.preset, "scale": config.total_scale}
+        self._info(Events.JOB_STARTED, job, **keys)
 
     def progress(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
         """Tell how far it is: at each new stage, and now and then within one."""

@@ -36,7 +36,7 @@ class Job:
     state: JobState
     attempts: int  # begun so far, this one included
     not_before: float  # not claimed earlier than this
-    settings_hash: str | None  # of what shapes the output, at the last attempt
+    settings_hash: str | None  # of what shapes the output, as queued or as begun last
     out_rel: str | None  # below the output folder
     out_sha256: str | None
     disposal: str | None  # what became of the source; None while that is still to do

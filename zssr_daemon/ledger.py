@@ -154,6 +154,11 @@ class Ledger:
         rows = self._execute("SELECT min(created_at) FROM jobs WHERE state = 'queued'")
         return None if rows[0][0] is None else float(rows[0][0])
 
+    def kept_settings(self, settings_hash: str) -> str | None:
+        """Return what `keep_settings` was given under a hash; None of one that is not known."""
+        rows = self._execute("SELECT tables FROM settings WHERE hash = ?", [settings_hash])
+        return None if not rows else str(rows[0][0])
+
     def prove(self) -> None:
         """Write and sync without changing anything: it fails where the next commit would."""
         self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -169,6 +174,7 @@ class Ledger:
         sha256: str | None = None,
         width: int | None = None,
         height: int | None = None,
+        settings_hash: str | None = None,
     ) -> Job:
         """Queue a file that passed the gate; one that is tried again keeps its job's id.
 
@@ -180,6 +186,7 @@ class Ledger:
             "sha256": sha256,
             "width": width,
             "height": height,
+            "settings_hash": settings_hash,
             "state": JobState.QUEUED,
             "created_at": now,
         }
@@ -194,7 +201,7 @@ class Ledger:
         self._execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", values)
         return self.get(job_id)
 
-    def claim(self, *, now: float, settings_hash: str) -> Job | None:
+    def claim(self, *, now: float) -> Job | None:
         """Take the next job: its attempt is counted, durably, before anything runs.
 
         New and retried jobs are taken alternately, so that a poisonous one delays nobody.
@@ -210,8 +217,18 @@ class Ledger:
             state=JobState.RUNNING,
             attempts=job.attempts + 1,
             started_at=now,
-            settings_hash=settings_hash,
         )
+
+    def keep_settings(self, settings_hash: str, tables: str) -> None:
+        """Keep settings under their hash, before any job is said to be made with them."""
+        sql = "INSERT OR IGNORE INTO settings VALUES (?, ?)"
+        self._execute(sql, [settings_hash, tables])
+
+    def use_settings(self, job_id: str, settings_hash: str) -> Job:
+        """Record with which settings an attempt begins; often those it was queued with."""
+        job = self.get(job_id)
+        is_same = job.settings_hash == settings_hash
+        return job if is_same else self._set(job_id, settings_hash=settings_hash)
 
     def requeue(self, job_id: str, *, not_before: float = 0.0) -> Job:
         """Put an interrupted job back: nothing was its fault, so its attempt is given back."""

@@ -53,6 +53,9 @@ CREATE TABLE folders (
     """
 CREATE INDEX jobs_retry ON jobs (src_rel) WHERE disposal = 'retry';
 """,
+    """
+CREATE TABLE settings (hash TEXT PRIMARY KEY, tables TEXT NOT NULL) STRICT, WITHOUT ROWID;
+""",
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

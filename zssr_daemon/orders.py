@@ -1,23 +1,30 @@
 """Orders: what a worker needs to know of one attempt, put together from job and settings."""
 
 import hashlib
-import json
 import os
-from dataclasses import asdict
-from typing import Any
 
 from zssr_daemon.companions import REPORT, companion_part
 from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.jobs import Job
+from zssr_daemon.layers import Resolved
 from zssr_daemon.messages import KernelFile, WorkOrder
 from zssr_daemon.publish import Publisher
 from zssr_daemon.settings import Settings
 
 
 def order_for(
-    job: Job, settings: Settings, publisher: Publisher, kernel: KernelFile | None
+    job: Job, settings: Settings, own: Resolved, publisher: Publisher, kernel: KernelFile | None
 ) -> WorkOrder:
-    """Write the order for a job's attempt; the folder of its part is made."""
+    """Write the order for a job's attempt; the folder of its part is made.
+
+    Args:
+        job: its ledger row.
+        settings: of the daemon, for what no image has of its own.
+        own: what holds for the image.
+        publisher: which knows where the part belongs.
+        kernel: the file that the daemon's own settings name.
+    """
+    degradation, output = own.settings.degradation.asked, own.settings.output
     part = publisher.part_path(job)
     return WorkOrder(
         job_id=job.id,
@@ -25,28 +32,18 @@ def order_for(
         src_rel=job.src_rel,
         identity=job.identity,
         part=str(part),
-        config=settings.zssr,
-        limits=image_limits(settings),
-        output=output_rules(settings),
+        config=own.settings.zssr,
+        limits=image_limits(settings.limits, output),
+        output=output_rules(settings.limits, output),
         weights_folder=_weights_folder(job, settings),
-        kernel=kernel,
-        estimates_kernel=settings.degradation.kernel == "estimate",
-        kernel_phase=settings.degradation.kernel_phase,
-        noise_std=settings.degradation.noise_std,
-        jpeg_quality=settings.degradation.jpeg_quality,
+        kernel=own.kernel_or(kernel),
+        estimates_kernel=degradation.kernel == "estimate",
+        kernel_phase=degradation.kernel_phase,
+        noise_std=degradation.noise_std,
+        jpeg_quality=degradation.jpeg_quality,
         attempt=job.attempts,
-        report_path=str(companion_part(part, REPORT)) if settings.output.report else None,
+        report_path=str(companion_part(part, REPORT)) if output.report else None,
     )
-
-
-def hash_of(settings: Settings) -> str:
-    """Name the settings that shape the output, in 16 hex digits."""
-    shaping: dict[str, Any] = {
-        "zssr": asdict(settings.zssr),
-        "output": settings.output.model_dump(),
-        "degradation": settings.degradation.model_dump(mode="json"),
-    }
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _weights_folder(job: Job, settings: Settings) -> str | None:

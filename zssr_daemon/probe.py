@@ -10,7 +10,7 @@ import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ class ProbeRequest:
 
     root: str
     rel_path: str
+    each_frame: bool = False  # a file of several is taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ def examine(
     inspect: Callable[[int, ImageLimits], ImageInfo],
 ) -> ProbeResult:
     """Open one file safely, decode and hash it, and tell whether it held still meanwhile."""
+    limits = replace(limits, each_frame=request.each_frame)
     try:
         fd = open_source(request.root, request.rel_path)
         try:

@@ -18,12 +18,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from zssr_daemon import durable, failpoints, names
+from zssr_daemon import durable, failpoints, followers, names
 from zssr_daemon.companions import companion_rel, companions_of
 from zssr_daemon.durable import ReplacedError
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.image_settings import ImageSettings, settings_of
 from zssr_daemon.jobs import Job, JobState
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.marker import Markers
@@ -36,9 +37,8 @@ class Publisher:
     """Moves files between the folders, always in step with the ledger."""
 
     def __init__(self, settings: Settings, ledger: Ledger, markers: Markers) -> None:
+        self._settings = settings
         self._folders = settings.folders
-        self._output = settings.output
-        self._scale = settings.zssr.total_scale
         self._ledger = ledger
         self._markers = markers
 
@@ -111,18 +111,21 @@ class Publisher:
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
 
-        Repeated after a crash, it goes on where it stopped. Returns the job with its disposal,
-        which `close` then records.
+        Its own profiles follow it. Repeated after a crash, it goes on where it stopped. Returns
+        the job with its disposal, which `close` then records.
         """
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
+            self._let_follow(job, self._folders.failed)
             self._write_error_record(job)
             return replace(job, disposal="failed")
-        if self._output.on_success == "archive":
+        on_success = self._own(job).output.on_success
+        if on_success == "archive":
             job = self._move(job, self._folders.archive)
-        elif self._output.on_success == "delete":
+            self._let_follow(job, self._folders.archive)
+        elif on_success == "delete":
             self._delete(job)
-        return replace(job, disposal=self._output.on_success)
+        return replace(job, disposal=on_success)
 
     def close(self, job: Job) -> Job:
         """Record that nothing is left to do for a job that was disposed of."""
@@ -172,13 +175,17 @@ class Publisher:
 
     def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
         """Name the output, the wanted name first; `page` counts the frames of several from 1."""
-        pattern = self._output.name
+        own = self._own(job)
+        pattern, scale = own.output.name, own.zssr.total_scale
         if page is not None:
             pattern = pattern.replace("{stem}", f"{{stem}}_p{page:03d}")
         return [
-            names.output_rel(job.src_rel, pattern, scale=self._scale, suffix=suffix, tag=tag)
+            names.output_rel(job.src_rel, pattern, scale=scale, suffix=suffix, tag=tag)
             for tag in _tags(job)
         ]
+
+    def _own(self, job: Job) -> ImageSettings:
+        return settings_of(job, self._ledger, self._settings)
 
     def _frame_parts(self, job: Job) -> list[Path]:
         """Find the parts of the frames before the last, in their order."""
@@ -243,6 +250,19 @@ class Publisher:
         with suppress(ReplacedError):
             durable.remove_exactly(self._folders.inbox / job.src_rel, known.identity)
         failpoints.reach(Failpoint.MOVED)
+        followers.remove(self._folders.inbox / job.src_rel)
+
+    def _let_follow(self, job: Job, folder: Path) -> None:
+        """Let the source's own profiles follow it below `folder`.
+
+        One that has to stay for another image is copied for a failed one, which may be tried again.
+        """
+        if job.disposal_rel is not None:  # else the source was gone before it could be moved
+            followers.follow(
+                self._folders.inbox / job.src_rel,
+                folder / job.disposal_rel,
+                is_shared_out=job.state is JobState.FAILED,
+            )
 
     def _move(self, job: Job, folder: Path) -> Job:
         """Move the source below `folder`, under a name committed to the ledger beforehand."""

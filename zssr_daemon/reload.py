@@ -42,7 +42,7 @@ class Reloader:
 
 def merge(old: Settings, new: Settings) -> Settings:
     """Return `old` with all that a running daemon can take of `new`."""
-    return old.model_copy(update={table: _taken(table, old, new) for table in _TABLES})
+    return new.model_copy(update={table: _taken(table, old, new) for table in known_keys()})
 
 
 def differences(one: Settings, other: Settings) -> list[str]:
@@ -56,6 +56,8 @@ def differences(one: Settings, other: Settings) -> list[str]:
 
 
 def _taken(table: str, old: Settings, new: Settings) -> Any:
+    if table not in _TABLES:
+        return getattr(old, table)
     fixed = {key: getattr(getattr(old, table), key) for key in _FIXED.get(table, ())}
     values = getattr(new, table)
     return values.model_copy(update=fixed) if fixed else values

@@ -5,7 +5,8 @@ still to be moved away; so whoever finds the rest of an interrupted retry undoes
 file to failed/ again. After the last one the file is in the inbox, passes the gate like any other
 and goes on under the id it had:
 
-    name in the inbox committed -> file moved, fsync -> record removed -> "retry" committed
+    name in the inbox committed -> file moved, fsync -> its own profiles moved
+    -> record removed -> "retry" committed
 """
 
 import os
@@ -13,7 +14,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from zssr_daemon import durable, names
+from zssr_daemon import durable, followers, names
 from zssr_daemon.durable import ReplacedError
 from zssr_daemon.errors import RetryRefusedError
 from zssr_daemon.failpoints import Failpoint, reach
@@ -71,6 +72,7 @@ class Retrier:
             rel = names.tagged(job.src_rel, tag) if tag else job.src_rel
             if self._is_moved(job, source, rel, identity):
                 reach(Failpoint.RETRY_MOVED)
+                followers.follow(source, self._folders.inbox / rel, is_shared_out=True)
                 self._remove_record(job)
                 self._ledger.retried(job.id)
                 reach(Failpoint.RETRIED)

@@ -4,14 +4,12 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
 """
 
-import difflib
-import errno
 import json
 import os
 import string
-import sys
-import tempfile
 import tomllib
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,30 +20,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.explain import explain
 from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
-
-#: Faults of a disk or share that pass by themselves, or by somebody's hand, without a restart.
-_PASSING_ERRNOS = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EIO,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTDOWN,
-    }
-)
 
 #: Endings of the files that a kernel is read from.
 KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
@@ -105,6 +93,10 @@ def _kernel_path(path: Path) -> Path:
     return path
 
 
+#: What `[degradation] auto` stands for.
+_FROM_THE_IMAGE = {"kernel": "estimate", "noise_std": "auto", "jpeg_quality": "auto"}
+
+
 class Degradation(Table):
     """How the sources came from what is wanted; a relative path counts from the settings file."""
 
@@ -114,6 +106,14 @@ class Degradation(Table):
     kernel_phase: Phase = "centred"
     noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
     jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
+    auto: bool = False
+
+    @property
+    def asked(self) -> Self:
+        """What is asked for each image: with `auto`, all that was left at its default."""
+        fields = type(self).model_fields
+        left = [key for key in _FROM_THE_IMAGE if getattr(self, key) == fields[key].default]
+        return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left if self.auto})
 
 
 class Output(Table):
@@ -199,6 +199,10 @@ def _on_its_preset(table: Any) -> Any:
     return table
 
 
+#: The [zssr] table; what its preset does not name, and it neither, are `ZSSRConfig`'s defaults.
+ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)]
+
+
 class Settings(BaseSettings):
     """All of settings.toml."""
 
@@ -210,13 +214,35 @@ class Settings(BaseSettings):
     )
     folders: Folders = Folders()
     watch: Watch = Watch()
-    zssr: Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)] = ZSSRConfig()
+    zssr: ZSSRTable = ZSSRConfig()
     degradation: Degradation = Degradation()
     output: Output = Output()
     limits: Limits = Limits()
     worker: Worker = Worker()
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
+    _written: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_what_is_written(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        settings = handler(raw)
+        table = raw.get("zssr", {})
+        settings._written = frozenset(table if isinstance(table, dict) else ())
+        return settings
+
+    def written_zssr(self) -> dict[str, Any]:
+        """Return what somebody wrote in [zssr]; all other values are the preset's.
+
+        Another preset, of an image's own settings, leaves these as they are.
+        """
+        of_preset = ZSSRConfig.from_preset(self.zssr.preset)
+        values = {field.name: getattr(self.zssr, field.name) for field in fields(ZSSRConfig)}
+        return {
+            key: value
+            for key, value in values.items()
+            if key in self._written or value != getattr(of_preset, key)
+        }
 
     @classmethod
     def settings_customise_sources(
@@ -260,7 +286,7 @@ def load_settings(file: Path | None) -> Settings:
     try:
         settings = Settings(**_read_toml(file))
     except ValidationError as error:
-        raise SettingsError(_explain(error, file)) from error
+        raise SettingsError(explain(error, known_keys(), partial(_origin, file=file))) from error
     except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
         raise SettingsError(
             f"environment variable {ENV_PREFIX}...: {error}: {_JSON_CURE}"
@@ -288,22 +314,6 @@ def known_keys() -> dict[str, list[str]]:
     }
 
 
-def check_folders(settings: Settings, settings_file: Path | None) -> None:
-    """Create the folders and refuse those that cannot work.
-
-    A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
-
-    Raises:
-        SettingsError: two folders overlap, one holds the settings file or the interpreter's
-            environment, or one cannot be created or written to.
-    """
-    folders = {name: path.resolve() for name, path in settings.folders.by_name().items()}
-    _refuse_overlap(folders)
-    _refuse_holding(folders, settings_file)
-    for name, path in folders.items():
-        _make_writable(name, path)
-
-
 def _absolute(base: Path, path: Path) -> Path:
     return (base / path).absolute()
 
@@ -321,76 +331,8 @@ def _read_toml(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
 
 
-def _explain(error: ValidationError, file: Path | None) -> str:
-    """Say for each fault: key, value, where it came from, how to mend it."""
-    return "\n".join(_explain_one(dict(fault), file) for fault in error.errors())
-
-
-def _explain_one(fault: dict[str, Any], file: Path | None) -> str:
-    names = [str(part) for part in fault["loc"] if part != "function-before[_on_its_preset()]"]
-    origin = _origin(names, file)
-    if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"{origin}: unknown key {_key(names)}{_nearest(names)}"
-    message = fault["msg"].removeprefix("Value error, ")
-    if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
-        return f"{_origin([*names, message.split()[0]], file)}: [zssr] {message}"
-    return f"{origin}: {_key(names)} = {_shorten(fault['input'])}: {message}"
-
-
 def _origin(names: list[str], file: Path | None) -> str:
     variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
     if variable in os.environ:
         return f"environment variable {variable}"
     return str(file or "defaults")
-
-
-def _key(names: list[str]) -> str:
-    return f"[{names[0]}] {'.'.join(names[1:])}".rstrip() if names else "[]"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(names: list[str]) -> str:
-    tables = known_keys()
-    candidates = list(tables) if len(names) < 2 else tables.get(names[0], [])
-    close = difflib.get_close_matches(names[-1], candidates, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(candidates)}"
-
-
-def _refuse_overlap(folders: dict[str, Path]) -> None:
-    for name, path in folders.items():
-        for other_name, other in folders.items():
-            if name != other_name and path.is_relative_to(other):
-                raise SettingsError(
-                    f"[folders] {name} = {path} lies in {other_name} = {other}: "
-                    "the daemon would take its own files for pictures; give each its own folder"
-                )
-
-
-def _refuse_holding(folders: dict[str, Path], settings_file: Path | None) -> None:
-    held = {"the interpreter": Path(sys.prefix).resolve()}
-    if settings_file is not None:
-        held["the settings file"] = settings_file.resolve()
-    for name, path in folders.items():
-        for what, where in held.items():
-            if where.is_relative_to(path):
-                raise SettingsError(
-                    f"[folders] {name} = {path} holds {what} ({where}); give it a folder of its own"
-                )
-
-
-def _make_writable(name: str, path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        if error.errno in _PASSING_ERRNOS and name != "state":
-            return
-        raise SettingsError(
-            f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
-            "able to create and write to it"
-        ) from error

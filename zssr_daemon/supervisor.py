@@ -10,11 +10,12 @@ from dataclasses import asdict
 
 from zssr_daemon import logs
 from zssr_daemon.desk import Desk
-from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.errors import ImageSettingsError, SourceChangedError
 from zssr_daemon.executor import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.jobs import LIVE_STATES, Job, JobState
+from zssr_daemon.layers import Resolved, resolve
 from zssr_daemon.ledger import Ledger
 from zssr_daemon.logs import Events
 from zssr_daemon.marker import Markers
@@ -29,7 +30,7 @@ from zssr_daemon.messages import (
 )
 from zssr_daemon.names import printable
 from zssr_daemon.obstacle import Obstacle, find_obstacle
-from zssr_daemon.orders import hash_of, order_for
+from zssr_daemon.orders import order_for
 from zssr_daemon.pause import Pause
 from zssr_daemon.ports import Ports
 from zssr_daemon.publish import Publisher
@@ -265,7 +266,7 @@ class Supervisor:
 
     def _claim(self) -> None:
         while self._may_claim() and self._executor.has_room():
-            job = self._ledger.claim(now=time.time(), settings_hash=hash_of(self._settings))
+            job = self._ledger.claim(now=time.time())
             if job is None:
                 return
             reach(Failpoint.CLAIMED)
@@ -286,18 +287,28 @@ class Supervisor:
         if not self._publisher.source_exists(job):
             self._desk.fail(job, "source_gone", "the file was taken away before its turn came")
             return
-        width, height = self._settings.zssr.output_size(job.width or 1, job.height or 1)
-        obstacle = find_obstacle(self._settings, width * height)
+        try:
+            own = resolve(self._settings, self._settings.folders.inbox, job.src_rel)
+        except ImageSettingsError as error:
+            self._desk.fail(job, error.reason, str(error))
+            return
+        self._start_with(own, self._ledger.use_settings(job.id, own.settings.keep(self._ledger)))
+
+    def _start_with(self, own: Resolved, job: Job) -> None:
+        """Hand a job over whose settings are settled."""
+        self._desk.take(job)
+        width, height = own.settings.zssr.output_size(job.width or 1, job.height or 1)
+        most = self._settings.limits.max_output_pixels  # the worker refuses what has more
+        obstacle = find_obstacle(self._settings, min(width * height, most))
         if obstacle is not None:  # smaller ones behind it may have room
             self._desk.put_back(job, obstacle.reason, wait_s=_SPACE_RETRY_S)
             return
-        device = self._executor.submit(
-            order_for(job, self._settings, self._publisher, self._kernel)
-        )
+        order = order_for(job, self._settings, own, self._publisher, self._kernel)
+        device = self._executor.submit(order)
         if device is None:
             self._desk.put_back(job, "worker_gone")
             return
-        self._desk.log.started(job, device, self._settings.zssr)
+        self._desk.log.started(job, device, own.settings.zssr, own.profiles)
 
     # -- what workers say ---------------------------------------------------------------------
 

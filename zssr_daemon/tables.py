@@ -1,6 +1,7 @@
 """Tables: jobs, status and settings as people read them on a terminal."""
 
 import dataclasses
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -30,9 +31,11 @@ _COLOURS = {
 }
 
 
-def plain_job(job: Job) -> dict[str, Any]:
-    """Return a job as JSON can hold it."""
+def plain_job(job: Job, settings: str | None = None) -> dict[str, Any]:
+    """Return a job as JSON can hold it, with the settings, given as JSON, that hold for it."""
     plain = dataclasses.asdict(job)
+    if settings is not None:
+        plain["settings"] = json.loads(settings)
     for name in ("src_rel", "out_rel", "disposal_rel"):
         plain[name] = None if plain[name] is None else printable(plain[name])
     return plain

@@ -13,13 +13,18 @@ from zssr_daemon.enlarge import Enlarger
 from zssr_daemon.errors import JobError
 from zssr_daemon.formats import HEAD_BYTES, sniff_format
 from zssr_daemon.identity import FileIdentity
+from zssr_daemon.image_settings import ImageSettings
 from zssr_daemon.intake import image_limits, output_rules
 from zssr_daemon.kernel_check import configured_kernel
+from zssr_daemon.layers import Resolved, resolve
 from zssr_daemon.messages import KernelFile, WorkOrder, WorkProgress
 from zssr_daemon.outputs import SETTING_BY_SUFFIX, OutputRules
 from zssr_daemon.placement import placements
-from zssr_daemon.settings import Settings
+from zssr_daemon.settings import Limits, Settings
+from zssr_daemon.zssr.config import ZSSRConfig
 
+#: What the command line makes of the parameters that hold for an image.
+Adjust = Callable[[ZSSRConfig], ZSSRConfig]
 Report = Callable[[Path, WorkProgress, float | None], None]
 
 
@@ -34,14 +39,17 @@ class Upscaled:
 
 
 def upscale_all(
-    images: Sequence[Path], output: Path | None, settings: Settings, report: Report
+    images: Sequence[Path], output: Path | None, settings: Settings, adjust: Adjust, report: Report
 ) -> Iterator[Upscaled]:
     """Enlarge one image after another; a bad one does not stop the rest.
+
+    An image's own settings count, of NAME.toml and of zssr.toml in the very folder of the image.
 
     Args:
         images: the files.
         output: the file to write, or a folder for all of them; None writes beside each image.
-        settings: `[zssr]`, `[output]`, `[limits]` and `[worker]` are used.
+        settings: all but `[folders]` and what is for a daemon only.
+        adjust: is given the parameters of an image, and returns those to use.
         report: is told how far an image is, with the seconds left where they can be told.
 
     Raises:
@@ -52,11 +60,12 @@ def upscale_all(
     kernel = configured_kernel(settings)
     is_folder = output is not None and (len(images) > 1 or output.is_dir())
     for image in images:
-        job = _Job(image, output, is_folder, settings, kernel)
-        target = job.target(job.rules.format_for(_format_of(image)).suffix)
         started_s = time.monotonic()
-        error = None
+        target, error = image, None
         try:
+            own = _adjusted(_resolved(image, settings), adjust)
+            job = _Job(image, output, is_folder, settings.limits, own, kernel)
+            target = job.target(job.rules.format_for(_format_of(image)).suffix)
             target = _upscale(enlarger, job, target, report)
         except JobError as fault:
             error = f"{fault.reason}: {fault}"
@@ -74,13 +83,19 @@ class _Job:
     image: Path
     output: Path | None
     is_folder: bool
-    settings: Settings
+    limits: Limits
+    own: Resolved
     kernel: KernelFile | None
+
+    @property
+    def settings(self) -> ImageSettings:
+        """What holds for the image."""
+        return self.own.settings
 
     @property
     def rules(self) -> OutputRules:
         """What is asked of the output; the ending of a file that was named decides its format."""
-        rules = output_rules(self.settings)
+        rules = output_rules(self.limits, self.settings.output)
         if self.output is None or self.is_folder:
             return rules
         return replace(
@@ -96,6 +111,16 @@ class _Job:
         scale = self.settings.zssr.total_scale
         name = names.output_rel(self.image.name, pattern, scale=scale, suffix=suffix)
         return (self.output or self.image.parent) / name
+
+
+def _resolved(image: Path, settings: Settings) -> Resolved:
+    source = image.resolve()
+    return resolve(settings, source.parent, source.name)
+
+
+def _adjusted(own: Resolved, adjust: Adjust) -> Resolved:
+    config = adjust(own.settings.zssr)
+    return replace(own, settings=own.settings.model_copy(update={"zssr": config}))
 
 
 def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Path:
@@ -129,6 +154,7 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Pat
 
 
 def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
+    degradation = job.settings.degradation.asked
     return WorkOrder(
         job_id=str(job.image),
         inbox=str(source.parent),
@@ -136,14 +162,14 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         identity=FileIdentity.from_stat(os.lstat(source)),
         part=str(part),
         config=job.settings.zssr,
-        limits=image_limits(job.settings),
+        limits=image_limits(job.limits, job.settings.output),
         output=job.rules,
         weights_folder=None,
-        kernel=job.kernel,
-        estimates_kernel=job.settings.degradation.kernel == "estimate",
-        kernel_phase=job.settings.degradation.kernel_phase,
-        noise_std=job.settings.degradation.noise_std,
-        jpeg_quality=job.settings.degradation.jpeg_quality,
+        kernel=job.own.kernel_or(job.kernel),
+        estimates_kernel=degradation.kernel == "estimate",
+        kernel_phase=degradation.kernel_phase,
+        noise_std=degradation.noise_std,
+        jpeg_quality=degradation.jpeg_quality,
     )
 
 

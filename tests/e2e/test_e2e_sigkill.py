@@ -42,6 +42,7 @@ GOOD = (
     Failpoint.DISPOSAL_PLANNED,
     Failpoint.RESERVED,
     Failpoint.MOVED,
+    Failpoint.PROFILE_MOVED,
     Failpoint.DISPOSED,
 )
 
@@ -52,13 +53,14 @@ BAD = (
     Failpoint.DISPOSAL_PLANNED,
     Failpoint.RESERVED,
     Failpoint.MOVED,
+    Failpoint.PROFILE_MOVED,
     Failpoint.RECORD_WRITTEN,
     Failpoint.DISPOSED,
 )
 
 #: What differs with the archive on another file system, and with sources that are deleted.
-FAR = (Failpoint.RESERVED, Failpoint.COPIED, Failpoint.MOVED)
-DELETING = (Failpoint.MOVED, Failpoint.DISPOSED)
+FAR = (Failpoint.RESERVED, Failpoint.COPIED, Failpoint.MOVED, Failpoint.PROFILE_MOVED)
+DELETING = (Failpoint.MOVED, Failpoint.PROFILE_MOVED, Failpoint.DISPOSED)
 
 #: A failed job's way back is tried in test_e2e_retry.
 RETRY_POINTS = (
@@ -70,6 +72,9 @@ RETRY_POINTS = (
 
 #: A line may come twice after a crash, and is never missing.
 ENDS = frozenset({"job_done", "job_failed"})
+
+#: Beside each picture, and to be found where that is in the end.
+OWN = "[zssr]\nscale_factor = 3.0\n"
 
 QUICK = """
 num_epochs = 4
@@ -147,6 +152,7 @@ class Lane:
         else:
             file.write_text(f"{name} is no picture")
         self._dropped[file.name] = file.read_bytes()
+        (self._root / "inbox" / f"{name}.toml").write_text(OWN)
         file.rename(self._root / "inbox" / file.name)
 
     def _assert_nothing_is_lost(self) -> None:
@@ -158,12 +164,12 @@ class Lane:
             assert is_kept or self._has_output(name), f"{name} is lost"
 
     def _has_output(self, name: str) -> bool:
-        output = self._root / "output" / f"{Path(name).stem}_x2.png"
+        output = self._root / "output" / f"{Path(name).stem}_x3.png"
         if not output.exists():
             return False
         with Image.open(output) as picture:
             picture.load()
-            return picture.size == (16, 12)
+            return picture.size == (24, 18)
 
     def _are_all_ended(self) -> bool:
         ledger = Ledger.open_to_read(self._root / "state")
@@ -175,14 +181,17 @@ class Lane:
     def _assert_each_ended_once(self) -> None:
         """One output or one record each, sources byte for byte, and nothing besides."""
         names = sorted(self._dropped)
-        outputs = sorted(f"{Path(name).stem}_x2.png" for name in names)
-        records = sorted([*names, *(f"{name}.error.json" for name in names)])
+        outputs = sorted(f"{Path(name).stem}_x3.png" for name in names)
+        own = [f"{Path(name).stem}.toml" for name in names]
+        sources = sorted([*names, *own])
+        records = sorted([*sources, *(f"{name}.error.json" for name in names)])
         is_good, is_kept = self._way.is_good, self._way.on_success == "archive"
         assert files(self._root / "output") == (outputs if is_good else [])
-        assert files(self._archive) == (names if is_good and is_kept else [])
+        assert files(self._archive) == (sources if is_good and is_kept else [])
         assert files(self._root / "failed") == ([] if is_good else records)
         assert files(self._root / "inbox") == []
         kept = self._archive if is_good else self._root / "failed"
+        assert all((kept / name).read_text() == OWN for name in own if is_kept)
         for name, content in self._dropped.items():
             assert not is_good or self._has_output(name)
             assert not is_kept or (kept / name).read_bytes() == content

@@ -1,0 +1,47 @@
+"""Explain: what is wrong with settings, in words from which a user can mend them."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+#: Keys of each table, by which a misspelt name is told from a wrong value.
+Known = Mapping[str, Sequence[str]]
+
+#: Says where a key, or a table, was written; given [table], or [table, key, ...].
+Origin = Callable[[list[str]], str]
+
+
+def explain(error: ValidationError, known: Known, origin: Origin) -> str:
+    """Say for each fault: where it came from, key, value, how to mend it."""
+    return "\n".join(_explain_one(dict(fault), known, origin) for fault in error.errors())
+
+
+def _explain_one(fault: dict[str, Any], known: Known, origin: Origin) -> str:
+    # pydantic names the functions of ours that it called on the way, too
+    names = [str(part) for part in fault["loc"] if not str(part).startswith("function-")]
+    if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"{origin(names)}: unknown key {_key(names)}{_nearest(names, known)}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
+        return f"{origin([*names, message.split()[0]])}: [zssr] {message}"
+    return f"{origin(names)}: {_key(names)} = {_shorten(fault['input'])}: {message}"
+
+
+def _key(names: list[str]) -> str:
+    return f"[{names[0]}] {'.'.join(names[1:])}".rstrip() if names else "[]"
+
+
+def _shorten(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # more digits, or deeper, than Python writes
+        return f"({type(value).__name__})"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _nearest(names: list[str], known: Known) -> str:
+    candidates = list(known) if len(names) < 2 else known.get(names[0], [])
+    close = difflib.get_close_matches(names[-1], candidates, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(candidates)}"
