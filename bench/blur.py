@@ -82,7 +82,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--processes", type=int, default=1, help="cases at once, a thread each")
     parser.add_argument("--no-write", action="store_true", help="print only")
-    return parser.parse_args(namespace=argparse.Namespace(pair=None))
+    return parser.parse_args(
+        namespace=argparse.Namespace(pair=None, noise=0.0, jpeg=None, auto=False)
+    )
 
 
 def measure(

@@ -2,7 +2,7 @@
 
 python bench/quality.py DATA_FOLDER --scale 2 --preset fast
 python bench/quality.py BLURRED_FOLDER --kernel BLURRED_FOLDER/x2/kernel.mat --kernel-phase topleft
-python bench/quality.py DATA_FOLDER --noise 10 --noise-std auto --jpeg-quality auto
+python bench/quality.py DATA_FOLDER --noise 10 --auto
 python bench/quality.py --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
@@ -26,7 +26,8 @@ from bench.spoil import UNSPOILT, Spoil
 from zssr_daemon.kernel_file import load_kernel
 from zssr_daemon.messages import KernelFile
 from zssr_daemon.zssr.back_projection import back_project
-from zssr_daemon.zssr.blur import BICUBIC, Blur
+from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
+from zssr_daemon.zssr.blur_estimate import estimate_blur
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.jpeg import estimate_quality
@@ -82,16 +83,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
-    parser.add_argument("--kernel", type=Path, help="file of the blur kernel; default bicubic")
+    parser.add_argument("--kernel", default="bicubic", help="file of the blur kernel, or estimate")
     parser.add_argument("--kernel-phase", choices=["centred", "topleft"], default="centred")
     parser.add_argument("--noise", type=float, default=0.0, help="put on the sources, of 255")
     parser.add_argument("--jpeg", type=int, help="quality to compress the sources at")
     parser.add_argument("--noise-std", default="0", help="as in settings.toml, or auto")
     parser.add_argument("--jpeg-quality", default="none", help="as in settings.toml, or auto")
+    parser.add_argument("--auto", action="store_true", help="all three from the image")
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
     if (options.data is None) == (options.pair is None):
         parser.error("give a data folder or a --pair")
+    if options.auto:
+        options.kernel, options.noise_std, options.jpeg_quality = "estimate", "auto", "auto"
     return options
 
 
@@ -125,18 +129,23 @@ def degradation_of(options: argparse.Namespace, source: torch.Tensor) -> Degrada
     noise_std, quality = options.noise_std, options.jpeg_quality
     found = estimate_quality(source) if quality == "auto" else None
     return Degradation(
-        blur=blur_of(options),
+        blur=blur_of(options, source),
         noise_std=estimate_noise_std(source) if noise_std == "auto" else float(noise_std),
         jpeg_quality=found if quality in ("none", "auto") else int(quality),
     )
 
 
-def blur_of(options: argparse.Namespace) -> Blur:
-    """Return the kernel, if one is given."""
-    if options.kernel is None:
+def blur_of(options: argparse.Namespace, source: torch.Tensor) -> Blur:
+    """Return bicubic, the kernel that is given, or the one that a source shows."""
+    if options.kernel == "bicubic":
         return BICUBIC
-    file = KernelFile(name=options.kernel.name, content=options.kernel.read_bytes())
-    return load_kernel(file, options.kernel_phase)
+    if options.kernel == "estimate":
+        estimate = estimate_blur(
+            source, noise_std=estimate_noise_std(source), jpeg_quality=estimate_quality(source)
+        )
+        return estimate.kernel(float(options.scale), options.kernel_phase) or BICUBIC
+    path = Path(options.kernel)
+    return load_kernel(KernelFile(name=path.name, content=path.read_bytes()), options.kernel_phase)
 
 
 def measure(
@@ -184,7 +193,7 @@ def measure(
 def is_told(options: argparse.Namespace) -> bool:
     """Tell whether sources were spoilt, or may be taken for that."""
     chosen = (options.noise, options.jpeg, options.noise_std, options.jpeg_quality)
-    return chosen != (0.0, None, "0", "none")
+    return chosen != (0.0, None, "0", "none") or options.kernel == "estimate"
 
 
 def told(
@@ -192,13 +201,14 @@ def told(
 ) -> dict[str, Any]:
     """Return what was undone, and what the same file gives where it is taken for clean."""
     ideal = row
-    if not degradation.is_clean:
-        clean = Degradation(blur=degradation.blur)
-        ideal = measure(pair, config, degradation=clean, spoil=spoil)[0]
+    is_blurred = isinstance(degradation.blur, Kernel)
+    if is_blurred or not degradation.is_clean:
+        ideal = measure(pair, config, spoil=spoil)[0]
     return {
         "psnr_ideal_db": ideal["psnr_db"],
         "noise_std": degradation.noise_std,
         "jpeg_quality": degradation.jpeg_quality or 0,
+        "is_blurred": is_blurred,
     }
 
 
@@ -239,7 +249,7 @@ def show(row: dict[str, Any]) -> None:
 def check_bicubic(options: argparse.Namespace, bicubic_db: float) -> bool:
     """Hold the mean of bicubic against the published one, where the whole set was measured."""
     known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))  # a spoilt set has none
-    if known is None or options.images or options.kernel:
+    if known is None or options.images or options.kernel not in ("bicubic", "estimate"):
         return False
     if abs(bicubic_db - known) > KNOWN_WITHIN_DB:
         sys.exit(f"bicubic gives {bicubic_db:.2f} dB, everyone else {known}: nothing here counts")
@@ -264,9 +274,8 @@ def write(
         "threads": options.threads,
         "overrides": options.set,
         "config": {key: getattr(config, key) for key in config.__slots__},
-        "kernel": options.kernel and options.kernel.name,
-        "kernel_phase": options.kernel and options.kernel_phase,
-        "kernel_sha256": blur_of(options).sha256,
+        "kernel": Path(options.kernel).name,
+        "kernel_phase": options.kernel_phase,
         "noise_std": options.noise_std,
         "jpeg_quality": options.jpeg_quality,
         "is_bicubic_checked": is_bicubic_checked,
@@ -286,7 +295,8 @@ def set_name(options: argparse.Namespace) -> str:
         return str(options.pair[0].stem)
     data = options.data.resolve()
     name = data.parent.name if (data / "HR").is_dir() else data.name
-    return str(name) + Spoil(options.noise, options.jpeg).label
+    label = Spoil(options.noise, options.jpeg).label
+    return f"{name}{label}-auto" if options.auto else f"{name}{label}"
 
 
 if __name__ == "__main__":
