@@ -44,8 +44,8 @@ SURE, DOUBTFUL = 0.25, 0.15
 # Residuals (nepers) that are always unexplained, so that a perfect fit proves nothing.
 _UNEXPLAINED = 10.0
 
-# A disk or a line must be so much better than a Gaussian, which may stand for anything; but for
-# one that is narrower across than any lens, variance in square source pixels: that is a line.
+# A line must be so much better than a Gaussian, which may stand for anything; but for one that is
+# narrower across than any lens, variance in square source pixels: that is a line.
 _CLEARLY = 0.5
 _LEAST_ACROSS = 0.12
 
@@ -60,6 +60,10 @@ _LUMA = torch.tensor([0.299, 0.587, 0.114])
 # The slope of the power law, and how far it is expected to differ.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
 _HARMONICS_WEIGHT = 3.0
+
+# A disk may be so much worse than a Gaussian: it is the narrower of the two, and too wide is worse
+# than too narrow. Of small disks no zero is seen.
+_ABOUT_AS_GOOD = 4.0
 
 # More noise than is known: its logarithm, relative to what is known, and how sure that is.
 _MORE_NOISE, _MORE_NOISE_WEIGHT = -3.0, 0.1
@@ -177,15 +181,14 @@ class _Explained:
 def _best_blur(spectrum: Spectrum) -> _Explained:
     gaussian = _fit(GAUSSIAN, spectrum)
     variances, axes = np.linalg.eigh(covariance(gaussian.parameters))
-    line = _fit(lines_along(axes[:, 1]), spectrum)
-    if variances[0] < _LEAST_ACROSS and _is_believable(line):
+    line, disk = _fit(lines_along(axes[:, 1]), spectrum), _fit(DISK, spectrum)
+    if _is_believable(line) and (
+        variances[0] < _LEAST_ACROSS or line.cost < min(gaussian.cost, disk.cost) - _CLEARLY
+    ):
         return line
-    others = [
-        explained
-        for explained in (_fit(DISK, spectrum), line)
-        if _is_believable(explained) and explained.cost < gaussian.cost - _CLEARLY
-    ]
-    return min([gaussian, *others], key=lambda explained: explained.cost)
+    if _is_believable(disk) and disk.cost < gaussian.cost + _ABOUT_AS_GOOD:
+        return disk
+    return gaussian
 
 
 def _is_believable(explained: _Explained) -> bool:
