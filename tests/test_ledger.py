@@ -363,6 +363,18 @@ def test_ledger_that_is_taken_away_is_lost(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_ledger_that_is_emptied_in_use_is_lost(tmp_path: Path) -> None:
+    """As somebody does who writes over it: SQLite finds a good file without tables."""
+    ledger = Ledger.open(tmp_path)
+    job = add(ledger)
+    os.truncate(tmp_path / LEDGER_NAME, 0)
+    with pytest.raises(LedgerLostError):
+        ledger.get(job.id)
+    with pytest.raises(LedgerLostError):
+        add(ledger, 2)
+    ledger.close()
+
+
 def test_ledger_that_is_damaged_in_use_is_lost(tmp_path: Path) -> None:
     """Damage met while running is not taken for a fault of the disk."""
     ledger = Ledger.open(tmp_path)

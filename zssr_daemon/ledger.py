@@ -341,7 +341,7 @@ class Ledger:
             raise
         except sqlite3.DatabaseError as error:
             kind = error.sqlite_errorcode & 0xFF  # the low byte
-            if kind in DAMAGED or error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED:
+            if kind in DAMAGED or _is_taken_away(error):
                 raise LedgerLostError(f"the ledger was lost while in use: {error}") from error
             if kind not in _ERRNOS:
                 raise
@@ -355,6 +355,12 @@ class Ledger:
         setters = ", ".join(f"{name} = :{name}" for name in values)
         self._execute(f"UPDATE jobs SET {setters} WHERE id = :id", values | {"id": job_id})
         return self.get(job_id)
+
+
+def _is_taken_away(error: sqlite3.DatabaseError) -> bool:
+    """Tell whether the file was moved, or emptied: then it is a good one, without any table."""
+    is_moved = error.sqlite_errorcode == sqlite3.SQLITE_READONLY_DBMOVED
+    return is_moved or str(error).startswith("no such table")
 
 
 def _same(names: Iterable[str]) -> str:
