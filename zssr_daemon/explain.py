@@ -19,8 +19,9 @@ def explain(error: ValidationError, known: Known, origin: Origin) -> str:
 
 
 def _explain_one(fault: dict[str, Any], known: Known, origin: Origin) -> str:
-    # pydantic names the functions of ours that it called on the way, too
-    names = [str(part) for part in fault["loc"] if not str(part).startswith("function-")]
+    # pydantic also names the functions of ours that it called, and the kinds of value it tried
+    parts = [part for part in fault["loc"] if not str(part).startswith("function-")]
+    names = [str(part) for at, part in enumerate(parts) if at < 2 or isinstance(part, int)]
     if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{origin(names)}: unknown key {_key(names)}{_nearest(names, known)}"
     message = fault["msg"].removeprefix("Value error, ")

@@ -173,3 +173,36 @@ def test_upscale_saves_the_estimated_kernel(tmp_path: Path) -> None:
         "soft_x2.png.kernel.npy",
         "soft_x2.png.kernel.png",
     ]
+
+
+def test_auto_asks_each_image_and_leaves_clean_ones_alone(tmp_path: Path) -> None:
+    """By a profile of a sub-folder: blur, noise and compression are found, each in its image.
+
+    The clean one is byte for byte what it is without.
+    """
+    inbox = prepare(tmp_path)
+    folder = inbox / "photos"
+    folder.mkdir()
+    (folder / "zssr.toml").write_text("[degradation]\nauto = true\n")
+    with Image.open(DATA / "butterfly_lr.png") as image:
+        picture = image.convert("RGB")
+    noise = np.random.default_rng(0).normal(0, 10, (128, 128, 3))
+    noisy = np.clip(np.rint(np.asarray(picture) + noise), 0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save(folder / "noisy.png")
+    picture.save(folder / "small.jpg", quality=60)
+    (folder / "soft.png").write_bytes(blurred_picture())
+    for path in (folder / "clean.png", inbox / "clean.png"):
+        path.write_bytes(BUTTERFLY)
+    with DaemonProcess(tmp_path, "--once") as daemon:
+        assert daemon.exit_code() == 0
+        done = {line["image"]: line for line in daemon.log() if line["event"] == "job_done"}
+    clean, soft, noisy_line, small = (
+        done[f"photos/{name}"] for name in ("clean.png", "soft.png", "noisy.png", "small.jpg")
+    )
+    assert (soft["kernel"], soft["noise_std"], soft["jpeg_quality"]) == ("estimated", 0, None)
+    assert noisy_line["noise_std"] == pytest.approx(10, rel=0.15)
+    assert (small["kernel"], small["jpeg_quality"]) == ("bicubic", 60)
+    assert small["kernel_why"].startswith("compressed")
+    assert (clean["kernel"], clean["noise_std"], clean["jpeg_quality"]) == ("bicubic", 0, None)
+    assert clean["out_sha256"] == done["clean.png"]["out_sha256"]
+    assert done["clean.png"]["kernel_why"] is None
