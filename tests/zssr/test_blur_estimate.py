@@ -182,3 +182,25 @@ def test_compressed_picture_is_not_asked_about_its_blur() -> None:
     source = shrunk(Kernel.of(gaussian(13, 13, (4.0, 4.0))))
     assert estimate_blur(source, jpeg_quality=91).why == "compressed"
     assert estimate_blur(source, jpeg_quality=92).why == "blurred"
+
+
+def dot() -> Tensor:
+    """Return one white pixel on black."""
+    image = torch.zeros(1, 64, 64)
+    image[0, 32, 32] = 1
+    return image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        dot(),
+        (torch.rand(3, 200, 300, generator=torch.Generator().manual_seed(0)) > 0.5).float(),
+        ((torch.arange(64)[:, None] + torch.arange(64)) % 2).float()[None],
+        (torch.arange(64) >= 32).float().expand(1, 64, 64),
+    ],
+    ids=["dot", "noise of two levels", "checkerboard", "edge"],
+)
+def test_pictures_of_no_world_are_taken_for_sharp(image: Tensor) -> None:
+    """What no blur can have made is not explained by a tiny one."""
+    assert estimate_blur(image).kernel(2.0) is None

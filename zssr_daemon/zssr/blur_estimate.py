@@ -83,8 +83,8 @@ _LEAST_TRACE = 0.3
 # Changes so small end a search; a hundred times smaller ones are worth nothing.
 _ENOUGH = 1e-4
 
-# The longest motion and the widest disk believed, source pixels.
-_MOST_LENGTH, _MOST_RADIUS = 8.0, 3.0
+# Lengths of motion and radii of disks that are believed, source pixels.
+_LENGTHS, _RADII = (1.0, 8.0), (0.5, 3.0)
 
 # Points a pixel at which a disk is drawn.
 _FINE = 8
@@ -192,8 +192,8 @@ def _best_blur(spectrum: Spectrum) -> _Explained:
 
 
 def _is_believable(explained: _Explained) -> bool:
-    length = float(np.linalg.norm(explained.parameters))
-    return length <= (_MOST_RADIUS if explained.shape == "disk" else _MOST_LENGTH)
+    least, most = _RADII if explained.shape == "disk" else _LENGTHS
+    return least <= float(np.linalg.norm(explained.parameters)) <= most
 
 
 def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
