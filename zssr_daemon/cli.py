@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
-import time
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -221,15 +222,16 @@ def _watch_jobs(folders: Folders, state: JobState | None) -> NoReturn:
     """Show the newest jobs with their progress, until Ctrl-C."""
     if not out.is_terminal:
         raise typer.BadParameter("--watch needs a terminal; scripts ask `jobs --json`")
-    try:
-        with Live(console=out, screen=False, auto_refresh=False) as live:
-            while True:
-                with closing(Ledger.open_to_read(folders.state)) as ledger:
-                    newest = ledger.newest(state, limit=max(1, out.height - 6))
-                live.update(jobs_table(newest, status_of(folders)), refresh=True)
-                time.sleep(_WATCH_S)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
+    is_over = Event()
+    # A flag, since an exception would be lost where it interrupts a callback of a library.
+    signal.signal(signal.SIGINT, lambda *_: is_over.set())
+    with Live(console=out, screen=False, auto_refresh=False) as live:
+        while not is_over.is_set():
+            with closing(Ledger.open_to_read(folders.state)) as ledger:
+                newest = ledger.newest(state, limit=max(1, out.height - 6))
+            live.update(jobs_table(newest, status_of(folders)), refresh=True)
+            is_over.wait(_WATCH_S)
+    raise typer.Exit
 
 
 def _print_json(plain: dict[str, Any]) -> None:
