@@ -16,17 +16,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.blur_kernels import FAMILIES
+from bench.blur_kernels import FAMILIES, blurred
 from bench.metrics import psnr_y_db
 from bench.provenance import provenance, save
 from bench.quality import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
-from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
+from zssr_daemon.zssr.blur import BICUBIC, Blur
 from zssr_daemon.zssr.blur_estimate import estimate_blur
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.degradation import Degradation
@@ -98,9 +97,7 @@ def measure(
         truth = to_tensor(image)
     height, width = (side // scale * scale for side in truth.shape[1:])
     truth = truth[:, :height, :width]
-    kernel = Kernel.of(FAMILIES[family](np.random.default_rng(number), scale))
-    size = (height // scale, width // scale)
-    source = kernel.shrink(truth, size, float(scale)).clamp(0, 1).mul(255).round().div(255)
+    kernel, source = blurred(truth, family, number, scale)
     started_s = time.perf_counter()
     estimate = estimate_blur(source)
     estimate_s = time.perf_counter() - started_s

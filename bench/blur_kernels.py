@@ -1,10 +1,24 @@
-"""Blur kernels of cameras, drawn at random: Gaussians, lenses out of focus, straight motion."""
+"""Blur kernels of cameras, drawn at random: Gaussians, lenses out of focus, straight motion.
 
+python bench/blur_kernels.py tests/data/butterfly_hr.png motion 1 -o /tmp/moved.png
+
+writes a picture blurred by kernel 1 of a family, and shrunk by 2.
+"""
+
+import argparse
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from zssr_daemon.zssr.blur import Kernel
 
 Array = NDArray[np.float64]
 
@@ -59,3 +73,35 @@ FAMILIES: dict[str, Callable[[np.random.Generator, float], Array]] = {
     "disk": disk,
     "motion": motion,
 }
+
+
+def blurred(
+    truth: torch.Tensor, family: str, number: int, scale: int
+) -> tuple[Kernel, torch.Tensor]:
+    """Return kernel `number` of a family, and (C, H, W) in [0, 1] blurred by it and shrunk.
+
+    The sides must be multiples of `scale`; the result is rounded to 8 bits.
+    """
+    kernel = Kernel.of(FAMILIES[family](np.random.default_rng(number), scale))
+    size = (truth.shape[-2] // scale, truth.shape[-1] // scale)
+    shrunk = kernel.shrink(truth, size, float(scale)).clamp(0, 1)
+    return kernel, shrunk.mul(255).round().div(255)
+
+
+def main() -> None:
+    """Read the command line, blur, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("family", choices=list(FAMILIES))
+    parser.add_argument("number", type=int)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    with Image.open(options.picture) as image:
+        pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255
+    _, small = blurred(pixels, options.family, options.number, 2)
+    levels = small.mul(255).round().to(torch.uint8).permute(1, 2, 0)
+    Image.fromarray(levels.numpy()).save(options.output)
+
+
+if __name__ == "__main__":
+    main()
