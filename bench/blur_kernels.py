@@ -1,4 +1,4 @@
-"""Blur kernels of cameras, drawn at random: Gaussians, lenses out of focus, straight motion.
+"""Blur kernels of cameras, drawn at random: Gaussians, lenses out of focus, motion.
 
 python bench/blur_kernels.py tests/data/butterfly_hr.png motion 1 -o /tmp/moved.png
 
@@ -58,20 +58,33 @@ def disk(random: np.random.Generator, scale: float) -> Array:
 def motion(random: np.random.Generator, scale: float) -> Array:
     """Draw a straight motion at even speed."""
     length, angle = random.uniform(*MOTION_LENGTHS) * scale / 2, random.uniform(0, math.pi)
-    radius = math.ceil(length / 2) + 1
-    weights = np.zeros((2 * radius + 1, 2 * radius + 1))
-    for along in np.linspace(-length / 2, length / 2, 500):
-        y, x = radius + along * math.sin(angle), radius + along * math.cos(angle)
-        top, left = math.floor(y), math.floor(x)
-        rows, columns = np.array([top + 1 - y, y - top]), np.array([left + 1 - x, x - left])
-        weights[top : top + 2, left : left + 2] += np.outer(rows, columns)
-    return weights
+    along = np.linspace(-length / 2, length / 2, 500)
+    return _traced(along * math.sin(angle), along * math.cos(angle), math.ceil(length / 2) + 1)
+
+
+def _traced(y: Array, x: Array, radius: int) -> Array:
+    """Return weights of the points of a trace, each shared among four pixels."""
+    at = np.arange(-radius, radius + 1)
+    rows, columns = ((1 - np.abs(at[:, None] - each)).clip(min=0) for each in (y, x))
+    return np.asarray(rows @ columns.T)
+
+
+def shake(random: np.random.Generator, scale: float) -> Array:
+    """Draw a shaken hand: a bent line, slower at one end, no shape that is looked for."""
+    length, angle = random.uniform(*MOTION_LENGTHS) * scale / 2, random.uniform(0, math.pi)
+    bend, hold = random.uniform(-0.5, 0.5), random.uniform(1, 2)
+    along = np.linspace(0, 1, 500) ** hold
+    across = bend * length * 4 * along * (1 - along)
+    y = (along - 0.5) * length * math.sin(angle) + across * math.cos(angle)
+    x = (along - 0.5) * length * math.cos(angle) - across * math.sin(angle)
+    return _traced(y, x, math.ceil(length) + 1)
 
 
 FAMILIES: dict[str, Callable[[np.random.Generator, float], Array]] = {
     "gaussian": gaussian,
     "disk": disk,
     "motion": motion,
+    "shake": shake,
 }
 
 
