@@ -18,6 +18,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.quality import to_tensor, to_uint8
 from zssr_daemon.zssr.blur import Kernel
 
 Array = NDArray[np.float64]
@@ -110,10 +111,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     with Image.open(options.picture) as image:
-        pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).float() / 255
-    _, small = blurred(pixels, options.family, options.number, 2)
-    levels = small.mul(255).round().to(torch.uint8).permute(1, 2, 0)
-    Image.fromarray(levels.numpy()).save(options.output)
+        truth = to_tensor(image)
+    _, small = blurred(truth, options.family, options.number, 2)
+    Image.fromarray(to_uint8(small, is_grey=False)).save(options.output)
 
 
 if __name__ == "__main__":

@@ -240,10 +240,11 @@ class Intake:
         return identity in self._kept
 
     def _look_again(self, rel: str, now: float) -> list[Outcome]:
-        candidate = self._scan.look(rel)
         if rel in self._probing:
             self._tracker.defer(rel, now + self._settings.watch.scan_interval_s)
-        elif candidate is None:
+            return []
+        candidate = self._scan.look(rel)
+        if candidate is None:
             self._tracker.drop(rel)
         elif self._tracker.observe(candidate, now):
             return self._probe(candidate, now)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -30,10 +30,12 @@ class Resolved:
     profiles: tuple[str, ...] = ()  # paths below the inbox
     kernel: KernelFile | None = None  # where one of them names it
 
-    def kernel_or(self, configured: KernelFile | None) -> KernelFile | None:
-        """Return the kernel's file, `configured` where settings.toml names it; None for no file."""
-        is_file = isinstance(self.settings.degradation.kernel, Path)
-        return (self.kernel or configured) if is_file else None
+    def kernel_or(self, configured: KernelFile | None) -> KernelFile | Literal["estimate"] | None:
+        """Return what an order says of the kernel; `configured`: where settings.toml names it."""
+        asked = self.settings.degradation.asked.kernel
+        if asked == "estimate":
+            return "estimate"
+        return (self.kernel or configured) if isinstance(asked, Path) else None
 
 
 def resolve(settings: Settings, inbox: Path, src_rel: str) -> Resolved:

@@ -38,8 +38,8 @@ class WorkOrder:
     weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
-    kernel: KernelFile | None = None  # of images without one beside them; None: bicubic
-    estimates_kernel: bool = False  # of images without one beside them, from the image
+    # Of images without one beside them; "estimate": from the image; None: bicubic.
+    kernel: KernelFile | Literal["estimate"] | None = None
     kernel_phase: Phase = "centred"  # of any
     noise_std: float | Literal["auto"] = 0.0  # of the image, levels of 255; "auto" measures it
     jpeg_quality: int | Literal["none", "auto"] = "none"  # it was once compressed at

@@ -37,7 +37,6 @@ def order_for(
         output=output_rules(settings.limits, output),
         weights_folder=_weights_folder(job, settings),
         kernel=own.kernel_or(kernel),
-        estimates_kernel=degradation.kernel == "estimate",
         kernel_phase=degradation.kernel_phase,
         noise_std=degradation.noise_std,
         jpeg_quality=degradation.jpeg_quality,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zssr_daemon.errors import KernelError
 from zssr_daemon.kernel_file import find_beside, load_kernel
-from zssr_daemon.messages import WorkOrder
+from zssr_daemon.messages import KernelFile, WorkOrder
 from zssr_daemon.names import printable
 from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.blur_estimate import SURE, BlurEstimate, estimate_blur
@@ -92,12 +92,12 @@ class _Seen:
 
 def _blur(order: WorkOrder, seen: _Seen) -> tuple[str, Blur, BlurEstimate | None]:
     """Return what the blur is called, the blur, and the estimate it is of."""
-    file = find_beside(order.inbox, order.src_rel) or order.kernel
-    if file is not None:
-        _check_scale(order, file.name)
-        return printable(file.name), load_kernel(file, order.kernel_phase), None
-    if not order.estimates_kernel:
+    kernel_of = find_beside(order.inbox, order.src_rel) or order.kernel
+    if kernel_of is None:
         return "bicubic", BICUBIC, None
+    if isinstance(kernel_of, KernelFile):
+        _check_scale(order, kernel_of.name)
+        return printable(kernel_of.name), load_kernel(kernel_of, order.kernel_phase), None
     _check_scale(order, "an estimated kernel")
     # Known even where they are to be left: what the picture shows is not what was ordered.
     estimate = estimate_blur(seen.picture, noise_std=seen.noise_std, jpeg_quality=seen.jpeg_quality)

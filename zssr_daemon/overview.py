@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 from zssr_daemon import __version__
 from zssr_daemon.desk import Desk
@@ -71,7 +72,7 @@ class Overview:
         return "running" if is_ready else "starting"
 
     def _job(self, job: Job) -> JobStatus:
-        plain = JobStatus(
+        status = JobStatus(
             job_id=job.id,
             image=printable(job.src_rel),
             attempt=job.attempts,
@@ -79,13 +80,10 @@ class Overview:
         )
         told = self._desk.told.get(job.id)
         if told is None:
-            return plain
+            return status
         progress, eta_s = told
-        return JobStatus(
-            job_id=job.id,
-            image=plain.image,
-            attempt=plain.attempt,
-            started_at=plain.started_at,
+        return replace(
+            status,
             stage=progress.stage,
             step=progress.step,
             steps=progress.steps,

@@ -199,9 +199,7 @@ class Publisher:
         for part in self._frame_parts(job):
             rels = self._out_rels(job, suffix, _frame_of(part) + 1)
             self._publish_companions(job, part, rels[0])
-            finals = (self._folders.output / rel for rel in rels)
-            if not any(_is_linked(part, final, may_be_reserved) for final in finals):
-                raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+            self._link_first_free(job, part, rels, may_be_reserved=may_be_reserved)
 
     def _link(self, job: Job, part: Path, out_sha256: str, rels: list[str]) -> Job:
         planned = [] if job.state is not JobState.PUBLISHING else [job.out_rel or ""]
@@ -226,10 +224,16 @@ class Publisher:
         """
         for companion in companions_of(part):
             durable.fsync_file(companion)
-            rels = (companion_rel(out_rel, companion, tag) for tag in _tags(job))
-            finals = (self._folders.output / rel for rel in rels)
-            if not any(_is_linked(companion, final, may_be_reserved=True) for final in finals):
-                raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+            rels = [companion_rel(out_rel, companion, tag) for tag in _tags(job)]
+            self._link_first_free(job, companion, rels, may_be_reserved=True)
+
+    def _link_first_free(
+        self, job: Job, part: Path, rels: list[str], *, may_be_reserved: bool
+    ) -> None:
+        """Give `part` the first name that is free, or that it got before a crash."""
+        finals = (self._folders.output / rel for rel in rels)
+        if not any(_is_linked(part, final, may_be_reserved) for final in finals):
+            raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved

@@ -166,7 +166,6 @@ def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
         output=job.rules,
         weights_folder=None,
         kernel=job.own.kernel_or(job.kernel),
-        estimates_kernel=degradation.kernel == "estimate",
         kernel_phase=degradation.kernel_phase,
         noise_std=degradation.noise_std,
         jpeg_quality=degradation.jpeg_quality,

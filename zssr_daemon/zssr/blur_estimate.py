@@ -27,6 +27,7 @@ from zssr_daemon.zssr.blur_family import (
     lines_along,
 )
 from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.luma import WEIGHTS, luma
 from zssr_daemon.zssr.regions import regions
 from zssr_daemon.zssr.scale import Scale, per_axis
 from zssr_daemon.zssr.spectrum import Spectrum
@@ -54,8 +55,6 @@ _MOST_FLOOR = math.exp(-5.5)
 
 # Stronger compression leaves too little of what a blur would leave less of.
 _LEAST_QUALITY = 92
-
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 # The slope of the power law, and how far it is expected to differ.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
@@ -146,7 +145,7 @@ def estimate_blur(
     """
     if jpeg_quality is not None and jpeg_quality < _LEAST_QUALITY:
         return _unblurred("compressed", 0.0)
-    parts = regions(_luma(image)[None, None], torch.Generator().manual_seed(0))
+    parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
     spectrum = Spectrum.of(
         [part[0].double().numpy() for part in parts],
         noise_variance=(noise_std / 255) ** 2 * _noise_share(image),
@@ -237,16 +236,9 @@ def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
     return _Explained(family.name, float(best.cost), best.x[7:])
 
 
-def _luma(image: Tensor) -> Tensor:
-    """Return (H, W), in [0, 1] for white and black, of (C, H, W); ITU-R BT.601."""
-    if image.shape[0] == 1:
-        return image[0]
-    return (_LUMA[:, None, None] * image).sum(dim=0)
-
-
 def _noise_share(image: Tensor) -> float:
     """Return how much of the variance of noise, each channel's its own, is in the luma."""
-    return 1.0 if image.shape[0] == 1 else float(_LUMA.square().sum())
+    return 1.0 if image.shape[0] == 1 else float(WEIGHTS.square().sum())
 
 
 def _draw_gaussian(spread: Array) -> Array:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import j1
 
+from zssr_daemon.zssr.resize import keys
 from zssr_daemon.zssr.spectrum import Spectrum
 
 Array = NDArray[np.float64]
@@ -73,11 +75,7 @@ def _bicubic(_: Array, at: Spectrum) -> Array:
 def _cubic_response(frequency: Array) -> Array:
     """Return what antialiased cubic convolution (a = -0.5) leaves of a frequency, one axis."""
     middles = (np.arange(_CUBIC_REACH * _CUBIC_POINTS) + 0.5) / _CUBIC_POINTS
-    weights = np.where(
-        middles <= 1,
-        1.5 * middles**3 - 2.5 * middles**2 + 1,
-        -0.5 * middles**3 + 2.5 * middles**2 - 4 * middles + 2,
-    )
+    weights = keys(torch.from_numpy(middles)).numpy()
     waves = np.cos(2 * np.pi * middles[:, None, None] * frequency)
     return np.asarray(np.tensordot(weights / weights.sum(), waves, axes=1))
 

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from zssr_daemon.zssr.dct import SIDE, blocks, inverse, transform
 from zssr_daemon.zssr.dihedral import dihedral
+from zssr_daemon.zssr.luma import WEIGHTS, luma
 
 # Steps of the frequencies at quality 50 (ITU-T T.81, tables K.1 and K.2).
 _LUMA_STEPS = torch.tensor(
@@ -29,9 +30,8 @@ _CHROMA_STEPS[:4, :4] = torch.tensor(
 )
 
 # RGB to luma and chroma (JFIF 1.02), the chroma about 0.
-_YCC = torch.tensor(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-)
+_CHROMA = torch.tensor([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+_YCC = torch.cat([WEIGHTS[None], _CHROMA])
 
 # Finer compression is not looked for: it does less harm than to give back-projection up.
 MOST_QUALITY = 96
@@ -65,12 +65,12 @@ def compress(image: Tensor, quality: int) -> Tensor:
     levels = image.reshape(-1, *image.shape[-3:]) * 255
     is_colour = levels.shape[1] == 3
     planes = torch.einsum("dc,nchw->ndhw", _YCC.to(levels), levels) if is_colour else levels
-    luma = _quantised(planes[:, :1] - 128, _steps(quality)) + 128
+    coded = _quantised(planes[:, :1] - 128, _steps(quality)) + 128
     if is_colour:
         chroma = _smaller_quantised(planes[:, 1:], _steps(quality, _CHROMA_STEPS))
-        ycc = torch.cat([luma, chroma], dim=1)
-        luma = torch.einsum("dc,nchw->ndhw", torch.linalg.inv(_YCC).to(levels), ycc)
-    return luma.round().clamp(0, 255).div(255).reshape(image.shape)
+        ycc = torch.cat([coded, chroma], dim=1)
+        coded = torch.einsum("dc,nchw->ndhw", torch.linalg.inv(_YCC).to(levels), ycc)
+    return coded.round().clamp(0, 255).div(255).reshape(image.shape)
 
 
 def _smaller_quantised(chroma: Tensor, steps: Tensor) -> Tensor:
@@ -102,21 +102,20 @@ def estimate_quality(image: Tensor) -> int | None:
     begin at, nor resized. None where no quality up to MOST_QUALITY explains it. The same image
     gives the same number.
     """
-    levels = image * 255
-    luma = torch.einsum("c,chw->hw", _YCC[0], levels) if len(levels) == 3 else levels[0]
+    brightness = luma(image * 255)
     clipped = ((image <= 0) | (image >= 1)).any(dim=0)
     # Whole blocks are the same from all corners, up to signs, which do not matter.
-    is_whole = all(side % SIDE == 0 for side in luma.shape)
+    is_whole = all(side % SIDE == 0 for side in brightness.shape)
     found = (
-        _best_quality(_some_blocks(dihedral(luma - 128, turn), dihedral(clipped, turn)))
+        _best_quality(_some_blocks(dihedral(brightness - 128, turn), dihedral(clipped, turn)))
         for turn in ((0, 1) if is_whole else range(8))
     )
     return next((quality for quality in found if quality is not None), None)
 
 
-def _some_blocks(luma: Tensor, clipped: Tensor) -> Tensor:
+def _some_blocks(brightness: Tensor, clipped: Tensor) -> Tensor:
     """Return at most MOST_BLOCKS of (H, W), those in which nothing was clipped if there are any."""
-    every = blocks(luma, SIDE)
+    every = blocks(brightness, SIDE)
     whole = every[~blocks(clipped, SIDE).any(dim=2).any(dim=1)]
     chosen = whole if len(whole) > 0 else every
     return chosen[torch.linspace(0, len(chosen) - 1, min(len(chosen), MOST_BLOCKS)).long()]
