@@ -19,7 +19,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.quality import to_tensor, to_uint8
-from zssr_daemon.zssr.blur import Kernel
+from zssr_daemon.zssr.degradation.blur import Kernel
 
 Array = NDArray[np.float64]
 

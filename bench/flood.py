@@ -29,13 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
-from daemon_process import ENDLESS_ZSSR, DaemonProcess, prepare
-
 from bench.process_facts import cpu_s, memory_bytes
 from bench.provenance import provenance, save
-from zssr_daemon.jobs import LIVE_STATES
-from zssr_daemon.ledger import Ledger
-from zssr_daemon.settings import Watch
+from tests.parts.daemon_process import ENDLESS_ZSSR, DaemonProcess, prepare
+from zssr_daemon.ledger.job import LIVE_STATES
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings.schema import Watch
 
 _SAMPLE_S = 5.0
 _LOOK_S = 0.2

@@ -25,9 +25,9 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.provenance import provenance, save
-from zssr_daemon.identity import FileIdentity
-from zssr_daemon.jobs import LIVE_STATES, JobState
-from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger.job import LIVE_STATES, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.system.file_identity import FileIdentity
 
 HISTORIES = (1_000, 10_000, 100_000)
 LIVE = 20

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.provenance import provenance, save
 from bench.speed import in_child
-from zssr_daemon.enlarge import Enlarger
-from zssr_daemon.formats import ImageLimits
-from zssr_daemon.identity import FileIdentity
-from zssr_daemon.messages import WorkOrder
-from zssr_daemon.outputs import OutputRules
+from zssr_daemon.imaging.formats import ImageLimits
+from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.protocol.messages import WorkOrder
+from zssr_daemon.system.file_identity import FileIdentity
+from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.zssr.config import ZSSRConfig
 
 LIMITS = ImageLimits(max_file_bytes=1 << 30, max_input_pixels=1 << 30)

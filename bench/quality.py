@@ -23,18 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.metrics import psnr_y_db, ssim_y
 from bench.provenance import provenance, save
 from bench.spoil import UNSPOILT, Spoil
-from zssr_daemon.kernel_file import load_kernel
-from zssr_daemon.messages import KernelFile
-from zssr_daemon.zssr.back_projection import back_project
-from zssr_daemon.zssr.blur import BICUBIC, Blur, Kernel
-from zssr_daemon.zssr.blur_estimate import estimate_blur
+from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.worker.kernel_file import load_kernel
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
-from zssr_daemon.zssr.degradation import IDEAL, Degradation
-from zssr_daemon.zssr.jpeg import estimate_quality
-from zssr_daemon.zssr.noise import estimate_noise_std
+from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.degradation.jpeg import estimate_quality
+from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
+from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
+from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.scale import per_axis
-from zssr_daemon.zssr.weights import Weights
+from zssr_daemon.zssr.training.weights import Weights
 
 # PSNR-Y (dB) of bicubic everyone reports; a bench that misses them measures something else.
 KNOWN_BICUBIC_DB = {("Set5", 2): 33.68, ("Set14", 2): 30.23, ("Set5", 4): 28.43}

@@ -32,13 +32,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
 
-from daemon_process import QUICK_ZSSR, DaemonProcess, is_alive, lines, prepare
-
 from bench.provenance import provenance, save
 from bench.soak_books import Books
 from bench.soak_chaos import MARK, Chaos
 from bench.soak_checks import final, missing, visible
 from bench.soak_writers import UNREADABLE_AFTER_S, Writers
+from tests.parts.daemon_process import QUICK_ZSSR, DaemonProcess, is_alive, lines, prepare
 
 #: A job takes about half a second, so most blows hit one.
 _ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 250")

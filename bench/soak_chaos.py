@@ -8,9 +8,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from daemon_process import DaemonProcess, is_alive
-
 from bench.process_facts import open_files
+from tests.parts.daemon_process import DaemonProcess, is_alive
 
 #: Mean seconds between two blows at each victim; the times are exponential, so some come at once.
 _MEAN_S = {"supervisor": 25.0, "worker": 15.0, "probe": 12.0, "stop": 60.0}

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.provenance import provenance, save
 from bench.quality import Pair, measure, scale_folder, show
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.weights import Weights
+from zssr_daemon.zssr.training.weights import Weights
 
 ITERATIONS = (50, 100, 200, 400, 800)
 

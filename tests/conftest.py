@@ -3,27 +3,15 @@
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zssr_daemon.ledger import Ledger
-from zssr_daemon.settings import Folders, Limits, Output, Settings, Watch, Worker
-from zssr_daemon.zssr.config import ZSSRConfig
-
-TINY = ZSSRConfig(
-    num_epochs=4,
-    rounds=1,
-    crop_size=8,
-    model_width=4,
-    model_depth=2,
-    self_ensemble=False,
-    back_projections=0,
-)
-
-SettingsFactory = Callable[..., Settings]
+from tests.parts.tiny_settings import TINY, SettingsFactory
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings.schema import Folders, Limits, Output, Settings, Watch, Worker
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from zssr_daemon.cli import app
-from zssr_daemon.settings import Settings, load_settings
+from zssr_daemon.cli.commands import app
+from zssr_daemon.settings.schema import Settings, load_settings
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 
 ROOT = Path(__file__).parent.parent

@@ -7,13 +7,15 @@ from pathlib import Path
 
 FAULTY = """
 import sys
-from zssr_daemon import __main__, cli, logs
+from zssr_daemon import __main__
+from zssr_daemon.cli import commands
+from zssr_daemon.telemetry import logs
 
 def run_daemon(*_args, **_keys):
     logs.configure(logs.LogSettings())
     raise RuntimeError("nobody foresaw this")
 
-cli.run_daemon = run_daemon
+commands.run_daemon = run_daemon
 sys.argv = ["zssr-daemon", "run"]
 __main__.main()
 """

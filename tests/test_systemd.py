@@ -100,7 +100,7 @@ def test_installed_files(installed: Path) -> None:
         "usr/lib/systemd/system/zssr-gpu-ready.service",
         "usr/lib/sysusers.d/zssr-daemon.conf",
         "usr/lib/tmpfiles.d/zssr-daemon.conf",
-        "usr/lib/zssr-daemon/python/zssr_daemon/log_schema.json",
+        "usr/lib/zssr-daemon/python/zssr_daemon/telemetry/log_schema.json",
         "usr/share/doc/zssr-daemon/README.md",
         "usr/share/zssr-daemon/monitoring/zssr-daemon.rules.yml",
     }

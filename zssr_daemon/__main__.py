@@ -2,10 +2,10 @@
 
 import faulthandler
 
-from zssr_daemon import logs
-from zssr_daemon.cli import app
+from zssr_daemon.cli.commands import app
 from zssr_daemon.errors import ZSSRError
-from zssr_daemon.logs import Events
+from zssr_daemon.telemetry import logs
+from zssr_daemon.telemetry.logs import Events
 
 
 def main() -> None:

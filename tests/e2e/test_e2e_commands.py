@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemon_process import DATA, QUICK_ZSSR, DaemonProcess, command, files, prepare
 from PIL import Image
+
+from tests.parts.daemon_process import DATA, QUICK_ZSSR, DaemonProcess, command, files, prepare
 
 pytestmark = pytest.mark.e2e
 

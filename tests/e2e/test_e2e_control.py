@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import (
+
+from tests.parts.daemon_process import (
     DATA,
     ENDLESS_ZSSR,
     QUICK_ZSSR,

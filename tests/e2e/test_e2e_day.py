@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import DATA, QUICK_ZSSR, WAIT_S, files, wait_until
-from log_lines import assert_valid
+
+from tests.parts.daemon_process import DATA, QUICK_ZSSR, WAIT_S, files, wait_until
+from tests.parts.log_lines import assert_valid
 
 pytestmark = pytest.mark.e2e
 

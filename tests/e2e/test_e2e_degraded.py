@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DATA, DaemonProcess, command, prepare
 from PIL import Image
+
+from tests.parts.daemon_process import DATA, DaemonProcess, command, prepare
 
 pytestmark = pytest.mark.e2e
 

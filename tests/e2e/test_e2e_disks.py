@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import (
+from PIL import Image
+
+from tests.parts.daemon_process import (
     DATA,
     DaemonProcess,
     files,
@@ -22,11 +24,9 @@ from daemon_process import (
     prepare,
     wait_until,
 )
-from PIL import Image
-from small_disk import RenumberedDisk, SmallDisk
-
-from zssr_daemon.jobs import JobState
-from zssr_daemon.ledger import Ledger
+from tests.parts.small_disk import RenumberedDisk, SmallDisk
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.e2e
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
-from daemon_process import QUICK_ZSSR, DaemonProcess, command, files, lines, prepare
-from hostile_files import hostile_contents, make_special_files
 from PIL import ExifTags, Image
 
+from tests.parts.daemon_process import QUICK_ZSSR, DaemonProcess, command, files, lines, prepare
+from tests.parts.hostile_files import hostile_contents, make_special_files
 from zssr_daemon.errors import ImageError
-from zssr_daemon.marker import MARKER_NAME
+from zssr_daemon.folders.markers import MARKER_NAME
 
 pytestmark = pytest.mark.e2e
 

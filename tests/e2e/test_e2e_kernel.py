@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from daemon_process import DATA, DaemonProcess, command, files, prepare
-from kernel_files import mat, npy
 from PIL import Image
 
-from zssr_daemon.zssr.blur import Kernel
+from tests.parts.daemon_process import DATA, DaemonProcess, command, files, prepare
+from tests.parts.kernel_files import mat, npy
+from zssr_daemon.zssr.degradation.blur import Kernel
 
 pytestmark = pytest.mark.e2e
 

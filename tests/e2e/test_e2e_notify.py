@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_process import DATA, ENDLESS_ZSSR, DaemonProcess, prepare, wait_until
-from notify_socket import NotifySocket
+
+from tests.parts.daemon_process import DATA, ENDLESS_ZSSR, DaemonProcess, prepare, wait_until
+from tests.parts.notify_socket import NotifySocket
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,15 @@ import signal
 from pathlib import Path
 
 import pytest
-from daemon_process import DATA, ENDLESS_ZSSR, DaemonProcess, is_alive, prepare, wait_until
+
+from tests.parts.daemon_process import (
+    DATA,
+    ENDLESS_ZSSR,
+    DaemonProcess,
+    is_alive,
+    prepare,
+    wait_until,
+)
 
 pytestmark = pytest.mark.e2e
 

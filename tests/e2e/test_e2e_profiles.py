@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from daemon_process import DATA, DaemonProcess, command, files, lines, prepare
-from kernel_files import npy
 from PIL import Image
+
+from tests.parts.daemon_process import DATA, DaemonProcess, command, files, lines, prepare
+from tests.parts.kernel_files import npy
 
 pytestmark = pytest.mark.e2e
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DATA, DaemonProcess, files
 from PIL import Image
 
 from bench.metrics import psnr_y_db
+from tests.parts.daemon_process import DATA, DaemonProcess, files
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DATA, QUICK_ZSSR, DaemonProcess, files, prepare
 from PIL import Image
+
+from tests.parts.daemon_process import DATA, QUICK_ZSSR, DaemonProcess, files, prepare
 
 pytestmark = pytest.mark.e2e
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from daemon_process import DaemonProcess, files, lines, prepare, wait_until
 from PIL import Image
 
+from tests.parts.daemon_process import DaemonProcess, files, lines, prepare, wait_until
 from zssr_daemon.failpoints import Failpoint
-from zssr_daemon.jobs import JobState
-from zssr_daemon.ledger import Ledger
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-SCRIPT = Path(__file__).with_name("failpoint_daemon.py")
+SCRIPT = Path(__file__).parents[1] / "parts" / "failpoint_daemon.py"
 
 VICTIMS = ("supervisor", "worker", "both")
 

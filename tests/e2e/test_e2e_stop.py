@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from daemon_process import (
+
+from tests.parts.daemon_process import (
     DATA,
     ENDLESS_ZSSR,
     DaemonProcess,
@@ -16,10 +17,9 @@ from daemon_process import (
     prepare,
     wait_until,
 )
-
-from zssr_daemon.jobs import JobState
-from zssr_daemon.ledger import Ledger
-from zssr_daemon.ledger_file import LEDGER_NAME
+from zssr_daemon.ledger.database import LEDGER_NAME
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.e2e
 

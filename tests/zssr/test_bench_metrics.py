@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from zssr_pictures import DATA
 
 from bench.metrics import luma, psnr_y_db, ssim_y
+from tests.parts.zssr_pictures import DATA
 
 
 def test_luma_runs_from_16_to_235() -> None:

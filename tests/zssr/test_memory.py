@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from zssr_pictures import quick, texture
 
+from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.memory import OutOfMemoryError, is_out_of_memory
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve

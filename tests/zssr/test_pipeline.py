@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from zssr_pictures import load, psnr_db, quick, texture
 
-from zssr_daemon.zssr.back_projection import back_project
+from tests.parts.zssr_pictures import load, psnr_db, quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.inference.back_projection import back_project
+from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
-from zssr_daemon.zssr.resize import resize
 
 
 def run(image: torch.Tensor, config: ZSSRConfig) -> tuple[SuperResolved, list[Step]]:

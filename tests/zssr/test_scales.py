@@ -5,12 +5,11 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from zssr_pictures import quick, texture
 
-from zssr_daemon.zssr.dihedral import dihedral, dihedrals
-from zssr_daemon.zssr.pairs import PairPool, shrink
+from tests.parts.zssr_pictures import quick, texture
+from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals
+from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import super_resolve
-from zssr_daemon.zssr.resize import resize
 from zssr_daemon.zssr.scale import (
     Scale,
     inverse,
@@ -21,6 +20,7 @@ from zssr_daemon.zssr.scale import (
     ratio,
     scaled_size,
 )
+from zssr_daemon.zssr.training.pairs import PairPool, shrink
 
 SIZE = (37, 45)  # of no scale a multiple
 

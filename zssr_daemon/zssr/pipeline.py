@@ -7,21 +7,21 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.blur import Blur, Kernel
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation import IDEAL, Degradation
-from zssr_daemon.zssr.fit import DivergedError
-from zssr_daemon.zssr.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
-from zssr_daemon.zssr.infer import ensemble_members, step_size
+from zssr_daemon.zssr.degradation.blur import Blur, Kernel
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.inference.infer import ensemble_members, step_size
+from zssr_daemon.zssr.inference.strips import Pass, PassNeeds, PassRunner, Put
 from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
-from zssr_daemon.zssr.regions import regions
-from zssr_daemon.zssr.rounds import Attempt, fit_rounds, fit_work
 from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product
-from zssr_daemon.zssr.strips import Pass, PassNeeds, PassRunner, Put
-from zssr_daemon.zssr.weights import Weights, compatibility_key
+from zssr_daemon.zssr.training.fit import DivergedError
+from zssr_daemon.zssr.training.guard import LEAST_WARM_GAIN_DB, Guard, psnr_db
+from zssr_daemon.zssr.training.rounds import Attempt, fit_rounds, fit_work
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 

@@ -1,0 +1,150 @@
+"""The control socket: whoever may ask is answered, and nobody can hold the daemon up."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zssr_daemon.daemon import control_socket
+from zssr_daemon.daemon.control_socket import SOCKET_NAME, ControlSocket, ask
+from zssr_daemon.errors import DaemonSilentError, NoDaemonError
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ControlSocket]:
+    """Open a socket in a state folder whose path is longer than an address may be."""
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    server = ControlSocket(folder)
+    server.ensure_open(time.monotonic())
+    yield server
+    server.close()
+
+
+def serve(server: ControlSocket, stop: threading.Event) -> None:
+    """Echo every question, as a daemon's loop would."""
+    while not stop.is_set():
+        for call in server.poll(time.monotonic()):
+            call.answer(echo=call.request)
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def served(server: ControlSocket) -> Iterator[ControlSocket]:
+    """Serve it from a thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=serve, args=(server, stop))
+    thread.start()
+    yield server
+    stop.set()
+    thread.join()
+
+
+def test_question_is_answered(served: ControlSocket) -> None:
+    """One JSON object each way, however deep the folder lies."""
+    folder = served.path.parent
+    assert ask(folder, command="status", name="ä") == {"echo": {"command": "status", "name": "ä"}}
+
+
+def test_user_and_group_may_ask(server: ControlSocket) -> None:
+    """And nobody else."""
+    assert server.path.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize("junk", [b"", b"no json\n", b"[1]\n", b"\xff\n", b"x" * 200_000])
+def test_junk_is_hung_up_on(served: ControlSocket, junk: bytes) -> None:
+    """The caller is let go, and the next one is served."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        with control_socket._short(served.path) as name:
+            caller.connect(name)
+        try:
+            caller.sendall(junk)
+            caller.shutdown(socket.SHUT_WR)
+            answer = caller.recv(100)
+        except OSError:  # hung up before all was sent
+            answer = b""
+        assert answer == b""
+    assert "echo" in ask(served.path.parent, command="x")
+
+
+def test_mute_caller_holds_nobody_up(server: ControlSocket) -> None:
+    """It costs a place for a while, by the caller's clock, and then none."""
+    now = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as mute:
+        with control_socket._short(server.path) as name:
+            mute.connect(name)
+        assert server.poll(now) == []
+        assert len(server.connections()) == 2
+        assert server.poll(now + 11.0) == []
+        assert len(server.connections()) == 1
+
+
+def test_silent_daemon(server: ControlSocket) -> None:
+    """One that listens and does not answer is told from none."""
+    with pytest.raises(DaemonSilentError, match="does not answer"):
+        ask(server.path.parent, timeout_s=0.05, command="status")
+
+
+@pytest.mark.parametrize("leftover", ["nothing", "socket", "file"])
+def test_no_daemon(tmp_path: Path, leftover: str) -> None:
+    """What a dead one left changes nothing."""
+    if leftover == "socket":
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(tmp_path / SOCKET_NAME))
+    elif leftover == "file":
+        (tmp_path / SOCKET_NAME).touch()
+    with pytest.raises(NoDaemonError, match="no daemon is running"):
+        ask(tmp_path, command="status")
+
+
+def test_leftovers_are_replaced(tmp_path: Path) -> None:
+    """The next daemon takes the place of a killed one."""
+    (tmp_path / SOCKET_NAME).touch()
+    server = ControlSocket(tmp_path)
+    server.ensure_open(time.monotonic())
+    assert server.path.is_socket()
+    server.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removed_socket_comes_back(server: ControlSocket) -> None:
+    """Tidying up by mistake needs no restart."""
+    server.path.unlink()
+    server.ensure_open(time.monotonic() + 10.0)
+    assert server.path.is_socket()
+
+
+def test_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under systemd the socket lies in /run, and is found from the state folder."""
+    state, runtime = tmp_path / "state", tmp_path / "run"
+    state.mkdir()
+    runtime.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{runtime}:/run/other")
+    server = ControlSocket(state)
+    server.ensure_open(time.monotonic())
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    found: list[dict[str, Any]] = []
+    asking = threading.Thread(target=lambda: found.append(ask(state, command="x")))
+    asking.start()
+    while not (calls := server.poll(time.monotonic())):
+        time.sleep(0.005)
+    calls[0].answer(ok=True)
+    asking.join()
+    assert found == [{"ok": True}]
+    assert (runtime / SOCKET_NAME).is_socket()
+    server.close()
+    assert [*state.iterdir(), *runtime.iterdir()] == []
+
+
+def test_no_place_for_a_socket(tmp_path: Path) -> None:
+    """It is an error of the system, told to the caller, who goes on without."""
+    server = ControlSocket(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError):
+        server.ensure_open(time.monotonic())
+    assert server.poll(0.0) == []
+    assert server.connections() == []
+    server.close()

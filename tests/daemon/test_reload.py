@@ -1,0 +1,125 @@
+"""Reloading: what can be taken is taken as a whole, between two jobs; what is faulty is not."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.parts.daemon_parts import drop, files_in, ports_of, queue, wait_until
+from tests.parts.fake_executor import FakeExecutor, good, silent
+from tests.parts.tiny_settings import TINY, SettingsFactory
+from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.reload import differences, merge
+from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.daemon.supervisor import Supervisor
+from zssr_daemon.errors import SettingsError
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings.schema import Settings, load_settings
+from zssr_daemon.zssr.config import ZSSRConfig
+
+
+@pytest.fixture
+def ports(settings: Settings) -> Iterator[Ports]:
+    """Return ports, closed in the end."""
+    signals, control = Signals(), ControlSocket(settings.folders.state)
+    yield ports_of(settings, signals, control)
+    control.close()
+    signals.close()
+
+
+def step(supervisor: Supervisor) -> None:
+    """Step on."""
+    supervisor.step(time.monotonic())
+
+
+def steps_until(supervisor: Supervisor, condition: Callable[[], object]) -> None:
+    """Step until something is true."""
+
+    def is_true() -> object:
+        step(supervisor)
+        return condition()
+
+    wait_until(is_true)
+
+
+def with_load(ports: Ports, load: Any) -> Ports:
+    """Return the ports with other settings to be read."""
+    return replace(ports, load_settings=load)
+
+
+def test_what_is_taken(settings: Settings, make_settings: SettingsFactory, tmp_path: Path) -> None:
+    """Folders, workers and the job's time limit need a restart; the rest does not."""
+    new = make_settings(
+        folders={"inbox": tmp_path / "other"},
+        limits={"max_attempts": 7, "job_timeout_s": 5.0},
+        worker={"threads": 2},
+    )
+    merged = merge(settings, new)
+    assert differences(settings, merged) == ["[limits] max_attempts"]
+    assert differences(merged, new) == [
+        "[folders] inbox",
+        "[limits] job_timeout_s",
+        "[worker] threads",
+    ]
+
+
+def test_new_scale_waits_for_the_job_in_work(
+    settings: Settings, ledger: Ledger, ports: Ports
+) -> None:
+    """An output is named by the settings it was made with; the next one by the new."""
+    new = settings.model_copy(update={"zssr": replace(TINY, scale_factor=3.0)})
+    executor = FakeExecutor(silent)
+    supervisor = Supervisor(settings, ledger, executor, with_load(ports, lambda: new))
+    queue(ledger, settings, "a.png")
+    steps_until(supervisor, lambda: executor.orders)
+    queue(ledger, settings, "b.png")
+    ports.signals.reload()
+    step(supervisor)
+    executor.answers[0] = good
+    steps_until(supervisor, lambda: len(files_in(settings.folders.output)) == 2)
+    supervisor._intake.stop()
+    assert files_in(settings.folders.output) == ["a_x2.png", "b_x3.png"]
+
+
+def test_own_settings_lie_over_the_new_ones(
+    settings: Settings, ledger: Ledger, ports: Ports, tmp_path: Path
+) -> None:
+    """A preset of theirs leaves what the new file says, also where that says a preset's value."""
+    (tmp_path / "new.toml").write_text("[zssr]\nnum_epochs = 4200\nseed = 5")
+    new = load_settings(tmp_path / "new.toml").zssr
+    merged = merge(settings, load_settings(tmp_path / "new.toml"))
+    assert merged.zssr == new
+    executor = FakeExecutor()
+    supervisor = Supervisor(settings, ledger, executor, with_load(ports, lambda: merged))
+    (settings.folders.inbox / "zssr.toml").write_text('[zssr]\npreset = "best"\nscale_factor = 3.0')
+    ports.signals.reload()
+    queue(ledger, settings)
+    steps_until(supervisor, lambda: ledger.count(JobState.DONE))
+    supervisor._intake.stop()
+    (order,) = executor.orders
+    own = {"num_epochs": 4200, "seed": 5, "scale_factor": 3.0}
+    assert order.config == ZSSRConfig.from_preset("best", **own)
+
+
+def test_faulty_settings_are_refused_as_a_whole(
+    settings: Settings, ledger: Ledger, ports: Ports
+) -> None:
+    """The daemon goes on with what it has, and the log says what is wrong."""
+
+    def load() -> Settings:
+        raise SettingsError("settings.toml: unknown key")
+
+    with capture_logs() as log:
+        supervisor = Supervisor(settings, ledger, FakeExecutor(), with_load(ports, load))
+        ports.signals.reload()
+        drop(settings.folders.inbox)
+        assert supervisor.run(is_once=True)
+    refused = [line["message"] for line in log if line["event"] == "settings_refused"]
+    assert refused == ["settings.toml: unknown key"]
+    assert files_in(settings.folders.output) == ["a_x2.png"]

@@ -1,0 +1,106 @@
+"""Health: each part that dies is noticed, and a declared pause excuses what it explains."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from zssr_daemon.daemon.health import Health
+from zssr_daemon.telemetry.status import WorkerStatus
+
+
+@dataclass
+class Parts:
+    """What Health looks at, as a test sets it; `calls` counts the writes."""
+
+    scans: int = 1
+    last_scan_s: float = 1000.0
+    is_watch_well: bool = True
+    reason: str | None = None
+    is_well: bool = True
+    is_ready: bool = True
+    error: OSError | None = None
+    calls: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return self.reason is not None
+
+    def workers(self) -> list[WorkerStatus]:
+        return [
+            WorkerStatus(device="d", is_ready=self.is_ready, is_well=self.is_well, silent_for_s=0)
+        ]
+
+    def prove(self) -> None:
+        self.calls.append(1)
+        if self.error is not None:
+            raise self.error
+
+
+def health_of(parts: Parts) -> Health:
+    """Return the health of these parts, at 1000 s, proven once."""
+    some = cast(Any, parts)
+    health = Health(some, some, some, some, scan_interval_s=15.0)
+    health.step(1000.0)
+    return health
+
+
+@pytest.mark.parametrize(
+    ("change", "now", "fault", "excuses"),
+    [
+        ({}, 1000.0, None, []),
+        ({"is_watch_well": False}, 1000.0, "the watch", ["folder_missing"]),
+        ({}, 1044.0, None, []),
+        ({}, 1046.0, "was not looked at for 46 s", ["folder_missing"]),
+        ({"last_scan_s": 1061.0}, 1061.0, "took no write", ["folder_missing", "disk_full"]),
+        ({"is_well": False}, 1000.0, "no worker", ["device_lost"]),
+    ],
+)
+def test_faults(change: dict[str, Any], now: float, fault: str | None, excuses: list[str]) -> None:
+    """Watch, scan, ledger, worker: each on its own, and excused by the pauses that explain it."""
+    for reason in (None, "folder_missing", "disk_full", "device_lost"):
+        parts = Parts()
+        health = health_of(parts)
+        for name, value in {**change, "reason": reason}.items():
+            setattr(parts, name, value)
+        told = health.faults(now)
+        if fault is None or reason in excuses:
+            assert told == ()
+        else:
+            assert len(told) == 1
+            assert fault in told[0]
+
+
+def test_writes_are_tried_now_and_then() -> None:
+    """Twice a minute, so that a minute without success is noticed."""
+    parts = Parts()
+    health = health_of(parts)
+    for second in range(90):
+        health.step(1000.0 + second)
+    assert len(parts.calls) == 3
+
+
+def test_failed_write_is_told_and_tried_again() -> None:
+    """The caller pauses on it; the time since the last success goes on."""
+    parts = Parts()
+    health = health_of(parts)
+    parts.error = OSError("full")
+    for now in (1030.0, 1060.0):
+        with pytest.raises(OSError, match="full"):
+            health.step(now)
+    parts.last_scan_s = 1070.0
+    assert "70 s" in health.faults(1070.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "has_begun"),
+    [
+        ({}, True),
+        ({"scans": 0}, False),
+        ({"is_ready": False}, False),
+        ({"is_ready": False, "reason": "device_lost"}, True),
+        ({"scans": 0, "reason": "folder_missing"}, True),
+    ],
+)
+def test_begin(change: dict[str, Any], has_begun: bool) -> None:
+    """Over after the first scan and a worker's self-test, or with a declared pause."""
+    assert health_of(Parts(**change)).has_begun is has_begun

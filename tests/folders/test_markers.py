@@ -1,0 +1,117 @@
+"""Markers: a folder is told from its empty mount point, on real mounts."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from zssr_daemon.folders.markers import MARKER_NAME, Markers
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.system.mounts import mount_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a folder to be marked."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def markers(ledger: Ledger) -> Markers:
+    """Return the marks of a new ledger."""
+    return Markers(ledger)
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """Mount an empty file system on a folder, where that is allowed."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "test", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_new_folder_is_marked_for_good(ledger: Ledger, folder: Path) -> None:
+    """The first look writes the mark, which says what it is for; a later process finds it."""
+    assert Markers(ledger).fault(folder) is None
+    text = (folder / MARKER_NAME).read_text()
+    assert "leave it here" in text
+    assert Markers(ledger).fault(folder) is None
+    assert (folder / MARKER_NAME).read_text() == text
+
+
+def test_emptied_folder_is_marked_anew(markers: Markers, folder: Path) -> None:
+    """Whoever empties a folder, or makes it again, on the same mount is not asked about it."""
+    markers.fault(folder)
+    (folder / MARKER_NAME).unlink()
+    folder.rmdir()
+    folder.mkdir()
+    assert markers.fault(folder) is None
+    assert (folder / MARKER_NAME).exists()
+
+
+def test_unmounted_folder_is_at_fault(markers: Markers, folder: Path) -> None:
+    """Its empty mount point is not the folder; nothing is written there, and the cure is named."""
+    with mounted(folder):
+        assert markers.fault(folder) is None
+    fault = markers.fault(folder)
+    assert fault is not None
+    assert f"it was on {folder}" in fault
+    assert f"touch {folder / MARKER_NAME}" in fault
+    assert list(folder.iterdir()) == []
+
+
+def test_folder_that_is_mounted_again(markers: Markers, folder: Path, tmp_path: Path) -> None:
+    """With its mark it is known wherever it lies; so it is when moved to another disk with it."""
+    with mounted(folder):
+        markers.fault(folder)
+        mark = (folder / MARKER_NAME).read_bytes()
+    with mounted(folder):  # another file system at the same place
+        assert markers.fault(folder) is None
+    (folder / MARKER_NAME).write_bytes(mark)
+    assert markers.fault(folder) is not None  # the mark of the first file system, replaced since
+    with mounted(folder):
+        newer = (folder / MARKER_NAME).write_bytes(b"token\n")
+        assert newer == 6
+        assert markers.fault(folder) is None
+    (folder / MARKER_NAME).write_bytes(b"token\n")
+    assert markers.fault(folder) is None
+
+
+def test_mark_of_a_mount_point_is_not_the_mark_of_the_mount(markers: Markers, folder: Path) -> None:
+    """A mark written while the share was away does not pass for the share's later."""
+    markers.fault(folder)
+    with mounted(folder):
+        (folder / MARKER_NAME).touch()
+        assert markers.fault(folder) is None
+    assert markers.fault(folder) is not None
+
+
+def test_empty_marker_is_a_persons_word(markers: Markers, folder: Path) -> None:
+    """`touch` makes a folder count that is meant to lie elsewhere from now on."""
+    with mounted(folder):
+        markers.fault(folder)
+    (folder / MARKER_NAME).touch()
+    assert markers.fault(folder) is None
+    assert (folder / MARKER_NAME).read_text() != ""
+    assert mount_of(folder).point != str(folder)
+
+
+def test_lost_ledger_takes_the_marks_as_they_are(
+    markers: Markers, folder: Path, tmp_path: Path
+) -> None:
+    """A new ledger knows no marks, and pauses for none."""
+    markers.fault(folder)
+    text = (folder / MARKER_NAME).read_text()
+    (tmp_path / "other").mkdir()
+    other = Ledger.open(tmp_path / "other")
+    assert Markers(other).fault(folder) is None
+    assert (folder / MARKER_NAME).read_text() == text
+    other.close()

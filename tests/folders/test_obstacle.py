@@ -1,0 +1,56 @@
+"""Obstacles: what stands in the way of all work is found, named, and never raises."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.settings.schema import Settings
+
+
+def test_nothing_in_the_way(settings: Settings) -> None:
+    """Folders there, space enough: go on."""
+    assert find_obstacle(settings, 1000) is None
+
+
+@pytest.mark.parametrize("name", ["inbox", "output", "archive", "failed", "state"])
+def test_missing_folder(settings: Settings, name: str) -> None:
+    """Each of the five counts; the message names key and path."""
+    folder = settings.folders.by_name()[name]
+    folder.rmdir()
+    for _ in range(2):
+        obstacle = find_obstacle(settings)
+        assert obstacle is not None
+        assert (obstacle.reason, obstacle.message) == (
+            "folder_missing",
+            f"[folders] {name} = {folder}: it is not there",
+        )
+        folder.touch()  # a file in its place is no folder either
+        folder.chmod(0o600)
+
+
+def test_reserve_is_kept_free(make_settings: SettingsFactory, tmp_path: Path) -> None:
+    """Less than `min_free_disk_bytes` is too little."""
+    free = shutil.disk_usage(tmp_path).free
+    obstacle = find_obstacle(make_settings(limits={"min_free_disk_bytes": free * 2}))
+    assert obstacle is not None
+    assert obstacle.reason == "disk_full"
+    assert f"{free * 2} needed" in obstacle.message
+
+
+def test_output_must_fit(settings: Settings, tmp_path: Path) -> None:
+    """The raw size of the output is asked for beforehand."""
+    obstacle = find_obstacle(settings, shutil.disk_usage(tmp_path).free)
+    assert obstacle is not None
+    assert obstacle.reason == "disk_full"
+
+
+def test_folder_that_cannot_even_be_asked_about(settings: Settings, tmp_path: Path) -> None:
+    """An error of the system is an obstacle, not the end of the daemon."""
+    folders = settings.folders.model_copy(update={"output": tmp_path / ("x" * 300)})
+    obstacle = find_obstacle(settings.model_copy(update={"folders": folders}))
+    assert obstacle is not None
+    assert obstacle.reason == "folder_missing"
+    assert "File name too long" in obstacle.message

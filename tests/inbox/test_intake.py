@@ -1,0 +1,421 @@
+"""Intake: a file is queued once, when it is whole; one that cannot be is refused."""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
+from tests.parts.picture_files import smooth_picture
+from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
+from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings import profile_files as profile_module
+from zssr_daemon.settings.image_settings import ImageSettings, settings_of
+from zssr_daemon.settings.schema import Output, Settings
+from zssr_daemon.system.safe_open import open_source
+
+
+class Gate:
+    """An intake, stepped by the test."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.intake = Intake(settings, ledger, on_hint=lambda: None)
+        self.outcomes: list[Outcome] = []
+
+    def step(self) -> None:
+        """Do what is due now, and keep what comes out."""
+        self.outcomes += self.intake.step(time.monotonic())
+
+    def steps_until_scans(self, more: int) -> None:
+        """Step until so many further scans are done."""
+        goal = self.intake.scans + more
+
+        def is_there() -> bool:
+            self.step()
+            return self.intake.scans >= goal
+
+        wait_until(is_there, "scans")
+
+    def steps_until_outcomes(self, count: int) -> None:
+        """Step until so many outcomes are there."""
+
+        def is_there() -> bool:
+            self.step()
+            return len(self.outcomes) >= count
+
+        wait_until(is_there, "outcomes")
+        assert len(self.outcomes) == count
+
+
+@pytest.fixture
+def gate(make_settings: SettingsFactory, ledger: Ledger) -> Iterator[Gate]:
+    """Make an intake without events: hints are lost, the scan must find everything."""
+    gate = Gate(make_settings(watch={"polling": True}), ledger)
+    yield gate
+    gate.intake.stop()
+
+
+@pytest.fixture
+def inbox(settings: Settings) -> Path:
+    """Return the inbox."""
+    return settings.folders.inbox
+
+
+def test_scan_alone_finds_files(gate: Gate, inbox: Path) -> None:
+    """Those that were there, and those that come later; each is queued once."""
+    drop(inbox, "a.png")
+    gate.steps_until_outcomes(1)
+    drop(inbox, "sub/b.png", size=(7, 5))
+    gate.steps_until_outcomes(2)
+    gate.steps_until_scans(3)
+    assert [type(outcome) for outcome in gate.outcomes] == [Queued, Queued]
+    second = gate.outcomes[1]
+    assert isinstance(second, Queued)
+    assert (second.job.src_rel, second.job.width, second.job.height) == ("sub/b.png", 7, 5)
+    assert second.job.sha256 is not None
+    assert gate.intake.is_settled
+
+
+def test_hint_brings_the_scan_forward(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """With events the next scheduled scan need not be waited for."""
+    settings = make_settings(watch={"scan_interval_s": 1e6})
+    gate = Gate(settings, ledger)
+    gate.steps_until_scans(1)
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+
+
+def test_growing_file_is_waited_for(gate: Gate, inbox: Path) -> None:
+    """A slow copy is neither queued nor failed until it is whole."""
+    drop(inbox.parent, "whole.png", size=(60, 60))
+    whole = (inbox.parent / "whole.png").read_bytes()
+    target = inbox / "a.png"
+    for length in range(0, len(whole), len(whole) // 4):
+        target.write_bytes(whole[:length])
+        gate.steps_until_scans(1)
+    assert not gate.outcomes
+    target.write_bytes(whole)
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_truncated_file_gets_its_time(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """A copy that pauses looks damaged: it is looked at again, and not failed at once."""
+    settings = make_settings(watch={"unreadable_after_s": 1e6})
+    gate = Gate(settings, ledger)
+    whole = drop(settings.folders.inbox.parent, "whole.png", size=(60, 60)).read_bytes()
+    target = settings.folders.inbox / "a.png"
+    target.write_bytes(whole[: len(whole) // 2])
+    asked: list[object] = []
+    submit = gate.intake._prober.submit
+    gate.intake._prober.submit = lambda request: (asked.append(request), submit(request))[1]  # type: ignore[method-assign, func-returns-value]
+
+    def was_judged_twice() -> bool:
+        gate.step()
+        return len(asked) >= 2 and gate.intake._prober.is_idle
+
+    wait_until(was_judged_twice)
+    assert gate.outcomes == []
+    assert not gate.intake.is_settled
+    target.write_bytes(whole)
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+    gate.intake.stop()
+
+
+def test_quiet_broken_file_is_refused(gate: Gate, inbox: Path) -> None:
+    """After `unreadable_after_s` without a change there is nothing more to hope for."""
+    (inbox / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason in {"truncated", "corrupt"}
+    assert outcome.job.state is JobState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_input_pixels": 50}, "too_many_pixels"),
+        ({"max_output_pixels": 400}, "output_too_large"),
+        ({"max_MB": 0.00001}, "file_too_large"),
+    ],
+)
+def test_limits(
+    make_settings: SettingsFactory, ledger: Ledger, limits: dict[str, float], reason: str
+) -> None:
+    """What is too large is refused before anything is computed."""
+    settings = make_settings(limits=limits)
+    gate = Gate(settings, ledger)
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == reason
+    gate.intake.stop()
+
+
+def test_text_is_told_of_once(gate: Gate, inbox: Path) -> None:
+    """It stays where it is, and holds nothing up."""
+    (inbox / "notes.txt").write_text("notes")
+    gate.steps_until_scans(3)
+    assert gate.outcomes == [Ignored("notes.txt")]
+    assert gate.intake.is_settled
+
+
+def test_picture_without_suffix(gate: Gate, inbox: Path) -> None:
+    """Its content makes it a candidate."""
+    drop(inbox, "upload")
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_file_of_another_century(gate: Gate, inbox: Path) -> None:
+    """Its own times prove nothing and break nothing."""
+    for name, seconds in (("old.png", -1000), ("new.png", 10_000_000_000)):
+        os.utime(drop(inbox, name), (seconds, seconds))
+    gate.steps_until_outcomes(2)
+    gate.steps_until_scans(2)
+    assert {type(outcome) for outcome in gate.outcomes} == {Queued}
+
+
+def test_rename_in_the_queue_is_followed(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """The job is the same, under its new name."""
+    job = queue(ledger, settings, "a.png")
+    (settings.folders.inbox / "a.png").rename(settings.folders.inbox / "b.png")
+    gate.steps_until_scans(1)
+    assert ledger.get(job.id).src_rel == "b.png"
+    gate.steps_until_scans(2)
+    assert gate.outcomes == []
+
+
+def test_second_name_of_a_file_is_not_a_second_job(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """A hard link beside a queued file neither renames nor repeats its job."""
+    job = queue(ledger, settings, "a.png")
+    os.link(settings.folders.inbox / "a.png", settings.folders.inbox / "b.png")
+    gate.steps_until_scans(3)
+    assert ledger.get(job.id) == job
+    assert gate.outcomes == []
+
+
+def test_two_new_names_of_a_file_are_one_job(gate: Gate, ledger: Ledger, inbox: Path) -> None:
+    """Both settle, one is queued."""
+    drop(inbox, "a.png")
+    os.link(inbox / "a.png", inbox / "b.png")
+    gate.steps_until_outcomes(1)
+    gate.steps_until_scans(3)
+    assert ledger.count(JobState.QUEUED) == 1
+
+
+def test_rewriting_in_the_queue_begins_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """The old job is forgotten, the new content settles and is queued."""
+    job = queue(ledger, settings, "a.png")
+    with (settings.folders.inbox / "a.png").open("r+b") as stream:
+        smooth_picture(40, 30).save(stream, "PNG")
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Queued)
+    assert outcome.job.id != job.id
+    assert outcome.job.width == 40
+    with pytest.raises(KeyError):
+        ledger.get(job.id)
+
+
+@pytest.mark.parametrize("state", [JobState.RUNNING, JobState.PUBLISHING])
+def test_job_in_work_is_left_alone(
+    gate: Gate, ledger: Ledger, settings: Settings, state: JobState
+) -> None:
+    """A change of its source is noticed when it is published, not here."""
+    job = queue(ledger, settings, "a.png")
+    ledger.claim(now=time.time())
+    if state is JobState.PUBLISHING:
+        ledger.publishing(job.id, out_rel="x", out_sha256="y")
+    os.utime(settings.folders.inbox / "a.png", (1, 1))
+    gate.steps_until_scans(3)
+    assert gate.outcomes == []
+    assert ledger.get(job.id).state is state
+
+
+def renumber(ledger: Ledger, job: Job) -> None:
+    """Let the ledger know a file by the numbers it had before its share was mounted anew."""
+    ledger.adopt(job.id, replace(job.identity, dev=job.identity.dev + 1, ino=job.identity.ino + 1))
+
+
+def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Its queued files have other numbers, and their jobs still."""
+    job = queue(ledger, settings, "a.png")
+    renumber(ledger, job)
+    gate.steps_until_scans(3)
+    assert ledger.get(job.id) == job
+    assert gate.outcomes == []
+
+
+def test_share_that_was_mounted_anew_under_a_running_job(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """The file has its job, and gets no second one."""
+    job = queue(ledger, settings, "a.png")
+    ledger.claim(now=time.time())
+    renumber(ledger, job)
+    gate.steps_until_scans(3)
+    assert gate.outcomes == []
+    assert ledger.count(JobState.RUNNING) == 1
+
+
+def test_numbers_that_changed_places(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Two files with each other's old numbers end with a job each."""
+    first, second = queue(ledger, settings, "a.png"), queue(ledger, settings, "b.png")
+    ledger.adopt(first.id, replace(first.identity, ino=0))
+    ledger.adopt(second.id, replace(second.identity, ino=first.identity.ino))
+    ledger.adopt(first.id, replace(first.identity, ino=second.identity.ino))
+
+    def are_right() -> bool:
+        gate.step()
+        queued = ledger.in_state(JobState.QUEUED)
+        inbox = settings.folders.inbox
+        return len(queued) == 2 and all(
+            identity_of(inbox / job.src_rel) == job.identity for job in queued
+        )
+
+    wait_until(are_right)
+
+
+def test_kept_file_is_known_on_another_device(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
+    """What is done and stays in the inbox is not done again after a mount: content decides."""
+    drop(settings.folders.inbox, "a.png")
+    gate.steps_until_outcomes(1)
+    (job,) = ledger.newest()
+    ledger.done(job.id, now=1.0)
+    ledger.disposed(job.id, "keep")
+    renumber(ledger, job)
+    anew = Gate(settings, ledger)
+
+    def is_known() -> bool:
+        anew.step()
+        return ledger.get(job.id).identity == job.identity
+
+    wait_until(is_known)
+    anew.steps_until_scans(3)
+    assert anew.outcomes == [Duplicate("a.png")]
+    anew.intake.stop()
+
+
+def test_file_that_goes_while_settling(gate: Gate, inbox: Path) -> None:
+    """Nothing is queued, and nothing waits for it."""
+    path = drop(inbox)
+    gate.steps_until_scans(1)
+    path.unlink()
+    gate.steps_until_scans(2)
+    assert gate.outcomes == []
+    assert gate.intake.is_settled
+
+
+def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
+    """An error, not an empty inbox; and once it is back, all goes on."""
+    inbox.rmdir()
+    with pytest.raises(FileNotFoundError):
+        gate.steps_until_scans(1)
+    inbox.mkdir()
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+
+
+def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """A watch that died brings a scan, since what happened meanwhile was not told."""
+    settings = make_settings(watch={"scan_interval_s": 1e6})
+    gate = Gate(settings, ledger)
+    gate.steps_until_scans(1)
+    observer = gate.intake._observer
+    assert observer is not None
+    assert observer._observer is not None
+    (emitter,) = observer._observer.emitters
+    emitter.stop()
+    emitter.join()
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+
+
+def test_own_settings_count_at_the_gate(
+    make_settings: SettingsFactory, ledger: Ledger, inbox: Path
+) -> None:
+    """For the predicted size, and for what may have pages; the ledger knows them."""
+    settings = make_settings(watch={"polling": True}, limits={"max_output_pixels": 1000})
+    gate = Gate(settings, ledger)
+    for name in ("large", "small"):
+        drop(inbox, f"{name}.png")
+    pages = smooth_picture(6, 5)
+    pages.save(inbox / "pages.tif", save_all=True, append_images=[pages])
+    (inbox / "large.toml").write_text("[zssr]\nscale_factor = 3.0")
+    (inbox / "pages.toml").write_text('[output]\nframes = "each"')
+    gate.steps_until_outcomes(3)
+    gate.intake.stop()
+    found = {each.job.src_rel: each for each in gate.outcomes if isinstance(each, Queued | Refused)}
+    refused, queued = found["large.png"], found["pages.tif"]
+    assert isinstance(refused, Refused)
+    assert refused.reason == "output_too_large"
+    assert isinstance(queued, Queued)
+    assert queued.info.frames == 2
+    own = settings_of(queued.job, ledger, settings)
+    assert own == ImageSettings.of(settings).model_copy(update={"output": Output(frames="each")})
+    of_all = settings_of(found["small.png"].job, ledger, make_settings(output={"report": True}))
+    assert of_all == ImageSettings.of(settings)
+
+
+def test_faulty_own_settings_get_their_time(
+    make_settings: SettingsFactory, ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be half written: the image waits, as one that cannot be decoded yet."""
+    settings = make_settings(watch={"polling": True, "unreadable_after_s": 1e6})
+    gate = Gate(settings, ledger)
+    asked: list[str] = []
+
+    def asking(root: Path, rel: str) -> int:
+        asked.append(rel)
+        return open_source(root, rel)
+
+    monkeypatch.setattr(profile_module, "open_source", asking)
+    (inbox / "a.toml").write_text("[zssr]\nscale_fac")
+    drop(inbox)
+
+    def was_asked_twice() -> bool:
+        gate.step()
+        return asked.count("a.toml") >= 2
+
+    wait_until(was_asked_twice)
+    assert gate.outcomes == []
+    (inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_own_settings_on_a_share_that_fails(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image is not queued without them, nor refused for want of them."""
+    faults = [errno.EIO, errno.ESTALE]
+
+    def failing(root: Path, rel: str) -> int:
+        if faults and rel == "a.toml":
+            raise OSError(faults.pop(), "the share fails")
+        return open_source(root, rel)
+
+    monkeypatch.setattr(profile_module, "open_source", failing)
+    (inbox / "a.toml").write_text("[output]\nreport = true")
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert faults == []
+    assert isinstance(outcome, Queued)

@@ -1,0 +1,218 @@
+"""DaemonProcess: the real daemon in folders of its own, driven as a user would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.parts.log_lines import assert_valid
+from zssr_daemon.folders.markers import MARKER_NAME
+
+DATA = Path(__file__).parent.parent / "data"
+
+#: A real fit, only short: the daemon's guarantees do not depend on its length.
+QUICK_ZSSR = """
+num_epochs = 20
+rounds = 1
+model_width = 8
+model_depth = 3
+self_ensemble = false
+back_projections = 2
+"""
+
+#: A fit that does not end within a test.
+ENDLESS_ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 1000000")
+
+SETTINGS = """
+[watch]
+scan_interval_s = 0.5
+stable_after_s = {stable_after_s}
+unreadable_after_s = {unreadable_after_s}
+[limits]
+min_free_disk_bytes = 0
+retry_after_s = 0.1
+[worker]
+devices = ["cpu"]
+processes_per_device = 1
+threads = 1
+[logging]
+file = "state/daemon.jsonl"
+progress_interval_s = 0.2
+[zssr]
+{zssr}
+{more}
+"""
+
+#: Patience, not a measure: a machine may be busy with other things.
+WAIT_S = 150.0
+
+
+class DaemonProcess:
+    """One run of the daemon; leaving the context ends it and proves that nothing is left over."""
+
+    def __init__(
+        self,
+        root: Path,
+        *arguments: str,
+        command: Sequence[str] = ("-m", "zssr_daemon"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.root = root
+        self._stdout = (root / "stdout.jsonl").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, *command, "run", "--settings", "settings.toml", *arguments],
+            cwd=root,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
+            stderr=subprocess.PIPE,
+        )
+        self._first_line = len(lines(root))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        children = self.children()
+        if self._process.poll() is None:
+            self._process.kill()
+        _, stderr = self._process.communicate(timeout=WAIT_S)
+        self._stdout.close()
+        wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
+        if kind is None:
+            assert stderr.decode() == ""
+            for line in self.log():
+                assert_valid(line)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the supervisor."""
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor alone."""
+        self._process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Wait for the end, and return how it ended."""
+        return self._process.wait(timeout=WAIT_S)
+
+    def children(self) -> list[int]:
+        """Return the process ids of the supervisor's children."""
+        try:
+            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        except OSError:  # it is gone, and the kernel gave its children another parent
+            return []
+        return [int(pid) for pid in text.split()]
+
+    def spawned(self) -> list[int]:
+        """Return the process ids of the workers and the probe."""
+        return [
+            pid
+            for pid in self.children()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    def wait_for(self, event: str, **keys: Any) -> dict[str, Any]:
+        """Wait until this run has logged `event` with `keys`, and return the line."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            assert self._process.poll() is None or _matching(self, event, keys), stderr_of(self)
+            found[:] = _matching(self, event, keys)
+            return bool(found)
+
+        wait_until(is_there, f"{event} {keys}")
+        return found[0]
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the log lines of this run."""
+        return lines(self.root)[self._first_line :]
+
+
+def stderr_of(daemon: DaemonProcess) -> str:
+    """Say what a daemon that ended too early had to say."""
+    stderr = daemon._process.stderr
+    return stderr.read().decode() if stderr else ""
+
+
+def _matching(daemon: DaemonProcess, event: str, keys: dict[str, Any]) -> list[dict[str, Any]]:
+    wanted = {"event": event, **keys}
+    return [line for line in daemon.log() if wanted.items() <= line.items()]
+
+
+def lines(root: Path) -> list[dict[str, Any]]:
+    """Return every whole line of the log file."""
+    file = root / "state" / "daemon.jsonl"
+    if not file.exists():
+        return []
+    whole, _, _ = file.read_bytes().rpartition(b"\n")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def prepare(
+    root: Path,
+    zssr: str = QUICK_ZSSR,
+    more: str = "",
+    stable_after_s: float = 0.2,
+    unreadable_after_s: float = 0.3,
+) -> Path:
+    """Write the settings, make the inbox, and return the inbox."""
+    text = SETTINGS.format(
+        zssr=zssr,
+        more=more,
+        stable_after_s=stable_after_s,
+        unreadable_after_s=unreadable_after_s,
+    )
+    (root / "settings.toml").write_text(text)
+    inbox = root / "inbox"
+    inbox.mkdir(exist_ok=True)
+    return inbox
+
+
+def files(folder: Path) -> list[str]:
+    """Return the paths of all files below `folder` but its marker, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER_NAME)
+    return sorted(str(path.relative_to(folder)) for path in found)
+
+
+def wait_until(is_true: Callable[[], bool], what: str) -> None:
+    """Wait for a condition, or fail with what was waited for."""
+    deadline = time.monotonic() + WAIT_S
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run another command of the program in `root`."""
+    return subprocess.run(
+        [sys.executable, "-m", "zssr_daemon", *arguments],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )

@@ -1,0 +1,124 @@
+"""FakeExecutor: the one double of the tests; it answers as told and writes real part files."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from zssr_daemon.executor.local import Event, OnRung, WorkerEnded
+from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
+from zssr_daemon.telemetry.status import WorkerStatus
+
+Answer = Callable[[WorkOrder], list[Event]]
+
+
+def content_of(order: WorkOrder) -> bytes:
+    """Return what stands for an enlarged picture: it tells which source it is of."""
+    return b"enlarged " + (Path(order.inbox) / order.src_rel).read_bytes()
+
+
+def good(order: WorkOrder) -> list[Event]:
+    """Write the part and say so."""
+    content = content_of(order)
+    Path(order.part).write_bytes(content)
+    report = WorkReport(
+        out_width=2,
+        out_height=2,
+        seconds={"decode": 0.0, "fit": 1.0, "infer": 0.1, "encode": 0.0},
+        iterations=1,
+        restarts=0,
+        is_fallback=False,
+        warm_start_sha256=None,
+        psnr_network_db=30.0,
+        psnr_bicubic_db=29.0,
+        patch_size=128,
+        batch_size=4,
+        peak_memory_bytes=1,
+    )
+    sha256 = hashlib.sha256(content).hexdigest()
+    return [WorkDone(job_id=order.job_id, out_sha256=sha256, report=report)]
+
+
+def failing(reason: str = "internal_error", *, is_retryable: bool = True) -> Answer:
+    """Leave half a part and fail."""
+
+    def answer(order: WorkOrder) -> list[Event]:
+        Path(order.part).write_bytes(b"half")
+        return [
+            WorkFailed(
+                job_id=order.job_id, reason=reason, message="told so", is_retryable=is_retryable
+            )
+        ]
+
+    return answer
+
+
+def dying(order: WorkOrder) -> list[Event]:
+    """Leave half a part and die."""
+    Path(order.part).write_bytes(b"half")
+    return [WorkerEnded("crash", order.job_id, "exit code -11")]
+
+
+def silent(order: WorkOrder) -> list[Event]:
+    """Never answer."""
+    Path(order.part).write_bytes(b"half")
+    return []
+
+
+class FakeExecutor:
+    """Works on one order at a time; `answers` are taken in turn, then every order goes well."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = deque(answers)
+        self.orders: list[WorkOrder] = []
+        self._busy_with: WorkOrder | None = None
+        self.is_cancelled = False
+        self.has_device = True
+
+    def has_room(self) -> bool:
+        """Tell whether nothing is in hand."""
+        return self.has_device and self._busy_with is None
+
+    def is_lost(self) -> bool:
+        """Tell whether the test has taken the device away."""
+        return not self.has_device
+
+    def workers(self) -> list[WorkerStatus]:
+        """Tell of one worker, which is well while there is a device."""
+        is_well = self.has_device
+        return [WorkerStatus(device="fake:0", is_ready=True, is_well=is_well, silent_for_s=0.0)]
+
+    def submit(self, order: WorkOrder) -> str:
+        """Answer the order at the next poll."""
+        assert self._busy_with is None
+        self._busy_with = order
+        self.orders.append(order)
+        return "fake:0"
+
+    def poll(self) -> list[Event]:
+        """Return the answer."""
+        order = self._busy_with
+        if order is None:
+            return []
+        events = (self.answers.popleft() if self.answers else good)(order)
+        if events:
+            self._busy_with = None
+        else:
+            self.answers.appendleft(silent)
+        return events
+
+    def connections(self) -> "list[Connection[Any, Any]]":
+        """Return nothing to wait on."""
+        return []
+
+    def cancel_all(
+        self,
+        *,
+        is_urgent: Callable[[], bool],  # noqa: ARG002 (the protocol)
+        on_rung: OnRung = lambda *_: None,  # noqa: ARG002
+    ) -> None:
+        """Forget what is in hand."""
+        self._busy_with = None
+        self.is_cancelled = True

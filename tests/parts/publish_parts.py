@@ -1,0 +1,92 @@
+"""Helpers for tests of publishing: a job with its part written, and a crash at any step."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.daemon_parts import files_in, queue
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish.publisher import Publisher
+from zssr_daemon.settings.schema import Settings
+
+CONTENT = b"enlarged"
+
+
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Crash(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def marked(settings: Settings, ledger: Ledger) -> Markers:
+    """Mark the folders, as a daemon's first look at them does."""
+    markers = Markers(ledger)
+    for folder in settings.folders.by_name().values():
+        assert markers.fault(folder) is None
+    return markers
+
+
+def worked(
+    ledger: Ledger, settings: Settings, publisher: Publisher, name: str = "a.png"
+) -> tuple[Job, Path]:
+    """Queue and claim a file, and write its part, as intake, supervisor and worker do."""
+    queue(ledger, settings, name)
+    job = ledger.claim(now=time.time())
+    assert job is not None
+    part = publisher.part_path(job)
+    part.write_bytes(CONTENT)
+    return job, part
+
+
+def all_files(settings: Settings) -> dict[str, list[str]]:
+    """List the files of the four folders that hold pictures."""
+    folders = settings.folders.by_name()
+    return {name: files_in(folders[name]) for name in ("inbox", "output", "archive", "failed")}
+
+
+def crash_at(number: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> bool:
+    """Run `action` and stop it before its durable step `number`; tell whether it got there."""
+    steps = 0
+
+    def counting(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            if steps > number:
+                raise Crash
+            return real(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("fsync", "link", "replace", "unlink"):
+            patch.setattr(os, name, counting(getattr(os, name)))
+        for name in ("publishing", "done", "plan_disposal", "disposed", "fail"):
+            patch.setattr(Ledger, name, counting(getattr(Ledger, name)))
+        try:
+            action()
+        except Crash:
+            return True
+    return False
+
+
+def resume(settings: Settings) -> Job:
+    """Do what a new daemon does at its start, with its own ledger, and return the one job."""
+    ledger = Ledger.open(settings.folders.state)
+    publisher = Publisher(settings, ledger, marked(settings, ledger))
+    for job in ledger.in_state(JobState.PUBLISHING):
+        publisher.finish(job)
+    for job in ledger.undisposed():
+        publisher.close(publisher.dispose(job))
+    publisher.remove_stale_parts()
+    (job,) = ledger.newest()
+    ledger.close()
+    return job

@@ -1,0 +1,250 @@
+"""What the tests of worker processes share: orders, events, and workers that die as told."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tests.parts.daemon_parts import drop, identity_of, wait_until
+from tests.parts.picture_files import LIMITS
+from tests.parts.tiny_settings import TINY
+from zssr_daemon import failpoints
+from zssr_daemon.executor.local import Event, LocalExecutor
+from zssr_daemon.executor.placement import Placement
+from zssr_daemon.failpoints import Failpoint
+from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.protocol.messages import (
+    WorkDone,
+    WorkerBroken,
+    WorkerReady,
+    WorkFailed,
+    WorkOrder,
+    WorkProgress,
+)
+from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.telemetry.logs import LogSettings
+from zssr_daemon.worker.main import worker_main
+from zssr_daemon.zssr.config import ZSSRConfig
+
+LONG = ZSSRConfig(num_epochs=1_000_000, rounds=1, crop_size=8, model_width=4, model_depth=2)
+#: Height and width of the picture with which a worker tests its device.
+SELF_TEST = (12, 12)
+
+QUIET = LogSettings(level="error")
+
+
+def executor_on(device: str, **limits: Any) -> LocalExecutor:
+    """Start one worker."""
+    limits = {"silent_after_s": 300.0, "job_timeout_s": 300.0} | limits
+    return LocalExecutor([Placement(device, 1)], QUIET, **limits)
+
+
+def order_for(
+    folder: Path,
+    job_id: str = "job",
+    config: ZSSRConfig = TINY,
+) -> WorkOrder:
+    """Order the enlargement of a picture dropped into `folder`."""
+    return order_of(drop(folder), job_id, config)
+
+
+def order_of(path: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> WorkOrder:
+    """Order the enlargement of a file, and the output beside it."""
+    return WorkOrder(
+        job_id=job_id,
+        inbox=str(path.parent),
+        src_rel=path.name,
+        identity=identity_of(path),
+        part=str(path.parent / "part"),
+        config=config,
+        limits=replace(LIMITS, max_input_pixels=50_000_000),
+        output=OutputRules(setting="png", quality=95, keeps_metadata=True, max_pixels=10**9),
+        weights_folder=None,
+    )
+
+
+def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
+    """Poll until an event of `kind` has come; return all that came."""
+    events: list[Event] = []
+
+    def came() -> bool:
+        events.extend(executor.poll())
+        return any(isinstance(event, kind) for event in events)
+
+    wait_until(came, kind.__name__)
+    return events
+
+
+def submit(executor: LocalExecutor, order: WorkOrder) -> None:
+    """Hand an order over as soon as there is room."""
+
+    def has_room() -> bool:
+        executor.poll()
+        return executor.has_room()
+
+    wait_until(has_room, "room")
+    assert executor.submit(order) == "cpu"
+    assert not executor.has_room()
+
+
+def child_of(executor: LocalExecutor) -> ChildProcess:
+    """Return the one worker process."""
+    (slot,) = executor._slots
+    assert slot.child is not None
+    return slot.child
+
+
+def answer_of(worker: ChildProcess, order: WorkOrder) -> WorkDone | WorkFailed:
+    """Let a worker work on an order, and return its answer."""
+    worker.send(order)
+    return heard(worker, WorkDone | WorkFailed)  # type: ignore[no-any-return]
+
+
+def heard(worker: ChildProcess, kind: Any) -> Any:
+    """Wait for a message of `kind`, and return it; those before it are dropped."""
+    found: list[object] = []
+
+    def came() -> bool:
+        found.extend(message for message in worker.received() if isinstance(message, kind))
+        return bool(found)
+
+    wait_until(came, str(kind))
+    return found[0]
+
+
+def ready_worker(target: Any = worker_main, *arguments: Any) -> ChildProcess:
+    """Start a worker process and wait until its device has passed the test."""
+    worker = ChildProcess("test-worker", target, "cpu", 1, QUIET, *arguments)
+    heard(worker, WorkerReady)
+    return worker
+
+
+def quiet_worker(connection: "Connection[Any, Any]", *_: Any) -> None:
+    """Ask for patience, then, when told to go on, for none, and never be heard of again."""
+    connection.send(WorkerReady(device="cpu", torch_version="none"))
+    order = connection.recv()
+    connection.send(sign_of_life(order, patience_s=1e9))
+    connection.recv()
+    connection.send(sign_of_life(order, patience_s=0.0))
+    time.sleep(600)
+
+
+def hungry_worker(connection: "Connection[Any, Any]", *_: Any) -> None:
+    """Begin a job and take all the memory there is."""
+    connection.send(WorkerReady(device="cpu", torch_version="none"))
+    connection.send(sign_of_life(connection.recv(), patience_s=0.0))
+    Path("/proc/self/oom_score_adj").write_text("1000")
+    taken = []
+    while True:
+        taken.append(b"x" * (1 << 24))
+
+
+def sign_of_life(order: WorkOrder, *, patience_s: float) -> WorkProgress:
+    """Return a first sign of work on an order."""
+    return WorkProgress(
+        job_id=order.job_id,
+        stage="infer",
+        step=1,
+        steps=2,
+        fraction=0.5,
+        loss=None,
+        lr=None,
+        patience_s=patience_s,
+    )
+
+
+def worker_if_there_is_a_device(
+    connection: "Connection[Any, Any]", device: str, *arguments: Any
+) -> None:
+    """Be a worker whose device is there while a file of its name is."""
+    if Path(device).exists():
+        worker_main(connection, "cpu", *arguments)
+    else:
+        connection.send(WorkerBroken(message="unplugged"))
+
+
+def worker_that_fails(
+    connection: "Connection[Any, Any]",
+    device: str,
+    threads: int,
+    log: LogSettings,
+    error: Exception | None = None,
+) -> None:
+    """Be a worker whose every job fails with `error`, by default as when a device breaks."""
+    from zssr_daemon.worker import enlarger  # noqa: PLC0415 (torch is for the child alone)
+
+    real = vars(enlarger)["super_resolve"]
+
+    def stub(image: Any, *arguments: Any, **keys: Any) -> Any:
+        if tuple(image.shape[-2:]) == SELF_TEST:
+            return real(image, *arguments, **keys)
+        raise error or RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+
+    vars(enlarger)["super_resolve"] = stub
+    worker_main(connection, device, threads, log)
+
+
+def killed_at_part_begun(connection: "Connection[Any, Any]", *arguments: Any) -> None:
+    """Be a worker that gets SIGKILL when its output is there and empty."""
+    _killed_at(Failpoint.PART_BEGUN)
+    worker_main(connection, *arguments)
+
+
+def killed_at_part_written(connection: "Connection[Any, Any]", *arguments: Any) -> None:
+    """Be a worker that gets SIGKILL when its output is whole and nobody told."""
+    _killed_at(Failpoint.PART_WRITTEN)
+    worker_main(connection, *arguments)
+
+
+def _killed_at(point: Failpoint) -> None:
+    def kill(reached: Failpoint) -> None:
+        if reached is point:
+            kill_self()
+
+    failpoints.on_reach = kill
+
+
+def kill_self() -> None:
+    """Die of SIGKILL."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KilledAfterAnswer:
+    """A worker's end of the pipe that kills the worker as soon as an answer is on its way."""
+
+    def __init__(self, connection: "Connection[Any, Any]") -> None:
+        self._connection = connection
+        self.poll = connection.poll
+        self.recv = connection.recv
+
+    def send(self, message: object) -> None:
+        """Send; an answer is the last message."""
+        self._connection.send(message)
+        if isinstance(message, WorkDone | WorkFailed):
+            kill_self()
+
+
+def killed_after_answer(connection: "Connection[Any, Any]", *arguments: Any) -> None:
+    """Be a worker that gets SIGKILL after its first answer."""
+    worker_main(KilledAfterAnswer(connection), *arguments)  # type: ignore[arg-type]
+
+
+class KilledBeforeBegin(KilledAfterAnswer):
+    """A worker's end of the pipe that kills the worker when an order has come."""
+
+    def __init__(self, connection: "Connection[Any, Any]") -> None:
+        super().__init__(connection)
+        self.recv = self._receive
+
+    def _receive(self) -> object:
+        order = self._connection.recv()
+        kill_self()
+        return order
+
+
+def killed_before_begin(connection: "Connection[Any, Any]", *arguments: Any) -> None:
+    """Be a worker that gets SIGKILL between an order and the first sign of work on it."""
+    worker_main(KilledBeforeBegin(connection), *arguments)  # type: ignore[arg-type]

@@ -1,0 +1,349 @@
+"""Layers: what holds for an image, by the files of the inbox, and which of them are refused."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zssr_daemon.errors import ImageSettingsError
+from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.settings import profile_files as profile_module
+from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.settings.profile_files import PROFILE_BYTES
+from zssr_daemon.settings.schema import Settings, load_settings
+from zssr_daemon.zssr.config import ZSSRConfig
+
+Resolve = Callable[..., Resolved]
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an inbox, and have no variables in the environment."""
+    for name in [name for name in os.environ if name.startswith("ZSSR_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> None:
+    """Write files below a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def settings_with(inbox: Path, toml: str = "") -> Settings:
+    """Load a settings.toml beside the inbox."""
+    file = inbox.parent / "settings.toml"
+    file.write_text(toml)
+    return load_settings(file)
+
+
+def found(inbox: Path, src_rel: str = "a.png", toml: str = "") -> Resolved:
+    """Return what holds for an image."""
+    return resolve(settings_with(inbox, toml), inbox, src_rel)
+
+
+def fault(inbox: Path, src_rel: str = "a.png", toml: str = "") -> str:
+    """Return the message with which an image's own settings are refused."""
+    with pytest.raises(ImageSettingsError) as caught:
+        found(inbox, src_rel, toml)
+    assert (caught.value.reason, caught.value.is_retryable) == ("bad_settings", False)
+    return str(caught.value)
+
+
+def test_image_without_own_settings(inbox: Path) -> None:
+    """What holds for all holds for it."""
+    own = found(inbox, "deep/down/a.png", "[zssr]\nscale_factor = 3.0\n[output]\nreport = true")
+    assert own.profiles == ()
+    assert own.settings.zssr == ZSSRConfig(scale_factor=3.0)
+    assert own.settings.output.report
+
+
+@pytest.mark.parametrize(
+    ("src_rel", "scale", "files"),
+    [
+        ("a.png", 3.0, ["zssr.toml"]),
+        ("other/deep/a.png", 3.0, ["zssr.toml"]),
+        ("scans/a.png", 4.0, ["scans/zssr.toml"]),
+        ("scans/deep/a.png", 4.0, ["scans/zssr.toml"]),
+        ("scans/deep/b.png", 6.0, ["scans/zssr.toml", "scans/deep/b.toml"]),
+        ("scans/deep/b.jpg", 5.0, ["scans/zssr.toml", "scans/deep/b.jpg.toml"]),
+        ("scansa/a.png", 3.0, ["zssr.toml"]),
+    ],
+)
+def test_nearest_file_wins(inbox: Path, src_rel: str, scale: float, files: list[str]) -> None:
+    """NAME.toml over the nearest zssr.toml; farther ones, and those of other folders, are none."""
+    write(
+        inbox,
+        {
+            "zssr.toml": "[zssr]\nscale_factor = 3.0",
+            "scans/zssr.toml": "[zssr]\nscale_factor = 4.0",
+            "scans/deep/b.jpg.toml": "[zssr]\nscale_factor = 5.0",
+            "scans/deep/b.toml": "[zssr]\nscale_factor = 6.0",
+        },
+    )
+    own = found(inbox, src_rel)
+    assert own.settings.zssr.scale_factor == scale
+    assert list(own.profiles) == files
+
+
+def test_layers_are_laid_key_by_key(inbox: Path) -> None:
+    """Each key is of the strongest file that says it; the rest of its table stays."""
+    write(
+        inbox,
+        {
+            "zssr.toml": '[zssr]\nscale_factor = 3.0\nseed = 2\n[output]\nformat = "tiff"',
+            "a.toml": '[zssr]\nseed = 3\n[output]\nname = "{stem}_own"',
+        },
+    )
+    toml = '[zssr]\nseed = 1\nrounds = 5\n[output]\nformat = "webp"\non_success = "keep"'
+    own = found(inbox, toml=toml).settings
+    assert own.zssr == ZSSRConfig(scale_factor=3.0, seed=3, rounds=5)
+    assert own.output.model_dump(exclude_defaults=True) == {
+        "format": "tiff",
+        "name": "{stem}_own",
+        "on_success": "keep",
+    }
+
+
+@pytest.mark.parametrize(
+    ("toml", "folder", "own", "expected"),
+    [
+        # What somebody wrote stays, whichever file chooses the preset.
+        ("num_epochs = 900", 'preset = "best"', "", ("best", {"num_epochs": 900})),
+        # Also where it says what the former preset says: it was written.
+        ("num_epochs = 4200", 'preset = "best"', "", ("best", {"num_epochs": 4200})),
+        ('preset = "fast"', 'preset = "best"', "", ("best", {})),
+        ('preset = "fast"\nrounds = 5', 'preset = "paper"', "", ("paper", {"rounds": 5})),
+        ('preset = "fast"', "num_epochs = 7", "", ("fast", {"num_epochs": 7})),
+        ("", 'preset = "fast"\nrounds = 5', 'preset = "best"', ("best", {"rounds": 5})),
+        ("", 'preset = "best"', "seed = 9", ("best", {"seed": 9})),
+    ],
+)
+def test_preset_fills_in_what_nobody_says(
+    inbox: Path, toml: str, folder: str, own: str, expected: tuple[str, dict[str, int]]
+) -> None:
+    """A profile's preset replaces the other one's values, and no key that stands anywhere."""
+    write(inbox, {"zssr.toml": f"[zssr]\n{folder}", "a.toml": f"[zssr]\n{own}"})
+    preset, keys = expected
+    assert found(inbox, toml=f"[zssr]\n{toml}").settings.zssr == ZSSRConfig.from_preset(
+        preset, **keys
+    )
+
+
+def test_environment_counts_as_settings_toml(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what the operator wrote: a preset leaves it, a profile's own key does not."""
+    monkeypatch.setenv("ZSSR_ZSSR__NUM_EPOCHS", "33")
+    monkeypatch.setenv("ZSSR_ZSSR__SEED", "44")
+    write(inbox, {"a.toml": '[zssr]\npreset = "best"\nseed = 5'})
+    expected = ZSSRConfig.from_preset("best", num_epochs=33, seed=5)
+    assert found(inbox).settings.zssr == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("[zssr]\nscale_factor = 99", "a.toml: [zssr] scale_factor = 99.0: must be above 1"),
+        ("[zssr]\nnum_epoch = 3", "a.toml: unknown key [zssr] num_epoch; did you mean num_epochs?"),
+        ("[zsr]\nseed = 3", "a.toml: unknown key [zsr]; did you mean zssr?"),
+        ("[limits]\nmax_MB = 3", "unknown key [limits]; known are zssr, degradation, output"),
+        ("[folders]\ninbox = '/'", "unknown key [folders]; known are"),
+        ("zssr = 3", "a.toml: [zssr] = 3: "),
+        ("output = []", "a.toml: [output] = []: "),
+        ("[output]\nname = '../{stem}'", "a.toml: [output] name = '../{stem}': must have no '/'"),
+        ("[output]\nformat = 'jpg'", "a.toml: [output] format = 'jpg': "),
+        ("[degradation]\nkernel = 'a.txt'", "a.toml: [degradation] kernel"),
+        ("[zssr]\nscale_factor = 0x" + "f" * 20_000, "a.toml: "),
+        ("[output]\nquality = 0x" + "f" * 20_000, "a.toml: [output] quality = (int): "),
+        (b"[zssr]\nseed = 3 # \xff", "a.toml: no TOML in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a.toml: no TOML in UTF-8"),
+        ("[zssr", "a.toml: no TOML in UTF-8"),
+        ("a = " + "[" * 30_000, "a.toml: no TOML in UTF-8"),
+        ("output.name" + ".a" * 20_000 + " = 1", "a.toml: [output] name = (dict): "),
+        ("#" * (PROFILE_BYTES + 1), f"a.toml: more than {PROFILE_BYTES} bytes; make it smaller"),
+    ],
+)
+def test_faulty_file_is_refused(inbox: Path, content: str | bytes, expected: str) -> None:
+    """The message names file, key, value and cure."""
+    write(inbox, {"a.toml": content})
+    assert expected in fault(inbox)
+    assert found(inbox, "b.png").profiles == ()
+
+
+def test_fault_is_blamed_on_the_file_it_stands_in(inbox: Path) -> None:
+    """Of several files the one whose word counts, and all faults at once."""
+    write(
+        inbox,
+        {
+            "zssr.toml": "[zssr]\nseed = -1\n[output]\nquality = 0\nreport = 7",
+            "a.toml": "[output]\nquality = 101",
+        },
+    )
+    message = fault(inbox).splitlines()
+    assert [line.split(":")[0] for line in message] == ["zssr.toml", "a.toml", "zssr.toml"]
+
+
+def test_keys_that_contradict_each_other(inbox: Path) -> None:
+    """What is good alone and faulty together with the other layers is refused too."""
+    write(inbox, {"a.toml": "[zssr]\nreconstruct_step = 500"})
+    assert "a.toml: [zssr] lr_decay_range = 256" in fault(inbox)
+    assert found(inbox, toml="[zssr]\nlr_decay_range = 2000").settings.zssr.reconstruct_step == 500
+
+
+@pytest.mark.parametrize("name", ["zssr.toml", "a.toml", "a.png.toml"])
+def test_only_plain_files_are_opened(inbox: Path, name: str) -> None:
+    """No link, not even to a good file; no fifo, which would be waited for; no folder."""
+    (inbox.parent / "good.toml").write_text("[zssr]\nseed = 3")
+    makers: list[Callable[[Path], object]] = [
+        lambda path: path.symlink_to(inbox.parent / "good.toml"),
+        lambda path: path.symlink_to("gone"),
+        os.mkfifo,
+        Path.mkdir,
+    ]
+    for make in makers:
+        make(inbox / name)
+        assert fault(inbox).startswith(f"{name}: ")
+        (inbox / name).rmdir() if (inbox / name).is_dir() else (inbox / name).unlink()
+    assert found(inbox).profiles == ()
+
+
+def test_image_that_is_called_zssr(inbox: Path) -> None:
+    """The file for the folder is not its own, too: it counts once."""
+    write(inbox, {"zssr.toml": "[zssr]\nseed = 3", "zssr.png.toml": "[zssr]\nseed = 4"})
+    assert found(inbox, "zssr").profiles == ("zssr.toml",)
+    assert found(inbox, "zssr.jpg").profiles == ("zssr.toml",)
+    assert found(inbox, "zssr.png").profiles == ("zssr.toml", "zssr.png.toml")
+
+
+def test_names_of_any_bytes(inbox: Path) -> None:
+    """What cannot be a name has no profile; the rest has."""
+    name = os.fsdecode(b"\xff\n.png")
+    write(inbox, {f"{name}.toml": "[zssr]\nsed = 3"})
+    assert fault(inbox, name).startswith("\\xff\n.png.toml: unknown key")
+    assert found(inbox, "x" * 255).profiles == ()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_fault_of_the_disk_is_no_fault_of_the_file(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It passes: whoever asked may ask again."""
+
+    def open_source(_root: Path, _rel: str) -> int:
+        raise OSError(number, os.strerror(number))
+
+    write(inbox, {"zssr.toml": ""})
+    monkeypatch.setattr(profile_module, "open_source", open_source)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        found(inbox)
+
+
+def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not pass by itself, so it is told."""
+
+    def open_source(_root: Path, _rel: str) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    write(inbox, {"zssr.toml": ""})
+    monkeypatch.setattr(profile_module, "open_source", open_source)
+    assert "zssr.toml: Permission denied; let the user" in fault(inbox)
+
+
+class TestKernel:
+    """A kernel that a profile names."""
+
+    KERNEL = '[degradation]\nkernel = "{}"\nkernel_phase = "topleft"'
+
+    @pytest.mark.parametrize(
+        ("where", "path"),
+        [
+            ("scans", "lens.npy"),
+            ("scans", "deep/lens.npy"),
+            ("scans/deep", "../lens.npy"),
+            ("scans/deep", "../../lens.npy"),
+            ("scans", "{inbox}/scans/lens.npy"),
+        ],
+    )
+    def test_is_read_from_the_inbox(self, inbox: Path, where: str, path: str) -> None:
+        """Its path counts from the folder of the profile, not of the image."""
+        path = path.format(inbox=inbox)
+        lies = Path(os.path.normpath(inbox / where / path))
+        write(lies.parent, {lies.name: b"weights"})
+        write(inbox, {f"{where}/zssr.toml": self.KERNEL.format(path)})
+        own = found(inbox, f"{where}/below/a.png")
+        assert own.kernel is not None
+        assert (own.kernel.name, own.kernel.content) == ("lens.npy", b"weights")
+        assert own.settings.degradation.kernel == lies
+        assert own.settings.degradation.kernel_phase == "topleft"
+        assert own.kernel_or(None) == own.kernel
+
+    @pytest.mark.parametrize(
+        ("path", "why"),
+        [
+            ("../lens.npy", "lies outside the inbox"),
+            ("deep/../../lens.npy", "lies outside the inbox"),
+            ("/etc/lens.npy", "lies outside the inbox"),
+            ("~/lens.npy", "lies outside the inbox"),
+            ("{inbox}x/lens.npy", "lies outside the inbox"),
+            ("gone.npy", "no such file in the inbox"),
+            ("link.npy", "is not a plain file"),
+            ("linked/lens.npy", "is not a plain file"),
+            ("fifo.npy", "is not a regular file"),
+            ("huge.npy", "more than 1000000 bytes"),
+        ],
+    )
+    def test_is_read_from_nowhere_else(self, inbox: Path, path: str, why: str) -> None:
+        """Whoever may drop images may not have other files read."""
+        write(inbox.parent, {"lens.npy": b"secret"})
+        (inbox / "link.npy").symlink_to(inbox.parent / "lens.npy")
+        (inbox / "linked").symlink_to(inbox.parent)
+        os.mkfifo(inbox / "fifo.npy")
+        write(inbox, {"huge.npy": bytes(1_000_001)})
+        path = path.format(inbox=inbox)
+        write(inbox, {"zssr.toml": self.KERNEL.format(path)})
+        message = fault(inbox)
+        assert message.startswith("zssr.toml: [degradation] kernel = ")
+        assert why in message
+
+    def test_of_settings_toml_is_the_daemons(self, inbox: Path) -> None:
+        """It may lie anywhere and was read at the start; a profile may do without it."""
+        write(inbox.parent, {"lens.npy": b"weights"})
+        write(inbox, {"a.toml": "[zssr]\nseed = 1", "b.toml": '[degradation]\nkernel = "bicubic"'})
+        toml = '[degradation]\nkernel = "lens.npy"'
+        own = found(inbox, "a.png", toml)
+        assert own.kernel is None
+        assert own.settings.degradation.kernel == inbox.parent / "lens.npy"
+        configured = KernelFile(name="lens.npy", content=b"weights")
+        assert own.kernel_or(configured) == configured
+        assert found(inbox, "b.png", toml).kernel_or(configured) is None
+
+    def test_scale_too_large_for_one(self, inbox: Path) -> None:
+        """It is told before any work, and blamed on whoever asks for it."""
+        write(inbox, {"lens.npy": b"weights", "zssr.toml": self.KERNEL.format("lens.npy")})
+        write(inbox, {"a.toml": "[zssr]\nscale_factor = 4.0\nscale_times = 2"})
+        assert fault(inbox).startswith(
+            "a.toml: [zssr] a total scale of 16: with a kernel at most 8"
+        )
+        assert found(inbox, "b.png").kernel is not None
+
+
+def test_auto_of_a_profile_is_taken_back_by_a_nearer_one(inbox: Path) -> None:
+    """What `auto` stands for is settled last, over all layers."""
+    write(inbox, {"zssr.toml": "[degradation]\nauto = true\n"})
+    assert found(inbox).settings.degradation.asked.kernel == "estimate"
+    write(inbox, {"a.toml": "[degradation]\nauto = false\n"})
+    toml = '[degradation]\nauto = true\nkernel = "bicubic"\n'
+    assert found(inbox, toml=toml).settings.degradation.asked.kernel == "bicubic"
+
+
+def test_estimated_kernel_has_the_scale_of_a_kernel(inbox: Path) -> None:
+    """More than 8 is refused with the file to mend, before any work is done."""
+    write(
+        inbox,
+        {"a.toml": "[degradation]\nauto = true\n[zssr]\nscale_factor = 4.0\nscale_times = 2\n"},
+    )
+    assert "at most 8" in fault(inbox)

@@ -1,0 +1,110 @@
+"""ControlGroup: limits and kills are read wherever the kernel keeps them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts.daemon_parts import wait_until
+from zssr_daemon.system.cgroup import memory_bytes, oom_kills
+
+MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+V2 = {
+    "proc/self/cgroup": "0::/system.slice/zssr.service\n",
+    "sys/fs/cgroup/system.slice/zssr.service/memory.events": "oom 9\noom_kill 3\n",
+    "sys/fs/cgroup/system.slice/zssr.service/memory.max": "1000000\n",
+    "proc/vmstat": "nr_free_pages 1\noom_kill 77\n",
+}
+V1 = {
+    "proc/self/cgroup": "4:cpu,memory:/zssr\n0::/\n",
+    "sys/fs/cgroup/memory/zssr/memory.oom_control": "oom_kill_disable 0\noom_kill 4\n",
+    "sys/fs/cgroup/memory/zssr/memory.limit_in_bytes": "2000000\n",
+    "proc/vmstat": "oom_kill 77\n",
+}
+UNLIMITED = {
+    "proc/self/cgroup": "0::/\n",
+    "sys/fs/cgroup/memory.max": "max\n",
+    "proc/vmstat": "oom_kill 77\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "kills", "limit_bytes"),
+    [(V2, 3, 1_000_000), (V1, 4, 2_000_000), (UNLIMITED, 77, MACHINE), ({}, 0, MACHINE)],
+)
+def test_files_of_the_kernel(
+    tmp_path: Path, files: dict[str, str], kills: int, limit_bytes: int
+) -> None:
+    """Our own group first, then the machine; without any, nothing is known and nothing fails."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert oom_kills(tmp_path) == kills
+    assert memory_bytes(tmp_path) == limit_bytes
+
+
+def test_this_machine_can_be_read() -> None:
+    """Whatever it has."""
+    assert oom_kills() >= 0
+    assert 0 < memory_bytes() <= MACHINE
+
+
+_SUPERVISOR = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.parts import worker_parts
+from zssr_daemon.executor import worker_slot
+from zssr_daemon.executor.local import WorkerEnded
+
+if __name__ == "__main__":
+    Path(sys.argv[2], "cgroup.procs").write_text("0")
+    worker_slot.worker_main = worker_parts.hungry_worker
+    executor = worker_parts.executor_on("cpu")
+    worker_parts.submit(executor, worker_parts.order_for(Path(sys.argv[3]), "hungry"))
+    for event in worker_parts.events_until(executor, WorkerEnded):
+        if isinstance(event, WorkerEnded):
+            print(event.reason, event.job_id)
+    executor.cancel_all(is_urgent=lambda: True)
+"""
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """Make a control group of 600 MB, where that is allowed."""
+    group = Path(f"/sys/fs/cgroup/memory/zssr-test-{os.getpid()}")
+    try:
+        group.mkdir()
+        for limit in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
+            (group / limit).write_text(str(600_000_000))
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    yield group
+    # multiprocessing's own helper ends only after those it helped.
+    wait_until(lambda: is_removed(group), "the group to be empty")
+
+
+def is_removed(group: Path) -> bool:
+    """Remove a control group, unless some process is still in it."""
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def test_kernel_kills_a_hungry_worker(tmp_path: Path, small_group: Path) -> None:
+    """For real: the end is told as `oom`, and blamed on the job in hand."""
+    script = tmp_path / "supervisor.py"
+    script.write_text(_SUPERVISOR)
+    done = subprocess.run(
+        [sys.executable, script, Path(__file__).parents[2], small_group, tmp_path],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "oom hungry\n"

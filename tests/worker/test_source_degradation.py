@@ -1,0 +1,101 @@
+"""Origin: what a source suffered is as ordered, or measured, and told in report and output."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.parts.picture_files import deep_file, smooth_picture
+from tests.parts.worker_parts import order_of
+from zssr_daemon.protocol.messages import WorkDone
+from zssr_daemon.worker.enlarger import Enlarger
+
+ENLARGER = Enlarger("cpu", 1)
+
+
+def enlarged(path: Path, **ordered: Any) -> WorkDone:
+    """Enlarge a file with what is ordered of noise and JPEG; the result is `part` beside it."""
+    return ENLARGER.enlarge_file(replace(order_of(path), **ordered), lambda _: None)
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """Return what an output says of noise and compression."""
+    with Image.open(folder / "part") as image:
+        parameters: dict[str, Any] = json.loads(image.info["zssr"])
+    return {key: parameters[key] for key in ("noise_std", "jpeg_quality") if key in parameters}
+
+
+def noisy(std: float, levels: int = 255) -> NDArray[np.float64]:
+    """Return a smooth colour picture (96, 128, 3) with noise of `std` levels of 255."""
+    pixels = np.asarray(smooth_picture(128, 96), dtype=np.float64) * 0.6 + 50
+    noise = np.random.default_rng(0).normal(0, std, pixels.shape)
+    return np.clip(np.rint((pixels + noise) * (levels / 255)), 0, levels)
+
+
+def test_noise_is_measured_where_asked(tmp_path: Path) -> None:
+    """In report and output stands the number that was used; compression was none."""
+    path = tmp_path / "noisy.png"
+    Image.fromarray(noisy(8).astype(np.uint8)).save(path)
+    report = enlarged(path, noise_std="auto", jpeg_quality="auto").report
+    assert report.noise_std == pytest.approx(8, rel=0.15)
+    assert report.jpeg_quality is None
+    assert told(tmp_path) == {"noise_std": report.noise_std}
+
+
+def test_noise_of_deep_pictures_is_in_levels_of_255_too(tmp_path: Path) -> None:
+    """The unit is the same for sources of 16 bits."""
+    path = deep_file(tmp_path / "deep.png", noisy(8, 65535).astype(np.uint16))
+    report = enlarged(path, noise_std="auto").report
+    assert report.noise_std == pytest.approx(8, rel=0.15)
+
+
+def test_compression_is_found_where_asked(tmp_path: Path) -> None:
+    """In a JPEG, and in a PNG made of one; then there is no noise."""
+    file = tmp_path / "photo.jpg"
+    Image.fromarray(noisy(3).astype(np.uint8)).save(file, quality=70)
+    with Image.open(file) as image:
+        image.save(tmp_path / "photo.png")
+    for name in ("photo.jpg", "photo.png"):
+        report = enlarged(tmp_path / name, noise_std="auto", jpeg_quality="auto").report
+        assert (report.noise_std, report.jpeg_quality) == (0, 70)
+        assert told(tmp_path) == {"jpeg_quality": 70}
+
+
+def test_numbers_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Whatever the picture looks like, and whether it has colours, or alpha."""
+    for mode in ("RGB", "L", "RGBA"):
+        path = tmp_path / f"{mode}.png"
+        smooth_picture(64, 48, mode).save(path)
+        report = enlarged(path, noise_std=4.0, jpeg_quality=50).report
+        assert (report.noise_std, report.jpeg_quality) == (4.0, 50)
+        assert told(tmp_path) == {"noise_std": 4.0, "jpeg_quality": 50}
+
+
+def test_alpha_has_no_noise_taken_out(tmp_path: Path) -> None:
+    """Transparency is enlarged as it would be without."""
+    path = tmp_path / "noisy.png"
+    Image.fromarray(np.dstack([noisy(8), noisy(8)[..., :1]]).astype(np.uint8), "RGBA").save(path)
+    alphas = []
+    for std in (0.0, 8.0):
+        enlarged(path, noise_std=std)
+        with Image.open(tmp_path / "part") as image:
+            alphas.append(np.asarray(image)[..., 3])
+    np.testing.assert_array_equal(alphas[0], alphas[1])
+
+
+def test_clean_pictures_come_out_as_ever(tmp_path: Path) -> None:
+    """Where nothing is found the bytes are those of a job that did not look."""
+    path = tmp_path / "clean.png"
+    smooth_picture(96, 64).save(path)
+    done = [
+        enlarged(path, noise_std=std, jpeg_quality=quality)
+        for std, quality in (("auto", "auto"), (0.0, "none"))
+    ]
+    assert told(tmp_path) == {}
+    assert done[0].out_sha256 == done[1].out_sha256
+    assert (done[0].report.noise_std, done[0].report.jpeg_quality) == (0, None)

@@ -1,0 +1,154 @@
+"""The worker process: short of memory, with a broken device, and killed between two steps."""
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.parts.daemon_parts import wait_until
+from tests.parts.picture_files import samples
+from tests.parts.worker_parts import (
+    answer_of,
+    killed_at_part_begun,
+    killed_at_part_written,
+    order_for,
+    order_of,
+    ready_worker,
+    worker_that_fails,
+)
+from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder
+from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.zssr.config import ZSSRConfig
+
+MIB = 1 << 20
+
+# A hidden layer of 256 MB for a picture of 500 x 500.
+WIDE = ZSSRConfig(
+    num_epochs=80,
+    rounds=1,
+    crop_size=16,
+    model_width=256,
+    model_depth=2,
+    patch_size=1024,
+    batch_size=2,
+    self_ensemble=False,
+    precision="fp32",
+)
+
+
+@pytest.fixture
+def worker() -> Iterator[ChildProcess]:
+    """Start a worker that is ready."""
+    worker = ready_worker()
+    yield worker
+    worker.kill()
+
+
+@contextmanager
+def short_of_memory(worker: ChildProcess, spare_bytes: int) -> Iterator[None]:
+    """Let a worker have `spare_bytes` of address space more than now."""
+    pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + spare_bytes
+    before = resource.prlimit(worker.pid, resource.RLIMIT_AS)
+    resource.prlimit(worker.pid, resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(worker.pid, resource.RLIMIT_AS, before)
+
+
+def blobs(folder: Path, side: int) -> Path:
+    """Drop a picture with edges to learn from."""
+    path = folder / f"{side}.png"
+    blocks = samples(side // 4, side // 4, 3).repeat(4, axis=0).repeat(4, axis=1)
+    Image.fromarray(blocks).save(path)
+    return path
+
+
+def test_worker_short_of_memory_makes_smaller_tiles(worker: ChildProcess, tmp_path: Path) -> None:
+    """The job is done, and report and output tell with what."""
+    order = order_of(blobs(tmp_path, 500), config=WIDE)
+    assert isinstance(answer_of(worker, order_for(tmp_path)), WorkDone)  # has loaded everything
+    with short_of_memory(worker, 180 * MIB):
+        done = answer_of(worker, order)
+    assert isinstance(done, WorkDone), done
+    assert not done.report.is_fallback
+    assert 16 <= done.report.patch_size < 512
+    assert done.report.batch_size == 2
+    with Image.open(order.part) as picture:
+        assert isinstance(picture, Image.Image)
+        assert json.loads(picture.info["zssr"])["patch_size"] == done.report.patch_size
+
+
+@pytest.mark.parametrize(("side", "spare_bytes"), [(500, 0), (3000, 8 * MIB)])
+def test_worker_without_memory_fails_the_job_and_lives(
+    worker: ChildProcess, tmp_path: Path, side: int, spare_bytes: int
+) -> None:
+    """In the decoder as in the fit: the job may be tried again, and the next one goes well."""
+    order = order_of(blobs(tmp_path, side), config=WIDE)
+    assert isinstance(answer_of(worker, order_for(tmp_path)), WorkDone)
+    with short_of_memory(worker, spare_bytes):
+        failed = answer_of(worker, order)
+    assert isinstance(failed, WorkFailed)
+    assert (failed.reason, failed.is_retryable) == ("out_of_memory", True)
+    assert isinstance(answer_of(worker, order_for(tmp_path)), WorkDone)
+    assert worker.is_alive
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ],
+)
+def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
+    """The context is lost: it tells the failure, which may be tried again, and exits."""
+    worker = ready_worker(worker_that_fails, error)
+    failed = answer_of(worker, order_for(tmp_path))
+    assert failed == WorkFailed(
+        job_id="job", reason="device_error", message=str(error), is_retryable=True
+    )
+    assert worker.join(60.0)
+    assert worker.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
+        (RuntimeError("shapes cannot be multiplied"), "internal_error"),
+    ],
+)
+def test_worker_outlives_other_errors(tmp_path: Path, error: Exception, reason: str) -> None:
+    """Neither memory nor a fault of ours harms the device."""
+    worker = ready_worker(worker_that_fails, error)
+    for _ in range(2):
+        failed = answer_of(worker, order_for(tmp_path))
+        assert isinstance(failed, WorkFailed)
+        assert (failed.reason, failed.is_retryable) == (reason, True)
+    assert worker.is_alive
+    worker.kill()
+
+
+def dead_after(worker: ChildProcess, order: WorkOrder) -> Path:
+    """Let a worker die of an order; return where its output is."""
+    worker.send(order)
+    wait_until(lambda: not worker.is_alive, "the worker's end")
+    assert not any(isinstance(message, WorkDone) for message in worker.received())
+    return Path(order.part)
+
+
+def test_failpoints_stand_where_they_say(tmp_path: Path) -> None:
+    """The part is there and empty, or whole and nobody told of it."""
+    part = dead_after(ready_worker(killed_at_part_begun), order_for(tmp_path))
+    assert part.read_bytes() == b""
+    part = dead_after(ready_worker(killed_at_part_written), order_for(tmp_path))
+    with Image.open(part) as picture:
+        picture.load()
+        assert picture.size == (24, 20)

@@ -1,0 +1,83 @@
+"""Tiles and ensemble: nothing shows of them in the result."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.parts.zssr_pictures import quick, texture
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.inference import tiles
+from zssr_daemon.zssr.inference.infer import enlarge, step_size, tile_count
+from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
+from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.training.rounds import new_network
+
+
+def loud_network(config: ZSSRConfig, channels: int = 3) -> ResidualNet:
+    """Return an unfitted network whose residual is as large as an image."""
+    network = new_network(torch.zeros(channels, 1, 1), config, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in network.layers[-1].parameters():
+            parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
+    return network
+
+
+def enlarge_with(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+    """Return the result and the areas reported."""
+    areas: list[int] = []
+    network = loud_network(config, source.shape[0])
+    size = step_size(source, config.network_scale)
+    result = enlarge(source[None], network, config, size=size, is_bf16=False, on_tile=areas.append)
+    assert tile_count(config, network.unshuffle, tiles.whole(size)) == len(areas)
+    return result, areas
+
+
+@pytest.mark.parametrize("scale", [2.0, 3.0, 1.5, 2.5])
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 50), (3, 5), (16, 16), (17, 31), (40, 33), (64, 7)]
+)
+@pytest.mark.parametrize("ensemble", [1, 8])
+def test_tiled_equals_whole(scale: float, height: int, width: int, ensemble: int) -> None:
+    """With a halo of the receptive radius, tiles change nothing, at edges and seams alike."""
+    source = texture(height, width)
+    config = quick(scale_factor=scale, max_pass_scale=scale, self_ensemble=ensemble)
+    whole, _ = enlarge_with(replace(config, patch_size=512), source)
+    tiled, areas = enlarge_with(replace(config, patch_size=8), source)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
+    assert config.output_size(width, height) == (whole.shape[-1], whole.shape[-2])
+    assert sum(areas) >= height * width * scale
+
+
+def test_tiled_equals_whole_on_a_photograph_sized_source() -> None:
+    """1600 x 1200, doubled."""
+    source = texture(1200, 1600)
+    sizes = {"model_width": 4, "model_depth": 2}
+    whole, _ = enlarge_with(quick(patch_size=4096, **sizes), source)
+    tiled, areas = enlarge_with(quick(patch_size=300, **sizes), source)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
+    assert len(areas) == 4 * 6
+
+
+def test_ensemble_of_an_equivariant_function_is_the_function() -> None:
+    """Each transformation is undone after the forward pass."""
+    tile = texture(8, 12)[None]
+    for reduce in ("mean", "median"):
+        torch.testing.assert_close(
+            self_ensemble(lambda turned: turned**2, tile, members=tuple(range(8)), reduce=reduce),
+            tile**2,
+        )
+
+
+def test_median_of_the_ensemble_ignores_an_outlier() -> None:
+    """The paper's reduction; one bad pass of eight leaves it alone, and shifts the mean."""
+    tile = torch.zeros(1, 1, 4, 4)
+    for reduce, expected in (("median", 0.0), ("mean", 1.0)):
+        passes = iter([8.0] + [0.0] * 7)
+        result = self_ensemble(
+            lambda turned, passes=passes: turned + next(passes),  # type: ignore[misc]
+            tile,
+            members=tuple(range(8)),
+            reduce=reduce,  # type: ignore[arg-type]
+        )
+        assert expected == float(result.mean())

@@ -1,0 +1,86 @@
+"""Warm starts: from the weights of another image, with fewer iterations, never at a loss."""
+
+import pytest
+import torch
+
+from tests.parts.zssr_pictures import load, psnr_db, quick, texture
+from zssr_daemon.zssr.pipeline import SuperResolved, super_resolve
+from zssr_daemon.zssr.training.weights import Weights
+
+CONFIG = quick(num_epochs=200, warm_num_epochs=20)
+
+
+def fit(seed: int, weights: Weights | None = None) -> SuperResolved:
+    """Enlarge one of many similar pictures."""
+    return super_resolve(texture(48, 48, seed=seed), CONFIG, device="cpu", initial_weights=weights)
+
+
+@pytest.fixture(scope="module")
+def first() -> Weights:
+    """Return the weights of one picture, fitted once for all tests."""
+    weights = fit(1).weights
+    assert weights is not None
+    return weights
+
+
+def network_db(result: SuperResolved) -> float:
+    """Return how well the network rebuilds its image."""
+    assert result.psnr_network_db is not None
+    return result.psnr_network_db
+
+
+def test_warm_fit_of_few_iterations_comes_close_to_a_cold_one_of_many(first: Weights) -> None:
+    """A tenth of the iterations, and far better than as few from chance."""
+    warm, cold = fit(2, first), fit(2)
+    few = super_resolve(texture(48, 48, seed=2), quick(num_epochs=20), device="cpu")
+    assert warm.is_warm
+    assert not cold.is_warm
+    assert (warm.iterations, cold.iterations, warm.restarts) == (20, 200, 0)
+    assert network_db(warm) > network_db(few)
+    assert network_db(warm) > network_db(cold) - 0.3
+
+
+def test_weights_that_do_not_help_cost_a_cold_fit_but_no_quality(first: Weights) -> None:
+    """Not clearly above bicubic after the warm fit: the result is the cold fit's, bit for bit."""
+    noise = torch.Generator().manual_seed(0)
+    useless = Weights(
+        first.key,
+        {name: torch.randn(value.shape, generator=noise) for name, value in first.state.items()},
+    )
+    saved, cold = fit(2, useless), fit(2)
+    assert not saved.is_warm
+    assert (saved.restarts, saved.iterations) == (1, 20 + 200)
+    assert torch.equal(saved.image, cold.image)
+
+
+def test_result_carries_weights_that_survive_their_bytes(first: Weights) -> None:
+    """Saved, read and fitted on: the same bytes as without the detour."""
+    again = Weights.from_bytes(first.to_bytes())
+    assert torch.equal(fit(2, first).image, fit(2, again).image)
+
+
+def test_initial_weights_are_not_changed(first: Weights) -> None:
+    """The caller may use them for the next image, too."""
+    before = first.sha256
+    second = fit(2, first)
+    assert first.sha256 == before
+    assert second.weights is not None
+    assert second.weights.sha256 != before
+
+
+def test_fallback_has_no_weights(first: Weights) -> None:
+    """Nothing was learnt, so nothing is handed on; given weights do not change that."""
+    flat = torch.full((3, 20, 20), 0.2)
+    result = super_resolve(flat, CONFIG, device="cpu", initial_weights=first)
+    assert result.is_fallback
+    assert not result.is_warm
+    assert result.weights is None
+
+
+@pytest.mark.slow
+def test_warm_fit_on_a_photograph_gains_over_bicubic(first: Weights) -> None:
+    """Even from weights of mere blobs, and never below the guard's line."""
+    source, truth = load("butterfly_lr.png"), load("butterfly_hr.png")
+    result = super_resolve(source, CONFIG, device="cpu", initial_weights=first)
+    assert psnr_db(result.image, truth) > 24.5
+    assert not result.is_fallback

@@ -1,0 +1,60 @@
+"""Check: what a user asks before trusting a set-up: settings, folders, disk, device."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from zssr_daemon.daemon.kernel_check import configured_kernel
+from zssr_daemon.executor.placement import placements
+from zssr_daemon.folders.check import check_folders
+from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.settings.schema import Settings, unknown_environment_names
+from zssr_daemon.worker.enlarger import Enlarger
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One thing looked at; the message of a fault says how to mend it."""
+
+    name: str
+    is_good: bool
+    message: str
+
+
+def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]:
+    """Look at everything a run needs; the settings themselves are valid already.
+
+    Raises:
+        SettingsError: folders or the kernel are refused, so that nothing else could be checked.
+    """
+    yield CheckResult("settings", True, f"{settings_file}, preset {settings.zssr.preset}")
+    for name in unknown_environment_names():
+        yield CheckResult("environment", False, f"{name} is no setting: unset or mend it")
+    check_folders(settings, settings_file)
+    for name, folder in settings.folders.by_name().items():
+        yield CheckResult(f"folder {name}", True, str(folder))
+    kernel = configured_kernel(settings)
+    yield CheckResult(
+        "kernel", True, str(settings.degradation.asked.kernel) if kernel is None else kernel.name
+    )
+    yield _disk(settings)
+    for device in sorted({place.device for place in placements(settings.worker)}):
+        yield _device(device)
+
+
+def _disk(settings: Settings) -> CheckResult:
+    obstacle = find_obstacle(settings)
+    if obstacle is not None:
+        return CheckResult("disk", False, obstacle.message)
+    reserve = settings.limits.min_free_disk_bytes
+    return CheckResult("disk", True, f"more than {reserve} bytes free")
+
+
+def _device(device: str) -> CheckResult:
+    try:
+        ready = Enlarger(device, threads=1).self_test()
+    except (RuntimeError, ValueError) as error:
+        cure = 'name one that exists in [worker] devices, or set devices = "auto"'
+        return CheckResult(f"device {device}", False, f"{error}; {cure}")
+    message = f"{ready.device}, torch {ready.torch_version}, a tiny fit works"
+    return CheckResult(f"device {device}", True, message)

@@ -1,0 +1,157 @@
+"""Client: what the commands ask of a running daemon, or do themselves where none is."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zssr_daemon import __version__
+from zssr_daemon.daemon.control_socket import ask
+from zssr_daemon.errors import (
+    DaemonSilentError,
+    NoDaemonError,
+    RetryRefusedError,
+    SettingsError,
+)
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.ledger.database import LedgerLock, is_locked
+from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish.retry import Retrier
+from zssr_daemon.settings.schema import Folders
+from zssr_daemon.system.file_names import printable
+from zssr_daemon.telemetry.status import Status
+
+_POLL_S = 0.2
+
+_STOPPED = Status(
+    version=__version__,
+    phase="stopped",
+    pid=None,
+    started_at=None,
+    faults=(),
+    pause=None,
+    workers=(),
+    jobs=(),
+    settling=0,
+    queued=0,
+    failed=0,
+    oldest_queued_at=None,
+    last_scan_at=None,
+    watch=None,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of one wish to try again; `error` is None where it was granted."""
+
+    job_id: str
+    image: str
+    error: str | None = None
+
+
+def status_of(folders: Folders) -> Status:
+    """Ask the daemon; without one, say so and read the rest off the ledger.
+
+    Raises:
+        NotAllowedError: this user may not ask.
+    """
+    try:
+        return Status.from_plain(ask(folders.state, command="status")["status"])
+    except NoDaemonError:
+        if not is_locked(folders.state):
+            return _with_ledger(_STOPPED, folders)
+        fault = "the ledger is held, and nobody answers: it starts or ends this instant?"
+    except DaemonSilentError as error:
+        fault = str(error)
+    return _with_ledger(replace(_STOPPED, phase="silent", faults=(fault,)), folders)
+
+
+def retry(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
+    """Have jobs tried again, one after the other, by the daemon or, without one, by ourselves.
+
+    Raises:
+        NotAllowedError, DaemonSilentError: the daemon cannot be asked.
+        LedgerLockedError: another process writes, and takes no question.
+    """
+    try:
+        for job in jobs:
+            reply = ask(folders.state, command="retry", job_id=job.id)
+            image = reply.get("image", printable(job.src_rel))
+            yield Retried(job.id, image, reply.get("error"))
+    except NoDaemonError:
+        yield from _retry_here(folders, jobs)
+
+
+def drain(folders: Folders) -> Iterator[int]:
+    """Have the daemon finish what it has in work, and wait for its end.
+
+    Yields the number of jobs in work, first of all and then whenever it has changed.
+
+    Raises:
+        NoDaemonError: there is none.
+        NotAllowedError, DaemonSilentError: the daemon cannot be asked.
+    """
+    running = int(ask(folders.state, command="drain")["running"])
+    yield running
+    while (status := status_of(folders)).phase != "stopped":
+        if len(status.jobs) != running and status.phase != "silent":
+            running = len(status.jobs)
+            yield running
+        time.sleep(_POLL_S)
+
+
+def jobs_named(state_folder: Path, prefixes: list[str]) -> list[Job]:
+    """Return the jobs whose ids begin so.
+
+    Raises:
+        RetryRefusedError: there is none, or more than one.
+        SettingsError: there is no ledger.
+    """
+    with closing(Ledger.open_to_read(state_folder)) as ledger:
+        found = [ledger.find(prefix) for prefix in prefixes]
+    for prefix, jobs in zip(prefixes, found, strict=True):
+        if len(jobs) != 1:
+            many = f"{len(jobs)} jobs' ids begin" if jobs else "no job's id begins"
+            raise RetryRefusedError(f"{many} with {prefix}; `zssr-daemon jobs` lists them")
+    return [jobs[0] for jobs in found]
+
+
+def failed_jobs(state_folder: Path) -> list[Job]:
+    """Return the failed jobs that are not on their way back already, oldest first."""
+    with closing(Ledger.open_to_read(state_folder)) as ledger:
+        return [job for job in ledger.in_state(JobState.FAILED) if job.disposal == "failed"]
+
+
+def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
+    lock = LedgerLock(folders.state)
+    try:
+        with closing(Ledger.open(folders.state)) as ledger:
+            retrier = Retrier(folders, ledger, Markers(ledger))
+            for job in jobs:
+                yield _retry_one(retrier, job)
+    finally:
+        lock.release()
+
+
+def _retry_one(retrier: Retrier, job: Job) -> Retried:
+    try:
+        return Retried(job.id, printable(retrier.retry(job.id)))
+    except (RetryRefusedError, OSError) as error:
+        return Retried(job.id, printable(job.src_rel), str(error))
+
+
+def _with_ledger(status: Status, folders: Folders) -> Status:
+    try:
+        ledger = Ledger.open_to_read(folders.state)
+    except SettingsError:  # nothing was run yet
+        return status
+    with closing(ledger):
+        return replace(
+            status,
+            queued=ledger.count(JobState.QUEUED),
+            failed=ledger.count(JobState.FAILED),
+            oldest_queued_at=ledger.oldest_queued_at(),
+        )

@@ -1,0 +1,143 @@
+"""Tables: jobs, status and settings as people read them on a terminal."""
+
+import dataclasses
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from zssr_daemon.daemon.progress_board import clock
+from zssr_daemon.ledger.job import Job
+from zssr_daemon.settings.sources import Origin
+from zssr_daemon.system.file_names import printable
+from zssr_daemon.telemetry.status import JobStatus, Status
+
+_COLOURS = {
+    "done": "green",
+    "failed": "red",
+    "running": "cyan",
+    "publishing": "cyan",
+    "draining": "yellow",
+    "paused": "yellow",
+    "starting": "yellow",
+    "silent": "red",
+    "stopped": "red",
+}
+
+
+def plain_job(job: Job, settings: str | None = None) -> dict[str, Any]:
+    """Return a job as JSON can hold it, with the settings, given as JSON, that hold for it."""
+    plain = dataclasses.asdict(job)
+    if settings is not None:
+        plain["settings"] = json.loads(settings)
+    for name in ("src_rel", "out_rel", "disposal_rel"):
+        plain[name] = None if plain[name] is None else printable(plain[name])
+    return plain
+
+
+def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
+    """Lay jobs out; with the daemon's status, those in work tell how far they are."""
+    table = Table(box=box.SIMPLE)
+    for header in ("job", "image", "state", "tries", "since (UTC)"):
+        table.add_column(header, no_wrap=header != "image")
+    table.add_column("output or reason")
+    told = {job.job_id: job for job in status.jobs} if status else {}
+    for job in jobs:
+        since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
+        outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
+        if job.id in told:
+            outcome = _progress(told[job.id])
+        table.add_row(
+            job.id[:8],
+            Text(printable(job.src_rel)),  # brackets in it are no markup
+            Text(job.state, style=_COLOURS.get(job.state, "")),
+            str(job.attempts),
+            f"{since:%Y-%m-%d %H:%M}",
+            Text(printable(outcome)),
+        )
+    return table
+
+
+def status_table(status: Status) -> Group:
+    """Lay a daemon's status out."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="bold")
+    for name, value in _status_rows(status):
+        rows.add_row(name, value)
+    parts: list[Any] = [rows]
+    if status.jobs:
+        parts.append(_running_table(status))
+    return Group(*parts)
+
+
+def settings_table(settings: list[Origin]) -> Table:
+    """Lay settings out with where each comes from."""
+    table = Table(box=box.SIMPLE)
+    for header in ("key", "value", "from"):
+        table.add_column(header)
+    for each in settings:
+        table.add_row(Text(f"[{each.table}] {each.key}"), Text(str(each.value)), Text(each.source))
+    return table
+
+
+def _status_rows(status: Status) -> list[tuple[str, Text]]:
+    state = "not running" if status.phase == "stopped" else status.phase
+    rows = [("zssr-daemon", Text(state, style=_COLOURS.get(status.phase, "green")))]
+    if status.pause is not None:
+        rows.append(("paused", Text(f"{status.pause.reason}: {status.pause.message}")))
+        rows.append(("paused since", Text(_ago(status.pause.since))))
+    rows += [("fault", Text(fault, style="red")) for fault in status.faults]
+    if status.pid is not None:
+        rows.append(("process", Text(f"{status.pid}, version {status.version}")))
+        rows.append(("since", Text(_ago(status.started_at))))
+        rows.append(("workers", Text(_workers(status))))
+        rows.append(("last scan", Text(_ago(status.last_scan_at))))
+        rows.append(("settling", Text(str(status.settling))))
+    rows.append(("queued", Text(str(status.queued))))
+    if status.oldest_queued_at is not None:
+        rows.append(("oldest queued", Text(_ago(status.oldest_queued_at))))
+    rows.append(("failed", Text(str(status.failed))))
+    return rows
+
+
+def _workers(status: Status) -> str:
+    return ", ".join(
+        f"{worker.device} ({'ready' if worker.is_ready else 'starting'}"
+        f"{'' if worker.is_well else ', no sign of life'})"
+        for worker in status.workers
+    )
+
+
+def _running_table(status: Status) -> Table:
+    table = Table(box=box.SIMPLE)
+    for header in ("job", "image", "tries", "", "progress"):
+        table.add_column(header)
+    for job in status.jobs:
+        bar = ProgressBar(total=1.0, completed=job.fraction, width=20)
+        table.add_row(job.job_id[:8], Text(job.image), str(job.attempt), bar, Text(_progress(job)))
+    return table
+
+
+def _progress(job: JobStatus) -> str:
+    parts = [f"{job.fraction:.0%}"]
+    if job.stage is not None:
+        parts.append(f"{job.stage} {job.step}/{job.steps}")
+    if job.loss is not None:
+        parts.append(f"loss {job.loss:.4f}")
+    if job.eta_s is not None:
+        parts.append(f"{clock(job.eta_s)} left")
+    return ", ".join(parts)
+
+
+def _ago(moment: float | None) -> str:
+    """Say when it was, and how long ago; a clock set back makes no negative time."""
+    if moment is None:
+        return "not yet"
+    passed_s = max(0.0, time.time() - moment)
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC, {clock(passed_s)} ago"

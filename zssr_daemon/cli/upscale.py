@@ -1,0 +1,183 @@
+"""Upscale: the daemon's pipeline on files named on the command line, without folders or ledger."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zssr_daemon.daemon.kernel_check import configured_kernel
+from zssr_daemon.errors import JobError
+from zssr_daemon.executor.placement import placements
+from zssr_daemon.imaging.formats import HEAD_BYTES, sniff_format
+from zssr_daemon.imaging.output_format import SETTING_BY_SUFFIX, OutputRules
+from zssr_daemon.inbox.intake import image_limits, output_rules
+from zssr_daemon.protocol.attempt_files import companion_rel, companions_of
+from zssr_daemon.protocol.messages import KernelFile, WorkOrder, WorkProgress
+from zssr_daemon.settings.image_settings import ImageSettings
+from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.settings.schema import Limits, Settings
+from zssr_daemon.system import durable, file_names
+from zssr_daemon.system.file_identity import FileIdentity
+from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.zssr.config import ZSSRConfig
+
+#: What the command line makes of the parameters that hold for an image.
+Adjust = Callable[[ZSSRConfig], ZSSRConfig]
+Report = Callable[[Path, WorkProgress, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaled:
+    """What became of one image; `error` is None when `target` was written."""
+
+    image: Path
+    target: Path
+    seconds: float
+    error: str | None = None
+
+
+def upscale_all(
+    images: Sequence[Path], output: Path | None, settings: Settings, adjust: Adjust, report: Report
+) -> Iterator[Upscaled]:
+    """Enlarge one image after another; a bad one does not stop the rest.
+
+    An image's own settings count, of NAME.toml and of zssr.toml in the very folder of the image.
+
+    Args:
+        images: the files.
+        output: the file to write, or a folder for all of them; None writes beside each image.
+        settings: all but `[folders]` and what is for a daemon only.
+        adjust: is given the parameters of an image, and returns those to use.
+        report: is told how far an image is, with the seconds left where they can be told.
+
+    Raises:
+        SettingsError: the kernel file of the settings cannot be used.
+    """
+    place = placements(settings.worker)[0]
+    enlarger = Enlarger(place.device, place.threads)
+    kernel = configured_kernel(settings)
+    is_folder = output is not None and (len(images) > 1 or output.is_dir())
+    for image in images:
+        started_s = time.monotonic()
+        target, error = image, None
+        try:
+            own = _adjusted(_resolved(image, settings), adjust)
+            job = _Job(image, output, is_folder, settings.limits, own, kernel)
+            target = job.target(job.rules.format_for(_format_of(image)).suffix)
+            target = _upscale(enlarger, job, target, report)
+        except JobError as fault:
+            error = f"{fault.reason}: {fault}"
+        except FileExistsError as fault:
+            error = f"output_exists: {fault.filename2 or target} exists already; give another -o"
+        except OSError as fault:
+            error = str(fault)
+        yield Upscaled(image, target, time.monotonic() - started_s, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One image, and where its result goes: `output` is None for beside it."""
+
+    image: Path
+    output: Path | None
+    is_folder: bool
+    limits: Limits
+    own: Resolved
+    kernel: KernelFile | None
+
+    @property
+    def settings(self) -> ImageSettings:
+        """What holds for the image."""
+        return self.own.settings
+
+    @property
+    def rules(self) -> OutputRules:
+        """What is asked of the output; the ending of a file that was named decides its format."""
+        rules = output_rules(self.limits, self.settings.output)
+        if self.output is None or self.is_folder:
+            return rules
+        return replace(
+            rules, setting=SETTING_BY_SUFFIX.get(self.output.suffix.lower(), rules.setting)
+        )
+
+    def target(self, suffix: str, page: int | None = None) -> Path:
+        """Name the output, or that of a page, counted from 1."""
+        tag = "" if page is None else f"_p{page:03d}"
+        if self.output is not None and not self.is_folder:
+            return self.output.with_stem(self.output.stem + tag)
+        pattern = self.settings.output.name.replace("{stem}", "{stem}" + tag)
+        scale = self.settings.zssr.total_scale
+        name = file_names.output_rel(self.image.name, pattern, scale=scale, suffix=suffix)
+        return (self.output or self.image.parent) / name
+
+
+def _resolved(image: Path, settings: Settings) -> Resolved:
+    source = image.resolve()
+    return resolve(settings, source.parent, source.name)
+
+
+def _adjusted(own: Resolved, adjust: Adjust) -> Resolved:
+    config = adjust(own.settings.zssr)
+    return replace(own, settings=own.settings.model_copy(update={"zssr": config}))
+
+
+def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Path:
+    """Write `target`, or its pages; return the first name written."""
+    if target.exists():  # known before the work is done; the link below makes sure
+        raise FileExistsError(target)
+    source = job.image.resolve(strict=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(file_names.part_rel("", uuid.uuid4().hex, 1))
+    started_s = time.monotonic()
+    try:
+        done = enlarger.enlarge_file(
+            _order(source, part, job),
+            lambda progress: report(
+                job.image, progress, progress.eta_s(time.monotonic() - started_s)
+            ),
+        )
+        parts = [Path(file_names.frame_part(str(part), frame)) for frame in range(done.frames - 1)]
+        parts.append(part)
+        pages = range(1, done.frames + 1)
+        finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
+        for written, final in zip(parts, finals, strict=True):
+            for companion in companions_of(written):
+                durable.link_no_replace(companion, Path(companion_rel(str(final), companion)))
+            durable.fsync_file(written)
+            durable.link_no_replace(written, final)
+        return finals[0]
+    finally:
+        for path in part.parent.glob(part.name.removesuffix("part") + "*"):
+            path.unlink(missing_ok=True)
+
+
+def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
+    degradation = job.settings.degradation.asked
+    return WorkOrder(
+        job_id=str(job.image),
+        inbox=str(source.parent),
+        src_rel=source.name,
+        identity=FileIdentity.from_stat(os.lstat(source)),
+        part=str(part),
+        config=job.settings.zssr,
+        limits=image_limits(job.limits, job.settings.output),
+        output=job.rules,
+        weights_folder=None,
+        kernel=job.own.kernel_or(job.kernel),
+        kernel_phase=degradation.kernel_phase,
+        noise_std=degradation.noise_std,
+        jpeg_quality=degradation.jpeg_quality,
+    )
+
+
+def _format_of(image: Path) -> str | None:
+    """Return the format by content, None where it cannot be told: the decoder will say why."""
+    try:
+        if not image.is_file():  # a fifo would be waited for
+            return None
+        with image.open("rb") as file:
+            return sniff_format(file.read(HEAD_BYTES))
+    except OSError:
+        return None

@@ -1,0 +1,133 @@
+"""JobLog: the log lines of jobs, each with its job_id, image and attempt."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from zssr_daemon.imaging.formats import ImageInfo
+from zssr_daemon.ledger.job import Job
+from zssr_daemon.protocol.messages import WorkProgress, WorkReport
+from zssr_daemon.system import file_names
+from zssr_daemon.telemetry import logs
+from zssr_daemon.telemetry.logs import Events
+from zssr_daemon.zssr.config import ZSSRConfig
+
+
+class JobLog:
+    """Tells of jobs; progress is sampled so that a fit of thousands of steps stays readable."""
+
+    def __init__(self, progress_interval_s: float) -> None:
+        self._interval_s = progress_interval_s
+        self._log = logs.get_logger()
+        self._last: dict[str, tuple[str, float]] = {}  # stage and time of the last line
+
+    def queued(self, job: Job, info: ImageInfo) -> None:
+        """Tell that a file passed the gate."""
+        keys: dict[str, Any] = {"note": info.note} if info.note else {}
+        keys |= {"frames": info.frames} if info.frames > 1 else {}
+        self._info(
+            Events.JOB_QUEUED,
+            job,
+            width=info.width,
+            height=info.height,
+            format=info.format,
+            bytes=job.identity.size,
+            sha256=job.sha256,
+            **keys,
+        )
+
+    def started(
+        self, job: Job, device: str, config: ZSSRConfig, profiles: Sequence[str] = ()
+    ) -> None:
+        """Tell that an attempt began, and which of the inbox's settings files had a say."""
+        files = [file_names.printable(rel) for rel in profiles]
+        keys: dict[str, Any] = {"profile": files} if files else {}
+        keys |= {"device": device, "preset": config.preset, "scale": config.total_scale}
+        self._info(Events.JOB_STARTED, job, **keys)
+
+    def progress(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
+        """Tell how far it is: at each new stage, and now and then within one."""
+        stage, told_s = self._last.get(job.id, ("", 0.0))
+        now_s = time.monotonic()
+        if progress.stage == stage and now_s - told_s < self._interval_s:
+            return
+        self._last[job.id] = (progress.stage, now_s)
+        self._info(
+            Events.JOB_PROGRESS,
+            job,
+            stage=progress.stage,
+            step=progress.step,
+            steps=progress.steps,
+            fraction=round(progress.fraction, 4),
+            eta_s=_number(eta_s, digits=1),
+            loss=_number(progress.loss),
+            lr=_number(progress.lr),
+        )
+
+    def retried(self, job: Job, reason: str, message: str, next_attempt_s: float) -> None:
+        """Tell that a job goes back to the queue."""
+        self._last.pop(job.id, None)
+        self._log.warning(
+            Events.JOB_RETRY,
+            **_job_keys(job),
+            reason=reason,
+            message=message,
+            next_attempt_s=round(next_attempt_s, 1),
+        )
+
+    def done(self, job: Job, report: WorkReport, config: ZSSRConfig) -> None:
+        """Tell everything about a finished job: the canonical line."""
+        self._last.pop(job.id, None)
+        keys = asdict(report)
+        keys["seconds"] = {stage: round(value, 3) for stage, value in report.seconds.items()}
+        keys["fallback"] = keys.pop("is_fallback")
+        for name in ("psnr_network_db", "psnr_bicubic_db"):
+            keys[name] = _number(keys[name], digits=3)
+        keys |= {"preset": config.preset, "scale": config.total_scale}
+        if report.note is None:
+            del keys["note"]
+        self._info(Events.JOB_DONE, job, **_output_keys(job), **keys)
+
+    def recovered(self, job: Job) -> None:
+        """Tell of a job whose output an interruption found finished; its report is lost."""
+        self._info(Events.JOB_DONE, job, **_output_keys(job), recovered=True)
+
+    def failed(self, job: Job) -> None:
+        """Tell that a job ended without an output."""
+        self._last.pop(job.id, None)
+        self._log.error(
+            Events.JOB_FAILED,
+            **_job_keys(job),
+            reason=job.reason,
+            message=job.message,
+            attempts=job.attempts,
+        )
+
+    def disposal_delayed(self, job: Job, message: str) -> None:
+        """Tell that an ended job's source cannot be moved out of the inbox now."""
+        self._log.warning(Events.DISPOSAL_DELAYED, **_job_keys(job), message=message)
+
+    def _info(self, event: Events, job: Job, **keys: Any) -> None:
+        self._log.info(event, **_job_keys(job), **keys)
+
+
+def _output_keys(job: Job) -> dict[str, Any]:
+    return {
+        "output": file_names.printable(job.out_rel or ""),
+        "sha256": job.sha256,
+        "out_sha256": job.out_sha256,
+        "disposal": job.disposal,
+    }
+
+
+def _number(value: float | None, *, digits: int | None = None) -> float | None:
+    """Round for readers; None for what JSON has no number for: infinity and NaN."""
+    if value is None or not math.isfinite(value):
+        return None
+    return value if digits is None else round(value, digits)
+
+
+def _job_keys(job: Job) -> dict[str, Any]:
+    return {"job_id": job.id, "image": file_names.printable(job.src_rel), "attempt": job.attempts}

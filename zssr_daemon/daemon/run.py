@@ -1,0 +1,130 @@
+"""Daemon: a supervisor with its ledger, workers, logs and terminal, put together."""
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from zssr_daemon import __version__
+from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.kernel_check import configured_kernel
+from zssr_daemon.daemon.progress_board import ProgressBoard
+from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.daemon.supervisor import Supervisor
+from zssr_daemon.errors import LedgerLostError
+from zssr_daemon.executor.local import LocalExecutor
+from zssr_daemon.executor.placement import Placement, memory_mark_bytes, placements
+from zssr_daemon.folders.check import check_folders
+from zssr_daemon.inbox.scan import is_told_of_changes
+from zssr_daemon.ledger.database import LedgerLock
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.settings.schema import Settings, load_settings, unknown_environment_names
+from zssr_daemon.system.mounts import mount_of
+from zssr_daemon.system.sd_notify import Notifier
+from zssr_daemon.telemetry import logs
+from zssr_daemon.telemetry.logs import Events, LogSettings
+from zssr_daemon.telemetry.metrics import Metrics
+
+#: A command that asks or writes for an instant must not keep a daemon from starting.
+_LOCK_PATIENCE_S = 2.0
+
+
+def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, console: Console) -> bool:
+    """Run until a signal ends it, or with `is_once` until the inbox is drained.
+
+    Returns whether every job came out well.
+
+    Raises:
+        SettingsError: a folder, the kernel or the ledger cannot be used.
+        LedgerLockedError: another daemon works on the same state folder.
+    """
+    check_folders(settings, settings_file)
+    kernel = configured_kernel(settings)
+    terminal = console if console.is_terminal else None
+    log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
+    logs.configure(log_settings, terminal)
+    with ExitStack() as stack:
+        lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
+        stack.callback(lock.release)
+        ports = _open_ports(stack, settings, settings_file, terminal)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports, kernel)
+        _tell_start(daemon, settings_file)
+        while True:
+            try:
+                is_good = daemon.supervise(is_once=is_once)
+            except LedgerLostError as error:
+                logs.get_logger().error(Events.LEDGER_LOST, message=str(error))
+                continue
+            logs.get_logger().info(Events.DAEMON_STOPPED)
+            return is_good
+
+
+def _open_ports(
+    stack: ExitStack, settings: Settings, settings_file: Path, terminal: Console | None
+) -> Ports:
+    """Open what the outside reaches the daemon by, to be closed by `stack`."""
+    signals = Signals()
+    stack.callback(signals.close)
+    signals.handle(is_terminal=terminal is not None)
+    control = ControlSocket(settings.folders.state)
+    stack.callback(control.close)
+    board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
+    return Ports(
+        signals=signals,
+        load_settings=lambda: load_settings(settings_file),
+        notifier=Notifier.from_environment(),
+        control=control,
+        metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
+        board=board,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """What outlives a lost ledger."""
+
+    settings: Settings
+    log_settings: LogSettings
+    places: list[Placement]
+    ports: Ports
+    kernel: KernelFile | None
+
+    def supervise(self, *, is_once: bool) -> bool:
+        """Run one supervisor on the ledger as it is, and close both."""
+        with closing(Ledger.open(self.settings.folders.state)) as ledger:
+            if ledger.set_aside is not None:
+                logs.get_logger().warning(
+                    Events.LEDGER_SET_ASIDE,
+                    file=str(ledger.set_aside),
+                    message="the ledger was damaged; a new one is begun, only history is lost",
+                )
+            executor = LocalExecutor(
+                self.places,
+                self.log_settings,
+                silent_after_s=self.settings.worker.silent_after_s,
+                job_timeout_s=self.settings.limits.job_timeout_s,
+                max_jobs=self.settings.worker.max_jobs,
+                max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
+            )
+            supervisor = Supervisor(self.settings, ledger, executor, self.ports, kernel=self.kernel)
+            return supervisor.run(is_once=is_once)
+
+
+def _tell_start(daemon: _Daemon, settings_file: Path) -> None:
+    log = logs.get_logger()
+    settings = daemon.settings
+    inbox = settings.folders.inbox
+    log.info(
+        Events.DAEMON_STARTED,
+        version=__version__,
+        settings=str(settings_file),
+        folders={name: str(path) for name, path in settings.folders.by_name().items()},
+        filesystem=mount_of(inbox).kind,
+        watch="events" if is_told_of_changes(inbox, settings.watch.polling) else "scan",
+        devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
+    )
+    for name in unknown_environment_names():
+        log.warning(Events.SETTINGS_WARNING, message=f"{name} is no setting; misspelt?")

@@ -1,0 +1,206 @@
+"""Executor: the seam between the ledger and whatever computes.
+
+Work is at-least-once on this side of the seam; the ledger and the publish protocol make it
+exactly-once. So any engine that can lose or repeat work is safe behind it.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from zssr_daemon.executor.placement import Placement
+from zssr_daemon.executor.worker_slot import WorkerSlot
+from zssr_daemon.protocol.messages import WorkCancelled, WorkMessage, WorkOrder
+from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.telemetry.logs import LogSettings
+from zssr_daemon.telemetry.status import WorkerStatus
+from zssr_daemon.worker.main import CANCEL
+
+#: A worker that is asked to stop gets this long for its step, then this long for SIGTERM.
+_CANCEL_WAIT_S = 4.0
+_TERMINATE_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """A worker process is gone, and replaced or to be replaced.
+
+    `reason` is one of: crash, oom (killed by the kernel), silent, timeout, recycle, device_lost.
+    """
+
+    reason: str
+    job_id: str | None  # the job it had begun and not answered for: the one to blame
+    message: str
+
+
+Event = WorkMessage | WorkerEnded
+
+#: Is told a means of ending workers, and on how many it is used.
+OnRung = Callable[[str, int], None]
+
+
+def _tell_nobody(rung: str, workers: int) -> None:
+    pass
+
+
+class Executor(Protocol):
+    """What the supervisor needs of a compute engine."""
+
+    def has_room(self) -> bool:
+        """Tell whether `submit` would start at once."""
+
+    def is_lost(self) -> bool:
+        """Tell whether no device can be used; the executor goes on trying.
+
+        True from the moment the last usable device's worker fails to start, until some worker
+        is ready; one that ends and is replaced is not lost before its replacement fails.
+        """
+
+    def workers(self) -> Sequence[WorkerStatus]:
+        """Return how each worker is."""
+
+    def submit(self, order: WorkOrder) -> str | None:
+        """Start an attempt; return the device it runs on, None if the room is gone again."""
+
+    def poll(self) -> list[Event]:
+        """Return what has happened since the last call, without waiting."""
+
+    def connections(self) -> "Sequence[Connection[Any, Any]]":
+        """Return what to wait on for the next event."""
+
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
+        """End every attempt, politely unless it is urgent, and every process.
+
+        on_rung is told each means that is used ("cancel", "sigterm", "sigkill"), and on how many.
+        """
+
+
+class LocalExecutor:
+    """Worker processes on this machine, each bound to a device and to a number of threads."""
+
+    def __init__(
+        self,
+        placements: Sequence[Placement],
+        log: LogSettings,
+        *,
+        silent_after_s: float,
+        job_timeout_s: float,
+        max_jobs: int = 0,
+        max_memory_bytes: float = math.inf,
+    ) -> None:
+        """Start the workers.
+
+        Each is replaced after `silent_after_s` without progress, `job_timeout_s` on one job,
+        or, between jobs, after `max_jobs` of them (0: never) or above `max_memory_bytes`.
+        """
+        self._silent_after_s = silent_after_s
+        self._job_timeout_s = job_timeout_s
+        self._max_jobs = max_jobs
+        self._max_memory_bytes = max_memory_bytes
+        self._slots = [WorkerSlot(placement, log) for placement in placements]
+
+    def has_room(self) -> bool:
+        """Tell whether some worker is ready and idle."""
+        return any(slot.is_free for slot in self._slots)
+
+    def is_lost(self) -> bool:
+        """Tell whether every worker failed to start, and none has come to be ready since."""
+        return all(slot.is_lost for slot in self._slots)
+
+    def workers(self) -> list[WorkerStatus]:
+        """Return how the process in each place is."""
+        return [slot.status(self._silent_after_s) for slot in self._slots]
+
+    def submit(self, order: WorkOrder) -> str | None:
+        """Hand the order to a free worker; return its device."""
+        slot = next((slot for slot in self._slots if slot.is_free), None)
+        if slot is None:
+            return None
+        slot.start(order)
+        return slot.device
+
+    def poll(self) -> list[Event]:
+        """Collect messages; replace workers that died, fell silent or ran out of time."""
+        return [event for slot in self._slots for event in self._poll(slot)]
+
+    def connections(self) -> "list[Connection[Any, Any]]":
+        """Return the pipes of the workers."""
+        return [slot.child.connection for slot in self._slots if slot.child]
+
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
+        """Climb down the ladder: cancel, SIGTERM, SIGKILL; when urgent, jump to the last rung."""
+        if busy := self._busy():
+            on_rung("cancel", len(busy))
+            for slot in busy:
+                slot.send(CANCEL)
+            self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
+        if (busy := self._busy()) and not is_urgent():
+            on_rung("sigterm", len(busy))
+            for child in busy.values():
+                child.terminate()
+            self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
+        if busy := self._busy():
+            on_rung("sigkill", len(busy))
+        for slot in self._slots:
+            slot.end()
+
+    def _poll(self, slot: WorkerSlot) -> list[Event]:
+        if slot.child is None and slot.fault is None:
+            slot.spawn_when_due()
+        # Asked before listening: a dead child's last messages still count.
+        was_alive = slot.child is not None and slot.child.is_alive
+        events: list[Event] = [*slot.receive()]
+        end = self._why_it_ends(slot, was_alive=was_alive)
+        return events if end is None else events + self._replace(slot, *end)
+
+    def _why_it_ends(self, slot: WorkerSlot, *, was_alive: bool) -> tuple[str, str] | None:
+        """Return reason and message if the slot's process is over, or must be."""
+        if slot.fault is not None:
+            return "device_lost", slot.fault
+        if slot.child is None:
+            return None
+        if not was_alive:
+            return slot.how_it_died()
+        if slot.overdue_s > self._silent_after_s:
+            return "silent", f"no sign of life for {self._silent_after_s} s"
+        if slot.busy_for_s > self._job_timeout_s:
+            return "timeout", f"not done after {self._job_timeout_s} s"
+        return self._why_recycled(slot)
+
+    def _why_recycled(self, slot: WorkerSlot) -> tuple[str, str] | None:
+        if slot.is_idle and 0 < self._max_jobs <= slot.jobs:
+            return "recycle", f"after {slot.jobs} jobs"
+        if slot.is_idle and slot.resident_bytes > self._max_memory_bytes:
+            return "recycle", f"it holds {slot.resident_bytes} bytes after a job"
+        return None
+
+    def _replace(self, slot: WorkerSlot, reason: str, message: str) -> list[Event]:
+        """Replace the process; a job that it had not begun goes back without blame."""
+        order, is_to_blame = slot.order, slot.has_begun
+        slot.is_doubtful |= reason == "silent"
+        slot.replace()
+        if order is None or is_to_blame:
+            return [WorkerEnded(reason, order.job_id if order else None, message)]
+        return [WorkCancelled(job_id=order.job_id), WorkerEnded(reason, None, message)]
+
+    def _busy(self) -> dict[WorkerSlot, ChildProcess]:
+        """Return the slots whose worker lives and has work in hand."""
+        return {
+            slot: slot.child
+            for slot in self._slots
+            if slot.order is not None and slot.child is not None and slot.child.is_alive
+        }
+
+    def _wait_for_idle(self, timeout_s: float, is_urgent: Callable[[], bool]) -> None:
+        """Wait until no worker that lives has work in hand, or until it is urgent."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s and not is_urgent():
+            for slot in self._slots:
+                slot.receive()
+            pipes = [child.connection for child in self._busy().values()]
+            if not pipes:
+                return
+            wait(pipes, timeout=0.1)

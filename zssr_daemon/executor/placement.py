@@ -1,0 +1,60 @@
+"""Placement: on which device, and with how many threads, each worker process runs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from zssr_daemon.settings.schema import Worker
+from zssr_daemon.system.cgroup import memory_bytes
+
+# A fit is far too small to gain from threads, so on a CPU each core gets a process of its own;
+# each holds about 0.8 GB, so a large machine must ask for more by name.
+_MAX_AUTO_PROCESSES = 8
+
+# A worker is not taken for bloated below this: it would be replaced after every other photograph.
+_LEAST_AUTO_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where one worker process runs."""
+
+    device: str  # "cpu", "cuda:0", or "auto:0": the first CUDA device, the CPU where it fails
+    threads: int
+
+
+def placements(worker: Worker) -> list[Placement]:
+    """Spread worker processes over the devices, and the cores over the processes."""
+    devices = _auto_devices() if worker.devices == "auto" else list(worker.devices)
+    places = [device for device in devices for _ in range(_processes_on(device, worker))]
+    share = max(1, cores() // len(places)) if worker.threads == "auto" else worker.threads
+    return [Placement(device, share) for device in places]
+
+
+def memory_mark_bytes(worker: Worker, processes: int) -> int:
+    """Return what each of so many processes may hold between jobs: together, half the memory."""
+    if worker.max_memory_bytes != "auto":
+        return worker.max_memory_bytes
+    return max(_LEAST_AUTO_BYTES, memory_bytes() // 2 // processes)
+
+
+def cores() -> int:
+    """Count the cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _processes_on(device: str, worker: Worker) -> int:
+    if worker.processes_per_device != "auto":
+        return worker.processes_per_device
+    is_card = device.startswith("cuda") or (device.startswith("auto") and _cards() > 0)
+    return 1 if is_card else min(cores(), _MAX_AUTO_PROCESSES)
+
+
+def _auto_devices() -> list[str]:
+    """Name one device per card of the machine; each worker settles on it, or on the CPU."""
+    return [f"auto:{index}" for index in range(max(1, _cards()))]
+
+
+def _cards() -> int:
+    """Count the NVIDIA cards without loading torch."""
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))

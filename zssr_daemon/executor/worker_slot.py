@@ -1,0 +1,171 @@
+"""WorkerSlot: one place for a worker process; the process may be replaced, the place stays."""
+
+import signal
+import time
+
+from zssr_daemon.errors import DeviceError
+from zssr_daemon.executor.placement import Placement
+from zssr_daemon.protocol.messages import (
+    WorkCancelled,
+    WorkDone,
+    WorkerBroken,
+    WorkerReady,
+    WorkFailed,
+    WorkMessage,
+    WorkOrder,
+    WorkProgress,
+)
+from zssr_daemon.system.cgroup import oom_kills
+from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.telemetry.logs import LogSettings
+from zssr_daemon.telemetry.status import WorkerStatus
+from zssr_daemon.worker.main import worker_main
+
+#: A worker that does not even start is tried again after this, doubling up to the second.
+_START_RETRY_S = 5.0
+_START_RETRY_MAX_S = 300.0
+
+
+class WorkerSlot:
+    """The process, what it has in hand, and what is known of its health."""
+
+    def __init__(self, placement: Placement, log: LogSettings) -> None:
+        self._placement = placement
+        self._log = log
+        self.device = placement.device
+        self.is_doubtful = False  # its last worker hung, and the one after it is still to answer
+        self.is_lost = False  # its last start failed; only a worker that is ready ends that
+        self._failed_starts = 0
+        self._ended_s = 0.0
+        self._spawn()
+
+    def _spawn(self) -> None:
+        self.child: ChildProcess | None = None
+        self.order: WorkOrder | None = None
+        self.fault: str | None = None  # of the device, or what kept the process from starting
+        self.has_begun = False  # the order: told by the worker, so that nothing else is blamed
+        self.jobs = 0  # that this process has answered for
+        self.resident_bytes = 0  # after the last of them
+        self._is_ready = False
+        self._oom_kills = oom_kills()
+        self._expect_sign()
+        placement = self._placement
+        try:
+            self.child = ChildProcess(
+                "zssr-worker", worker_main, placement.device, placement.threads, self._log
+            )
+        except OSError as error:
+            self.is_lost = True
+            self.fault = f"no process can be started: {error}"
+
+    def spawn_when_due(self) -> None:
+        """Try again, after a pause that doubles with every start that failed."""
+        wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
+        if time.monotonic() - self._ended_s >= wait_s:
+            self._spawn()
+
+    def status(self, silent_after_s: float) -> WorkerStatus:
+        """Return how the worker is; the successor of one that hung has to prove itself first."""
+        is_heard = self.overdue_s <= silent_after_s and not self.is_doubtful
+        return WorkerStatus(
+            device=self.device,
+            is_ready=self._is_ready,
+            is_well=self.child is not None and is_heard,
+            silent_for_s=round(max(0.0, self.overdue_s), 1),
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the worker can begin at once; one that died idle costs no job an attempt."""
+        return self.is_idle and self.child is not None and self.child.is_alive
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker has passed its test and has nothing in hand."""
+        return self._is_ready and self.order is None
+
+    @property
+    def overdue_s(self) -> float:
+        """Seconds since a worker that owes a sign of life gave one, less those it asked for."""
+        return 0.0 if self.is_idle else time.monotonic() - self._heard_s - self._patience_s
+
+    @property
+    def busy_for_s(self) -> float:
+        """Seconds since the order at hand was given; 0 without one."""
+        return 0.0 if self.order is None else time.monotonic() - self._started_s
+
+    def start(self, order: WorkOrder) -> None:
+        """Give the order."""
+        self.order = order
+        self.has_begun = False
+        self._oom_kills = oom_kills()
+        self._expect_sign()
+        self.send(order)
+
+    def send(self, message: object) -> None:
+        """Send to the worker; one that died just now is noticed by the next poll."""
+        if self.child is not None:
+            self.child.send(message)
+
+    def receive(self) -> list[WorkMessage]:
+        """Return what the worker has said, and take note of it."""
+        messages: list[WorkMessage] = self.child.received() if self.child else []
+        for message in messages:
+            self._note(message)
+        return messages
+
+    def how_it_died(self) -> tuple[str, str]:
+        """Return reason and message for a worker process that is gone, not by our hand."""
+        code = self.child.exit_code if self.child else None
+        if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
+            return "oom", "killed by the kernel: the machine's memory ran out"
+        return "crash", f"exit code {code}"
+
+    def replace(self) -> None:
+        """Kill the process and start another: at once if it was ready, or died for the first time.
+
+        A device that failed its test, or kills its worker each time, is lost for a while.
+        """
+        is_device_well = self._is_ready or (self.fault is None and self._failed_starts == 0)
+        self._failed_starts += not self._is_ready
+        self.end()
+        self.order = self.fault = None
+        if is_device_well:
+            self._spawn()
+        else:
+            self.is_lost = True
+            self._ended_s = time.monotonic()
+
+    def end(self) -> None:
+        """Kill the process."""
+        if self.child is not None:
+            self.child.kill()
+            self.child = None
+
+    def _note(self, message: WorkMessage) -> None:
+        self._heard_s = time.monotonic()
+        match message:
+            case WorkerReady():
+                self._is_ready = True
+                self.is_lost = self.is_doubtful = False
+                self._failed_starts = 0
+                self.device = message.device
+            case WorkProgress():
+                self.has_begun = True
+                self._patience_s = message.patience_s
+            case WorkerBroken():
+                self.fault = message.message
+            case WorkDone() | WorkFailed() | WorkCancelled():
+                self._note_end(message)
+
+    def _note_end(self, message: WorkDone | WorkFailed | WorkCancelled) -> None:
+        assert self.child is not None
+        self.order = None
+        self.jobs += 1
+        self.resident_bytes = self.child.resident_bytes
+        if isinstance(message, WorkFailed) and message.reason == DeviceError.reason:
+            self.fault = message.message
+
+    def _expect_sign(self) -> None:
+        self._started_s = self._heard_s = time.monotonic()
+        self._patience_s = 0.0

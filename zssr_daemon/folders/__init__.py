@@ -1,0 +1,1 @@
+"""What may stand in the way of all jobs: missing folders, full disks."""

@@ -1,0 +1,75 @@
+"""FolderCheck: whether a daemon can work on the folders of its settings, before it begins."""
+
+import errno
+import sys
+import tempfile
+from pathlib import Path
+
+from zssr_daemon.errors import SettingsError
+from zssr_daemon.settings.schema import Settings
+
+#: Faults of a disk or share that pass by themselves, or by somebody's hand, without a restart.
+_PASSING_ERRNOS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+    }
+)
+
+
+def check_folders(settings: Settings, settings_file: Path | None) -> None:
+    """Create the folders and refuse those that cannot work.
+
+    A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
+
+    Raises:
+        SettingsError: two folders overlap, one holds the settings file or the interpreter's
+            environment, or one cannot be created or written to.
+    """
+    folders = {name: path.resolve() for name, path in settings.folders.by_name().items()}
+    _refuse_overlap(folders)
+    _refuse_holding(folders, settings_file)
+    for name, path in folders.items():
+        _make_writable(name, path)
+
+
+def _refuse_overlap(folders: dict[str, Path]) -> None:
+    for name, path in folders.items():
+        for other_name, other in folders.items():
+            if name != other_name and path.is_relative_to(other):
+                raise SettingsError(
+                    f"[folders] {name} = {path} lies in {other_name} = {other}: "
+                    "the daemon would take its own files for pictures; give each its own folder"
+                )
+
+
+def _refuse_holding(folders: dict[str, Path], settings_file: Path | None) -> None:
+    held = {"the interpreter": Path(sys.prefix).resolve()}
+    if settings_file is not None:
+        held["the settings file"] = settings_file.resolve()
+    for name, path in folders.items():
+        for what, where in held.items():
+            if where.is_relative_to(path):
+                raise SettingsError(
+                    f"[folders] {name} = {path} holds {what} ({where}); give it a folder of its own"
+                )
+
+
+def _make_writable(name: str, path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        if error.errno in _PASSING_ERRNOS and name != "state":
+            return
+        raise SettingsError(
+            f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
+            "able to create and write to it"
+        ) from error

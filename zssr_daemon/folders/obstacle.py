@@ -1,0 +1,74 @@
+"""Obstacle: what in the surroundings, not in an image, stands in the way of all work."""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.settings.schema import Settings
+
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+#: A raw RGBA picture of 16 bits, since the ledger knows no depth; a PNG is hardly ever larger.
+_BYTES_PER_OUT_PIXEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why the queue waits; `reason` is a slug, `message` says what would mend it."""
+
+    reason: str
+    message: str
+
+
+def find_obstacle(
+    settings: Settings, out_pixels: int = 0, *, markers: Markers | None = None
+) -> Obstacle | None:
+    """Look for a missing folder, or too little space for an output of `out_pixels`.
+
+    With `markers`, a folder whose file system is not mounted is missing too.
+    """
+    for name, folder in settings.folders.by_name().items():
+        holds_pictures = name != "state"
+        obstacle = _folder_fault(name, folder, markers if holds_pictures else None)
+        if obstacle is not None:
+            return obstacle
+    needed = settings.limits.min_free_disk_bytes + out_pixels * _BYTES_PER_OUT_PIXEL
+    for name in ("output", "state"):
+        obstacle = _too_full(name, settings.folders.by_name()[name], needed)
+        if obstacle is not None:
+            return obstacle
+    return None
+
+
+def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle | None:
+    try:
+        if not folder.is_dir():
+            return _missing(name, folder, "it is not there")
+        with os.scandir(folder):  # a share that fails can still be stat'ed
+            pass
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return _missing(name, folder, "it cannot be written to")
+        fault = None if markers is None else markers.fault(folder)
+    except OSError as error:  # a stale share, a folder above it that is closed to us
+        if error.errno in DISK_FULL_ERRNOS:
+            return Obstacle("disk_full", f"[folders] {name} = {folder}: {error.strerror}")
+        return _missing(name, folder, f"it cannot be reached: {error.strerror}")
+    return None if fault is None else _missing(name, folder, fault)
+
+
+def _missing(name: str, folder: Path, why: str) -> Obstacle:
+    return Obstacle("folder_missing", f"[folders] {name} = {folder}: {why}")
+
+
+def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
+    try:
+        status = os.statvfs(folder)
+    except OSError as error:
+        return _missing(name, folder, f"it cannot be reached: {error.strerror}")
+    free = status.f_bavail * status.f_frsize
+    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is too little still
+        return None
+    message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
+    return Obstacle("disk_full", message)

@@ -1,0 +1,299 @@
+"""Reading images: an open descriptor becomes checked float pixels, or a reason why not."""
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from zssr_daemon.errors import ImageError
+from zssr_daemon.imaging.bit_depth import bit_depth
+from zssr_daemon.imaging.colour import fill_hidden_colour, to_plain_mode, usable_profile
+from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
+from zssr_daemon.imaging.deep import read_deep
+from zssr_daemon.imaging.formats import (
+    ALLOWED_FORMATS,
+    HEAD_BYTES,
+    ImageInfo,
+    ImageLimits,
+    sniff_format,
+)
+from zssr_daemon.imaging.metadata import (
+    ImageMetadata,
+    drop_odd_xmp,
+    read_metadata,
+    read_orientation,
+    read_png_colour,
+)
+from zssr_daemon.imaging.truncation import ends_early
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedImage:
+    """A source as the algorithm wants it.
+
+    `pixels` is (H, W, C) float32 in [0, 1], C = 1 (grey) or 3 (RGB); `alpha` is (H, W) float32
+    in [0, 1], or None. Both are upright, contiguous, and the caller's own.
+    """
+
+    pixels: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None
+    info: ImageInfo
+    metadata: ImageMetadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    """A fully decoded picture, not yet turned upright: (H, W, C) samples, alpha last."""
+
+    samples: NDArray[np.unsignedinteger]
+    orientation: int
+    info: ImageInfo
+    metadata: ImageMetadata
+
+
+def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
+    """Decode the file behind `fd` in full and say what it is: the readiness gate.
+
+    Of several frames the largest is described. Raises ImageError with the reason; an OSError
+    with an errno is the disk's and passes through.
+    """
+    data = _read_file(fd, limits)
+    infos = [_load(data, limits).info]
+    infos += [_load(data, limits, frame).info for frame in range(1, infos[0].frames)]
+    largest = max(infos, key=lambda info: info.width * info.height)
+    return replace(largest, has_alpha=any(info.has_alpha for info in infos))
+
+
+def decode(fd: int, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
+    """Read a frame of the file behind `fd` into float pixels, turned upright.
+
+    Colour under full transparency is replaced by that of visible neighbours. Raises as `inspect`.
+    """
+    loaded = _load(_read_file(fd, limits), limits, frame)
+    info = loaded.info
+    samples = _upright(loaded.samples, loaded.orientation)
+    pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
+    alpha = None
+    if info.has_alpha:
+        alpha = _to_unit_range(samples[:, :, -1], info.bit_depth)
+        pixels = fill_hidden_colour(pixels, alpha)
+    return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
+
+
+def count_frames(fd: int, limits: ImageLimits) -> int:
+    """Return how many frames of the file behind `fd` are to be enlarged. Raises as `inspect`."""
+    if not limits.each_frame:
+        return 1
+    data = _read_file(fd, limits)
+    format_name = sniff_format(data[:HEAD_BYTES]) or "unknown"
+    with (
+        _decoder_faults(data, format_name),
+        _bomb_guard(limits),
+        Image.open(io.BytesIO(data), formats=list(ALLOWED_FORMATS)) as source,
+    ):
+        return _count_frames(source, limits, [])
+
+
+def _read_file(fd: int, limits: ImageLimits) -> bytes:
+    """Read the whole file, wherever the descriptor stands.
+
+    Decoders then work on memory, so that a failing disk cannot pass for a damaged picture.
+    """
+    size = os.fstat(fd).st_size
+    if size > limits.max_file_bytes:
+        message = f"{size} bytes, more than the limit of {limits.max_file_bytes}"
+        raise ImageError(message, reason="file_too_large")
+    data = bytearray()
+    while len(data) < size and (block := os.pread(fd, size - len(data), len(data))):
+        data += block
+    return bytes(data)
+
+
+def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
+    """Pass the gate: content, header, full decode."""
+    if not data:
+        raise ImageError("the file is empty", reason="truncated")
+    format_name = sniff_format(data[:HEAD_BYTES])
+    if format_name is None:
+        allowed = ", ".join(ALLOWED_FORMATS)
+        raise ImageError(f"the content is none of {allowed}", reason="unsupported_format")
+    try:
+        return _decode_picture(data, format_name, limits, frame, [])
+    except ImageError as error:
+        if format_name != "PNG" or error.reason != "corrupt":
+            raise
+        return _decode_damaged_png(data, limits, frame, error)
+
+
+def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
+    """Try again without what carries no pixels: Pillow gives up at any damaged chunk."""
+    for names in (PNG_PIXELS | {b"iCCP"}, PNG_PIXELS):
+        with suppress(ImageError):
+            notes = [f"metadata dropped ({fault})"]
+            return _decode_picture(png_with_only(data, names), "PNG", limits, frame, notes)
+    raise fault
+
+
+def _decode_picture(
+    data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
+) -> _Loaded:
+    """Let nothing out of the decoders but a picture or an ImageError."""
+    with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
+        return _decode_unguarded(data, format_name, limits, frame, notes)
+
+
+def _decode_unguarded(
+    data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
+) -> _Loaded:
+    """Check the header, decode everything, and bring it to a plain mode."""
+    depth = bit_depth(data, format_name, frame)
+    with Image.open(io.BytesIO(data), formats=[format_name]) as source:
+        frames = _count_frames(source, limits, notes)
+        if ends_early(data, format_name, frame):
+            raise ImageError("the file ends before its content does", reason="truncated")
+        if frames > 1:
+            source.seek(frame)
+        drop_odd_xmp(source)
+        if depth == 16:
+            loaded = _load_deep(source, data, frame, limits, notes)
+        else:
+            loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
+    samples, orientation, metadata = loaded
+    height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
+    if format_name == "PNG" and metadata.icc is None:
+        metadata = replace(metadata, png_colour=read_png_colour(data))
+    info = ImageInfo(
+        width=width,
+        height=height,
+        channels=3 if samples.shape[2] > 2 else 1,
+        has_alpha=samples.shape[2] in {2, 4},
+        bit_depth=depth,
+        format=source.format or format_name,
+        frames=frames,
+        note="; ".join(notes) or None,
+    )
+    return _Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
+
+
+def _load_plain(
+    source: Image.Image, notes: list[str], *, key_scale: int
+) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
+    """Decode 8 bits a channel through Pillow: samples, orientation, metadata."""
+    source.load()
+    orientation = read_orientation(source)
+    metadata = read_metadata(source, notes)
+    picture, icc = to_plain_mode(source, notes, key_scale=key_scale)
+    return np.atleast_3d(np.asarray(picture)), orientation, replace(metadata, icc=icc)
+
+
+def _load_deep(
+    source: Image.Image, data: bytes, frame: int, limits: ImageLimits, notes: list[str]
+) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
+    """Decode 16 bits a channel through libvips; Pillow reads what is not pixels."""
+    if source.format == "PNG":
+        if getattr(source, "n_frames", 1) > 1:
+            raise ImageError("an animation of 16 bits per channel", reason="unsupported_depth")
+        source.load()  # metadata may stand behind the pixels
+    orientation = read_orientation(source)
+    metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
+    samples = read_deep(data, source.format or "", max_pixels=limits.max_input_pixels, page=frame)
+    return samples, orientation, metadata
+
+
+def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) -> int:
+    """Return how many frames to enlarge; of a phone's photograph the previews do not count."""
+    frames = getattr(source, "n_frames", 1)
+    if source.format == "MPO":
+        if frames > 1:
+            notes.append(f"frame 0 of {frames} taken")
+        return 1
+    if frames > 1 and not limits.each_frame:
+        cure = 'set [output] frames = "each", or split it first'
+        raise ImageError(f"{frames} frames, and one is expected: {cure}", reason="multi_frame")
+    return frames
+
+
+def _key_scale(data: bytes, format_name: str) -> int:
+    """Return the factor from a PNG's grey levels of 2 or 4 bits to those of 8."""
+    return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] in {2, 4} else 1
+
+
+def _to_unit_range(samples: NDArray[np.integer], bit_depth: int) -> NDArray[np.float32]:
+    """Divide levels by the highest one, into a new contiguous array."""
+    values = samples.astype(np.float32, order="C")
+    values /= (1 << bit_depth) - 1
+    return values
+
+
+def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
+    """Apply an EXIF orientation to (H, W, C) samples; a view."""
+    if orientation >= 5:
+        samples = samples.swapaxes(0, 1)
+    if orientation in {3, 4, 7, 8}:
+        samples = samples[::-1]
+    if orientation in {2, 3, 6, 7}:
+        samples = samples[:, ::-1]
+    return samples
+
+
+@contextmanager
+def _bomb_guard(limits: ImageLimits) -> Iterator[None]:
+    """Hold Pillow to `max_input_pixels`, and put its process-wide limit back afterwards."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = limits.max_input_pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata, which never fails an image
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what C libraries print about a file out of the log; they raise besides."""
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+@contextmanager
+def _decoder_faults(data: bytes, format_name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into the file's fault, with its reason."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ImageError(str(error), reason="too_many_pixels") from error
+    except MemoryError as error:
+        message = "decoding needs more memory than is allowed"
+        raise ImageError(message, reason="too_many_pixels") from error
+    except Exception as error:
+        raise _fault(error, data, format_name) from error
+
+
+def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
+    """Find the reason for a decoder's failure."""
+    # Where the end cannot be known beforehand, as in a packed BMP, the decoder says it.
+    says_truncated = format_name != "PNG" and "truncated" in str(error).lower()
+    if says_truncated or ends_early(data, format_name):
+        return ImageError("the file ends before its content does", reason="truncated")
+    if isinstance(error, UnidentifiedImageError) and format_name in {"TIFF", "AVIF"}:
+        message = f"a {format_name} of a kind that is not supported"
+        return ImageError(message, reason="unsupported_format")
+    return ImageError(f"damaged {format_name}: {error}", reason="corrupt")

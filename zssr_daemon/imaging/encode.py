@@ -1,0 +1,126 @@
+"""Writing images: whole samples become a PNG, TIFF, JPEG or WebP with their metadata."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from zssr_daemon.imaging.colour import grey_to_srgb
+from zssr_daemon.imaging.metadata import ImageMetadata, resized_exif
+from zssr_daemon.imaging.output_format import OutputFormat
+from zssr_daemon.imaging.png_writer import write_png
+from zssr_daemon.imaging.tiff_writer import write_tiff
+
+# What one segment of a JPEG holds besides its own head.
+_MAX_JPEG_XMP_BYTES: Final = 65_504
+_MAX_JPEG_EXIF_BYTES: Final = 65_527
+
+_SOFTWARE: Final = ExifTags.Base.Software
+
+
+def encode(
+    samples: NDArray[np.unsignedinteger],
+    fd: int,
+    *,
+    output: OutputFormat,
+    quality: int,
+    metadata: ImageMetadata,
+    keep_metadata: bool,
+    comments: Mapping[str, str],
+    on_write: Callable[[], None],
+) -> list[str]:
+    """Write a picture to the empty file behind `fd`, open for reading too; no fsync, no close.
+
+    `samples` is (H, W, C) uint8, or uint16 where `output` can hold it: C = 1 or 3, and one more
+    with alpha. Profile and `comments` are always written, EXIF, resolution and XMP if
+    `keep_metadata`; comments are PNG text (keyword → text), else the tag Software. `on_write` is
+    called as PNG and TIFF grow; what it raises ends the call and passes on.
+
+    Returns what could not be kept. Raises OSError where the disk fails.
+    """
+    if not keep_metadata:
+        metadata = replace(metadata, exif=None, dpi=None, xmp=None)
+    notes = _lost(metadata, output)
+    with open(fd, "r+b", closefd=False) as file:
+        if output.name == "PNG":
+            write_png(samples, file, metadata=metadata, comments=comments, on_write=on_write)
+        else:
+            height, width, _ = samples.shape
+            exif = _signed_exif(metadata.exif, width, height, comments)
+            if output.name == "TIFF":
+                write_tiff(samples, file, metadata=metadata, exif=exif, on_write=on_write)
+            elif output.name == "JPEG":
+                notes += _write_jpeg(samples, file, metadata, exif, quality)
+            else:
+                _write_webp(samples, file, metadata, exif)
+    return notes
+
+
+def _lost(metadata: ImageMetadata, output: OutputFormat) -> list[str]:
+    if metadata.png_colour and output.name != "PNG":
+        names = b", ".join(name for name, _ in metadata.png_colour).decode()
+        return [f"{names} of the PNG dropped: {output.name} has no place for it"]
+    return []
+
+
+def _signed_exif(
+    exif: bytes | None, width: int, height: int, comments: Mapping[str, str]
+) -> Image.Exif:
+    """Return the EXIF with the comments behind the name of the software before us."""
+    signed = Image.Exif()
+    if exif is not None:
+        signed.load(resized_exif(exif, width, height))
+    ours = " ".join(comments.values())
+    before = signed.get(_SOFTWARE)
+    signed[_SOFTWARE] = f"{before}; {ours}" if isinstance(before, str) else ours
+    return signed
+
+
+def _write_jpeg(
+    samples: NDArray[np.unsignedinteger],
+    file: BinaryIO,
+    metadata: ImageMetadata,
+    exif: Image.Exif,
+    quality: int,
+) -> list[str]:
+    """Write with full colour resolution; what is too long for a segment is left out and told."""
+    options: dict[str, object] = {"exif": exif.tobytes()}
+    notes = []
+    if len(exif.tobytes()) > _MAX_JPEG_EXIF_BYTES:
+        notes.append("EXIF dropped: too long for a JPEG")
+        options["exif"] = _signed_exif(None, 1, 1, {"": str(exif[_SOFTWARE])}).tobytes()
+    if metadata.xmp is not None:
+        xmp = metadata.xmp.encode()
+        if len(xmp) <= _MAX_JPEG_XMP_BYTES:
+            options["xmp"] = xmp
+        else:
+            notes.append("XMP dropped: too long for a JPEG")
+    if metadata.dpi is not None:
+        options["dpi"] = metadata.dpi
+    _picture(samples).save(
+        file, "JPEG", quality=quality, subsampling=0, icc_profile=metadata.icc, **options
+    )
+    return notes
+
+
+def _write_webp(
+    samples: NDArray[np.unsignedinteger], file: BinaryIO, metadata: ImageMetadata, exif: Image.Exif
+) -> None:
+    """Write without loss. The resolution has no place of its own, so it goes into the EXIF."""
+    if metadata.dpi is not None:
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = metadata.dpi
+        exif[ExifTags.Base.ResolutionUnit] = 2  # inch
+    picture, icc = _picture(samples), metadata.icc
+    if picture.mode.startswith("L"):  # WebP knows no grey
+        picture, icc = grey_to_srgb(picture, icc)
+    options: dict[str, object] = {} if metadata.xmp is None else {"xmp": metadata.xmp.encode()}
+    picture.save(
+        file, "WEBP", lossless=True, exact=True, icc_profile=icc, exif=exif.tobytes(), **options
+    )
+
+
+def _picture(samples: NDArray[np.unsignedinteger]) -> Image.Image:
+    return Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)

@@ -1,0 +1,109 @@
+"""Output formats as plain data: endings, what each can hold, and which one a source gets.
+
+The supervisor imports this module, so it imports neither Pillow nor numpy.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from zssr_daemon.errors import ImageError
+from zssr_daemon.imaging.formats import ImageInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFormat:
+    """What a format can hold."""
+
+    name: str  # Pillow's
+    suffix: str
+    max_side: int  # pixels
+    max_depth: int  # bits a channel
+    has_alpha: bool
+    has_grey: bool
+
+
+PNG: Final = OutputFormat(
+    name="PNG", suffix=".png", max_side=1_000_000, max_depth=16, has_alpha=True, has_grey=True
+)
+TIFF: Final = OutputFormat(
+    name="TIFF", suffix=".tif", max_side=10_000_000, max_depth=16, has_alpha=True, has_grey=True
+)
+JPEG: Final = OutputFormat(
+    name="JPEG", suffix=".jpg", max_side=65_500, max_depth=8, has_alpha=False, has_grey=True
+)
+WEBP: Final = OutputFormat(
+    name="WEBP", suffix=".webp", max_side=16_383, max_depth=8, has_alpha=True, has_grey=False
+)
+
+#: What `[output] format` may say of a file that is named outright, by its ending.
+SETTING_BY_SUFFIX: Final = {
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+}
+
+_BY_SETTING: Final = {"png": PNG, "tiff": TIFF, "jpeg": JPEG, "webp": WEBP}
+
+# What `same` means; BMP and AVIF are not written, and become PNG.
+_BY_SOURCE: Final = {"PNG": PNG, "JPEG": JPEG, "MPO": JPEG, "TIFF": TIFF, "WEBP": WEBP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputRules:
+    """What is asked of an output; `setting` is `[output] format`."""
+
+    setting: str
+    quality: int  # of JPEG, 1 to 100
+    keeps_metadata: bool
+    max_pixels: int
+    memory_bytes: int | None = None  # that the machine has; None asks for no prediction
+
+    def format_for(self, source_format: str | None) -> OutputFormat:
+        """Return the format that a source of `source_format` (Pillow's name) is written in."""
+        if self.setting == "same":
+            return _BY_SOURCE.get(source_format or "PNG", PNG)
+        return _BY_SETTING[self.setting]
+
+    def fault(self, source: ImageInfo, width: int, height: int) -> ImageError | None:
+        """Say what keeps an output of `width` by `height` pixels from being written, or None."""
+        if width * height > self.max_pixels:
+            message = f"{width} × {height} output pixels, [limits] max_output_pixels is "
+            return ImageError(f"{message}{self.max_pixels}", reason="output_too_large")
+        needed = self.predicted_bytes(source, width, height)
+        if self.memory_bytes is not None and needed > self.memory_bytes:
+            message = f"{width} × {height} output pixels need about {needed} bytes of memory, "
+            return ImageError(f"{message}there are {self.memory_bytes}", reason="output_too_large")
+        output = self.format_for(source.format)
+        if max(width, height) > output.max_side:
+            message = f"{width} × {height} output pixels, a side of {output.name} holds "
+            return ImageError(f"{message}{output.max_side}", reason="output_too_large")
+        if source.has_alpha and not output.has_alpha:
+            cure = "[output] format must be png, tiff or webp"
+            message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
+            return ImageError(message, reason="output_without_alpha")
+        return None
+
+    def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:
+        """Return the memory an output of that size takes beyond process and strips, about."""
+        channels = source.channels + source.has_alpha
+        as_floats = source.width * source.height * channels * 4
+        return as_floats + width * height * channels * self.bit_depth(source) // 8
+
+    def bit_depth(self, source: ImageInfo) -> int:
+        """Return the bits a channel of the output: the source's, or what the format can hold."""
+        return min(source.bit_depth, self.format_for(source.format).max_depth)
+
+    def notes(self, source: ImageInfo) -> list[str]:
+        """Say what the source holds and the output will not."""
+        output = self.format_for(source.format)
+        notes = []
+        if self.setting == "same" and source.format not in _BY_SOURCE:
+            notes.append(f"{source.format} is not written: {output.name} instead")
+        if source.bit_depth > output.max_depth:
+            notes.append(f"{source.bit_depth} bits a channel cut to {output.max_depth}")
+        if source.channels == 1 and not output.has_grey:
+            notes.append(f"grey written as RGB, as {output.name} knows no grey")
+        return notes

@@ -1,0 +1,80 @@
+"""Writing PNG: the pixels through libvips, row by row, the metadata as Pillow writes it."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from zssr_daemon.imaging.containers import png_chunks
+from zssr_daemon.imaging.metadata import ImageMetadata, resized_exif
+from zssr_daemon.imaging.vips import file_target, from_samples
+
+_XMP_KEYWORD: Final = "XML:com.adobe.xmp"
+_HEADER_END: Final = 33  # signature and IHDR
+
+
+def write_png(
+    samples: NDArray[np.integer],
+    file: BinaryIO,
+    *,
+    metadata: ImageMetadata,
+    comments: Mapping[str, str],
+    on_write: Callable[[], None],
+) -> None:
+    """Write (H, W, C) uint8 or uint16 samples, with `comments` as text chunks."""
+    height, width, _ = samples.shape
+    head = _Head(file, _metadata_chunks(metadata, comments, width, height))
+    depth = 8 * samples.dtype.itemsize
+
+    def write(data: bytes) -> None:
+        head.write(data)
+        on_write()
+
+    with file_target(file, write) as target:
+        from_samples(samples).pngsave_target(
+            target, keep="none", bitdepth=depth, filter="all", compression=6
+        )
+
+
+class _Head:
+    """Puts our chunks behind IHDR, in the place of whatever stands there before the pixels."""
+
+    def __init__(self, file: BinaryIO, chunks: bytes) -> None:
+        self._file = file
+        self._chunks = chunks
+        self._begun: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        """Pass `data` on, from the first pixels' chunk as it is."""
+        if self._begun is None:
+            self._file.write(data)
+            return
+        self._begun += data
+        pixels = self._begun.find(b"IDAT") - 4  # its length comes first
+        if pixels >= 0:
+            self._file.write(self._begun[:_HEADER_END] + self._chunks + self._begun[pixels:])
+            self._begun = None
+
+
+def _metadata_chunks(
+    metadata: ImageMetadata, comments: Mapping[str, str], width: int, height: int
+) -> bytes:
+    """Let Pillow write a PNG of one pixel with all that is to be said, and take it out of that."""
+    text = PngImagePlugin.PngInfo()
+    for name, content in metadata.png_colour:
+        text.add(name, content)
+    for keyword, value in comments.items():
+        text.add_text(keyword, value)
+    if metadata.xmp is not None:
+        text.add_itxt(_XMP_KEYWORD, metadata.xmp)
+    options: dict[str, object] = {"icc_profile": metadata.icc, "dpi": metadata.dpi}
+    if metadata.exif is not None:
+        options["exif"] = resized_exif(metadata.exif, width, height)
+    buffer = io.BytesIO()
+    Image.new("L", (1, 1)).save(buffer, "PNG", pnginfo=text, **options)
+    data = buffer.getvalue()
+    parts = [part for part in png_chunks(data) if part.name not in {b"IHDR", b"IDAT", b"IEND"}]
+    return b"".join(data[part.start - 8 : part.end + 4] for part in parts)

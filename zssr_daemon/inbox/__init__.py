@@ -1,0 +1,1 @@
+"""From a file of the inbox to a queued job."""

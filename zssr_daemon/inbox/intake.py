@@ -1,0 +1,361 @@
+"""Intake: from a file in the inbox to a queued job, through the readiness gate.
+
+A file is queued once it has lain still for a while and a probe process has decoded it in full.
+Nothing here gives up on a file that is still being written.
+"""
+
+import errno
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError
+from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
+from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
+from zssr_daemon.inbox.prober import Prober
+from zssr_daemon.inbox.scan import (
+    Candidate,
+    InboxObserver,
+    InboxScan,
+    SettleTracker,
+    is_told_of_changes,
+)
+from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.settings.schema import Limits, Output, Settings
+from zssr_daemon.system.file_identity import FileIdentity
+
+#: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
+_SCAN_GAP_S = 0.1
+_SCAN_SHARE = 10
+
+
+#: A share that does not answer says nothing about its files.
+_SHARE_ERRNOS = frozenset(
+    {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO, errno.EBUSY}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A file passed the gate and has a job."""
+
+    job: Job
+    info: ImageInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file can never be processed; it has a job that waits to be failed with this reason."""
+
+    job: Job
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A file of the inbox is no image and stays where it is."""
+
+    rel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A file is known already: another name of one that is queued, or done and kept."""
+
+    rel: str
+
+
+Outcome = Queued | Refused | Ignored | Duplicate
+
+
+class _KnownFiles:
+    """The files that have a job, by number and by name."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.by_inode = {(job.identity.dev, job.identity.ino): job for job in jobs}
+        self.by_rel = {job.src_rel: job for job in jobs}
+
+
+class Intake:
+    """Watches one inbox. Times are seconds of the caller's monotonic clock."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, on_hint: Callable[[], None]) -> None:
+        self._settings = settings
+        self._inbox = settings.folders.inbox
+        self._ledger = ledger
+        watch = settings.watch
+        self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
+        self._tracker = SettleTracker(watch.stable_after_s)
+        self._prober = Prober(image_limits(settings.limits, settings.output))
+        self._probing: dict[str, Resolved] = {}  # by the settings that are to hold
+        self._kept: set[FileIdentity] = set()  # done before, and left in the inbox on purpose
+        self._hinted = threading.Event()
+        self._on_hint = on_hint
+        self._observer = (
+            InboxObserver(self._inbox, is_recursive=watch.recursive, on_hint=self._hint)
+            if is_told_of_changes(self._inbox, watch.polling)
+            else None
+        )
+        self._next_scan = self._scan_allowed = 0.0
+        self.scans = 0  # completed so far
+        self.last_scan_s = time.monotonic()  # or, before the first one, the begin
+        self.last_scan_at: float | None = None  # the same, since the epoch
+        self.scan_took_s = 0.0
+        self.watch_starts = 0
+
+    def step(self, now: float) -> Iterator[Outcome]:
+        """Do what is due, and yield each outcome as soon as it is recorded.
+
+        Raises:
+            OSError: the inbox cannot be read.
+        """
+        if self._observer is not None and self._observer.ensure_alive():
+            self._hinted.set()  # what happened before the watch stood was not told
+            self.watch_starts += 1
+        if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
+            self._scan_inbox(now)
+        for rel in self._tracker.due(now):
+            yield from self._look_again(rel, now)
+        while self._scan.ignored:
+            yield Ignored(self._scan.ignored.pop(0))
+        for result in self._prober.poll():
+            yield from self._judge(result, now)
+
+    def next_due(self) -> float:
+        """Return when `step` has something to do, unless a message comes first."""
+        scan = self._scan_allowed if self._hinted.is_set() else self._next_scan
+        settled = self._tracker.next_due()
+        return scan if settled is None else min(scan, settled)
+
+    def connections(self) -> "list[Connection[Any, Any]]":
+        """Return what to wait on."""
+        return self._prober.connections()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file is on its way to the queue; an empty one holds nothing up."""
+        return self._tracker.waiting == 0 and self._prober.is_idle
+
+    @property
+    def settling(self) -> int:
+        """How many files are on their way to the queue."""
+        return len(self._tracker)
+
+    @property
+    def watch(self) -> Literal["events", "scan"]:
+        """How changes are noticed now."""
+        return "events" if self._observer is not None and self._observer.is_watching else "scan"
+
+    @property
+    def is_watch_well(self) -> bool:
+        """Whether the kernel tells of changes, or is known not to."""
+        observer = self._observer
+        return observer is None or observer.is_watching or observer.has_given_up
+
+    @property
+    def watch_restarts(self) -> int:
+        """How often a watch that had stood was rebuilt."""
+        return max(0, self.watch_starts - 1)
+
+    def look_anew(self) -> None:
+        """Look at the whole inbox at the next step, also at what was done and kept before."""
+        self._kept.clear()
+        self.scan_soon()
+
+    def scan_soon(self) -> None:
+        """Look at the whole inbox at the next step."""
+        self._next_scan = 0.0
+
+    def stop(self) -> None:
+        """End the watch and the probe."""
+        if self._observer is not None:
+            self._observer.stop()
+        self._prober.stop()
+
+    def _hint(self) -> None:
+        self._hinted.set()
+        self._on_hint()
+
+    def _scan_inbox(self, now: float) -> None:
+        self._hinted.clear()  # before the scan: what happens during it counts for the next
+        started_s = time.monotonic()
+        self._next_scan = now + self._settings.watch.scan_interval_s
+        known = _KnownFiles(self._ledger.blocking())
+        for candidate in self._scan:
+            if self._is_covered(candidate, known):
+                continue
+            if candidate.rel not in self._tracker and not self._is_kept(candidate.identity):
+                self._tracker.observe(candidate, now)
+        self.last_scan_s, self.last_scan_at = time.monotonic(), time.time()
+        self.scan_took_s = took_s = self.last_scan_s - started_s
+        self._scan_allowed = now + took_s + max(_SCAN_GAP_S, _SCAN_SHARE * took_s)
+        self.scans += 1
+
+    def _is_covered(self, candidate: Candidate, known: "_KnownFiles") -> bool:
+        """Tell whether a job has this file; follow renames and new mounts, drop what was rewritten.
+
+        A change under a job in work is noticed before its result is published.
+        """
+        identity = candidate.identity
+        job = known.by_inode.get((identity.dev, identity.ino))
+        if job is None or job.identity != identity:
+            namesake = known.by_rel.get(candidate.rel)
+            if namesake is not None and namesake.identity.has_stamp_of(identity):
+                return self._adopt(namesake, identity)
+        if job is None:
+            return False
+        if job.state is not JobState.QUEUED:
+            return True
+        if job.identity != identity:
+            self._ledger.forget(job.id)
+            return False
+        if job.src_rel != candidate.rel and self._scan.look(job.src_rel) is None:
+            self._ledger.rename(job.id, candidate.rel)
+        return True
+
+    def _adopt(self, job: Job, identity: FileIdentity) -> bool:
+        """Know a file again whose share was mounted anew, or whose inodes are not stable."""
+        if job.state is not JobState.QUEUED:
+            return True
+        try:
+            self._ledger.adopt(job.id, identity)
+        except sqlite3.IntegrityError:  # its number is still another file's: let it settle anew
+            self._ledger.forget(job.id)
+            return False
+        return True
+
+    def _is_kept(self, identity: FileIdentity) -> bool:
+        if identity not in self._kept and self._ledger.is_kept(identity):
+            self._kept.add(identity)
+        return identity in self._kept
+
+    def _look_again(self, rel: str, now: float) -> list[Outcome]:
+        if rel in self._probing:
+            self._tracker.defer(rel, now + self._settings.watch.scan_interval_s)
+            return []
+        candidate = self._scan.look(rel)
+        if candidate is None:
+            self._tracker.drop(rel)
+        elif self._tracker.observe(candidate, now):
+            return self._probe(candidate, now)
+        return []
+
+    def _probe(self, candidate: Candidate, now: float) -> list[Outcome]:
+        """Find out what is to hold for a file that lies still, and have it decoded."""
+        try:
+            own = resolve(self._settings, self._inbox, candidate.rel)
+        except ImageSettingsError as error:
+            return self._wait_or_refuse(candidate, error, now)
+        except OSError as error:
+            fault = ImageError(str(error), reason="share_fault")
+            return self._wait_or_refuse(candidate, fault, now)
+        self._probing[candidate.rel] = own
+        each_frame = own.settings.output.frames == "each"
+        self._prober.submit(
+            ProbeRequest(root=str(self._inbox), rel_path=candidate.rel, each_frame=each_frame)
+        )
+        return []
+
+    def _judge(self, result: ProbeResult, now: float) -> list[Outcome]:
+        rel = result.request.rel_path
+        own = self._probing.pop(rel)
+        candidate = self._scan.look(rel)
+        if candidate is None or result.oserror_errno == errno.ENOENT:
+            self._tracker.drop(rel)
+            return []
+        fault = self._fault(result, candidate.identity, own)
+        if fault is None:
+            return self._queue(result, candidate, own)
+        return self._wait_or_refuse(candidate, fault, now)
+
+    def _wait_or_refuse(self, candidate: Candidate, fault: JobError, now: float) -> list[Outcome]:
+        if self._may_still_change(fault.reason, candidate, now):
+            self._tracker.observe(candidate, now)  # a changed file begins to settle anew
+            self._tracker.defer(candidate.rel, now + max(1.0, self._settings.watch.stable_after_s))
+            return []
+        return self._refuse(candidate, fault)
+
+    def _fault(
+        self, result: ProbeResult, identity: FileIdentity, own: Resolved
+    ) -> ImageError | None:
+        """Say what stands against queueing, or None."""
+        if result.oserror_errno is not None:
+            reason = "share_fault" if result.oserror_errno in _SHARE_ERRNOS else "unreadable"
+            return ImageError(str(result.message), reason=reason)
+        if result.reason is not None:
+            return ImageError(str(result.message), reason=result.reason)
+        if result.identity != identity:
+            return ImageError("the file changed while it was read", reason="source_changed")
+        assert result.info is not None
+        size = own.settings.zssr.output_size(result.info.width, result.info.height)
+        return output_rules(self._settings.limits, own.settings.output).fault(result.info, *size)
+
+    def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
+        if reason in {"source_changed", "share_fault"}:
+            return True
+        if reason not in UNFINISHED_REASONS:
+            return False
+        quiet_s = self._tracker.unchanged_for_s(candidate, now)
+        return quiet_s < self._settings.watch.unreadable_after_s
+
+    def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[Outcome]:
+        assert result.info is not None and result.sha256 is not None
+        info = result.info
+        kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
+        if kept is not None:  # done before its share was mounted anew
+            self._ledger.adopt(kept.id, candidate.identity)
+            self._tracker.drop(candidate.rel)
+            return [Duplicate(candidate.rel)]
+        job = self._add(
+            candidate,
+            sha256=result.sha256,
+            width=info.width,
+            height=info.height,
+            settings_hash=own.settings.keep(self._ledger),
+        )
+        return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
+
+    def _refuse(self, candidate: Candidate, fault: JobError) -> list[Outcome]:
+        job = self._add(candidate)
+        if job is None:
+            return [Duplicate(candidate.rel)]
+        return [Refused(job, fault.reason, str(fault))]
+
+    def _add(self, candidate: Candidate, **known: Any) -> Job | None:
+        """Queue a file with what is known of it, as `Ledger.add` names it."""
+        self._tracker.drop(candidate.rel)
+        identity = candidate.identity
+        if self._ledger.is_blocking(identity):
+            return None  # another name of a file that is queued already
+        reach(Failpoint.PROBED)
+        return self._ledger.add(candidate.rel, identity, now=time.time(), **known)
+
+
+def image_limits(limits: Limits, output: Output) -> ImageLimits:
+    """Return what decoding needs to know."""
+    return ImageLimits(
+        max_file_bytes=limits.max_file_bytes,
+        max_input_pixels=limits.max_input_pixels,
+        each_frame=output.frames == "each",
+    )
+
+
+def output_rules(limits: Limits, output: Output) -> OutputRules:
+    """Return what is asked of an output."""
+    return OutputRules(
+        setting=output.format,
+        quality=output.quality,
+        keeps_metadata=output.metadata == "keep",
+        max_pixels=limits.max_output_pixels,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )

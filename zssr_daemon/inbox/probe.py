@@ -1,0 +1,160 @@
+"""The probe: a small child process in which unknown files are decoded for the first time.
+
+A file that kills its decoder kills this process, and neither the supervisor nor a worker. The
+supervisor imports this module, so Pillow is imported only by the child.
+"""
+
+import hashlib
+import os
+import resource
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+from zssr_daemon.errors import ImageError
+from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
+from zssr_daemon.system.file_identity import FileIdentity
+from zssr_daemon.system.safe_open import open_source
+
+# Address space, beyond what the interpreter and its libraries already hold: a fixed part, the
+# file in memory twice, and for each pixel a full-colour picture (4 bytes), its converted copy,
+# all coefficients of a progressive JPEG (6) and the decoder's own needs.
+_FIXED_BYTES: Final = 2 << 30
+_BYTES_PER_PIXEL: Final = 24
+_BYTES_PER_FILE_BYTE: Final = 2
+
+_MAX_OPEN_FILES: Final = 64
+
+# Of 1000: when memory runs out, this process goes before the workers and the supervisor.
+_OOM_SCORE: Final = 900
+
+_HASH_BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """Which file to look at: `rel_path` below `root`, in `os.fsdecode` form."""
+
+    root: str
+    rel_path: str
+    each_frame: bool = False  # a file of several is taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What was found.
+
+    A good file has `info`, `identity` and `sha256` (hex). A bad one has `reason` and `message`;
+    where the disk failed instead, `oserror_errno` and `message`.
+    """
+
+    request: ProbeRequest
+    info: ImageInfo | None = None
+    identity: FileIdentity | None = None
+    sha256: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    oserror_errno: int | None = None
+
+
+def probe_main(connection: Connection, limits: ImageLimits) -> None:
+    """Answer requests until the other end of the pipe is closed: the child's entry function."""
+    # Ctrl-C at the terminal reaches the whole process group; stopping is the supervisor's task.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from zssr_daemon.imaging.decode import inspect  # noqa: PLC0415 - see the module's docstring
+
+    _confine(limits)
+    try:
+        while True:
+            connection.send(examine(connection.recv(), limits, inspect))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+def examine(
+    request: ProbeRequest,
+    limits: ImageLimits,
+    inspect: Callable[[int, ImageLimits], ImageInfo],
+) -> ProbeResult:
+    """Open one file safely, decode and hash it, and tell whether it held still meanwhile."""
+    limits = replace(limits, each_frame=request.each_frame)
+    try:
+        fd = open_source(request.root, request.rel_path)
+        try:
+            return _examine_open(request, fd, limits, inspect)
+        finally:
+            os.close(fd)
+    except ImageError as error:
+        return ProbeResult(request=request, reason=error.reason, message=str(error))
+    except OSError as error:
+        return ProbeResult(request=request, oserror_errno=error.errno, message=str(error))
+
+
+def _examine_open(
+    request: ProbeRequest,
+    fd: int,
+    limits: ImageLimits,
+    inspect: Callable[[int, ImageLimits], ImageInfo],
+) -> ProbeResult:
+    """Decode and hash between two looks at the same descriptor."""
+    before = FileIdentity.from_stat(os.fstat(fd))
+    info = sha256 = fault = None
+    try:
+        info = inspect(fd, limits)
+        sha256 = _sha256(fd)
+    except ImageError as error:
+        fault = error
+    if FileIdentity.from_stat(os.fstat(fd)) != before:
+        message = "the file changed while it was read"
+        return ProbeResult(request=request, reason="source_changed", message=message)
+    return ProbeResult(
+        request=request,
+        info=info,
+        identity=before,
+        sha256=sha256,
+        reason=fault.reason if fault else None,
+        message=str(fault) if fault else None,
+    )
+
+
+def _sha256(fd: int) -> str:
+    """Hash the whole file behind `fd`, wherever the descriptor stands."""
+    digest = hashlib.sha256()
+    offset = 0
+    while block := os.pread(fd, _HASH_BLOCK_BYTES, offset):
+        digest.update(block)
+        offset += len(block)
+    return digest.hexdigest()
+
+
+def _confine(limits: ImageLimits) -> None:
+    """Lower this process's limits for good."""
+    room = (
+        _FIXED_BYTES
+        + _BYTES_PER_PIXEL * limits.max_input_pixels
+        + _BYTES_PER_FILE_BYTE * limits.max_file_bytes
+    )
+    _lower(resource.RLIMIT_AS, _address_space_bytes() + room)
+    _lower(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
+    _lower(resource.RLIMIT_CORE, 0)
+    # A courtesy to the others: where it is refused, nothing depends on it.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
+
+
+def _lower(limit: int, value: int) -> None:
+    """Set soft and hard limit to `value`, unless the hard one is lower already."""
+    _, hard = resource.getrlimit(limit)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(limit, (value, value))
+
+
+def _address_space_bytes() -> int:
+    """Return the address space in use; libraries with many threads reserve gigabytes of it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()

@@ -1,0 +1,204 @@
+"""The ledger's file: opened, brought up to date, and set aside where it is damaged.
+
+One process at a time has the right to write it.
+"""
+
+import errno
+import fcntl
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon.system import durable
+
+LEDGER_NAME = "ledger.sqlite3"
+LOCK_NAME = "daemon.lock"
+
+#: What SQLite says of a file whose content is damaged; every other fault is the disk's.
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+# Blocking: the file is known, and a scan must not queue it again. That is every live job, and
+# every ended one whose source is still to be moved away.
+# Identities are text: inodes of network shares and times after 2262 exceed SQLite's integers.
+
+#: What makes each version of the schema from the one before it; the first, from an empty file.
+_MIGRATIONS = (
+    """
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY, src_rel BLOB NOT NULL,
+  dev TEXT NOT NULL, ino TEXT NOT NULL, size TEXT NOT NULL, mtime_ns TEXT NOT NULL,
+  sha256 TEXT, width INTEGER, height INTEGER,
+  state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+  settings_hash TEXT, out_rel BLOB, out_sha256 TEXT, disposal TEXT, disposal_rel BLOB,
+  reason TEXT, message TEXT,
+  created_at REAL NOT NULL, started_at REAL, finished_at REAL
+) STRICT;
+CREATE UNIQUE INDEX jobs_blocking ON jobs (dev, ino)
+  WHERE state IN ('queued', 'running', 'publishing') OR disposal IS NULL;
+CREATE INDEX jobs_identity ON jobs (dev, ino, size, mtime_ns);
+CREATE INDEX jobs_claim ON jobs (state, attempts, not_before, created_at);
+CREATE INDEX jobs_created ON jobs (created_at);
+""",
+    """
+CREATE INDEX jobs_kept ON jobs (src_rel, size, mtime_ns) WHERE disposal = 'keep';
+CREATE INDEX jobs_by_state ON jobs (state, created_at);
+CREATE TABLE folders (
+  path BLOB PRIMARY KEY, token TEXT NOT NULL, mount_point BLOB NOT NULL
+) STRICT;
+""",
+    """
+CREATE INDEX jobs_retry ON jobs (src_rel) WHERE disposal = 'retry';
+""",
+    """
+CREATE TABLE settings (hash TEXT PRIMARY KEY, tables TEXT NOT NULL) STRICT, WITHOUT ROWID;
+""",
+)
+SCHEMA_VERSION = len(_MIGRATIONS)
+
+_LOCK_RETRY_S = 0.05
+
+
+def open_file(state_folder: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """Open for writing; the caller holds the lock. Returns where a damaged file was put, too.
+
+    Raises:
+        SettingsError: the file cannot be read, or a newer version wrote it.
+        OSError: a damaged ledger cannot be moved out of the way.
+    """
+    path = state_folder / LEDGER_NAME
+    set_aside = _set_aside(path) if _is_damaged(path) else None
+    with _faults_explained(path):
+        db = sqlite3.connect(path, isolation_level=None)
+        db.execute("PRAGMA busy_timeout = 10000")
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = EXTRA")
+        _migrate(db)
+        _check_version(db, path)
+    return db, set_aside
+
+
+def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
+    """Open read-only, beside a running daemon.
+
+    Raises:
+        SettingsError: there is no ledger yet, or the file is none.
+    """
+    path = state_folder / LEDGER_NAME
+    if not path.is_file():
+        raise SettingsError(f"{path}: no ledger yet; it is made by the first `run`")
+    with _faults_explained(path):
+        try:
+            return _open_checked(path, "ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        # A daemon was killed while it wrote: whoever may write undoes the half of it, as SQLite
+        # does under its own lock, whether or not another daemon has begun meanwhile.
+        _open_checked(path, "rw").close()
+        return _open_checked(path, "ro")
+
+
+def _open_checked(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
+    try:
+        _check_version(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+class LedgerLock:
+    """The right to write one state folder's ledger; the kernel frees it when the process ends."""
+
+    def __init__(self, state_folder: Path, *, patience_s: float = 0.0) -> None:
+        """Take the lock; wait up to `patience_s` for a command that holds it for an instant.
+
+        Raises:
+            LedgerLockedError: another process holds it.
+        """
+        self._file = (state_folder / LOCK_NAME).open("ab")
+        deadline_s = time.monotonic() + patience_s
+        try:
+            while not _is_taken(self._file.fileno(), fcntl.LOCK_EX):
+                if time.monotonic() >= deadline_s:
+                    raise BlockingIOError(errno.EWOULDBLOCK, "locked")
+                time.sleep(_LOCK_RETRY_S)
+        except OSError as error:
+            self._file.close()
+            raise LedgerLockedError(
+                f"{state_folder}: another zssr-daemon is running on this state folder; "
+                "stop it first, or give this one its own [folders]"
+            ) from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._file.close()
+
+
+def is_locked(state_folder: Path) -> bool:
+    """Tell whether a daemon, or a command that writes, holds the ledger."""
+    try:
+        with (state_folder / LOCK_NAME).open("rb") as file:
+            return not _is_taken(file.fileno(), fcntl.LOCK_SH)
+    except OSError:  # there is no lock yet, or it is not for us to see
+        return False
+
+
+def _is_taken(fd: int, kind: int) -> bool:
+    """Take a lock if it is free, and tell whether it was."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_damaged(path: Path) -> bool:
+    """Read the whole file; what a crash left half written, SQLite mends first from its journal."""
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorcode & 0xFF in DAMAGED
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged ledger, durably; SQLite has used up its journal by then."""
+    mark = f".corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
+    new = path.with_name(path.name + mark)
+    identity = durable.identity_of(path)
+    assert identity is not None
+    durable.move_no_replace(path, new, identity=identity)
+    return new
+
+
+@contextmanager
+def _faults_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(
+            f"{path}: not a usable ledger ({error}); move it away and start again: "
+            "the pictures are in their folders, only the history is lost"
+        ) from error
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the schema up to date, each version in one transaction."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+        db.executescript(f"BEGIN EXCLUSIVE; {script} PRAGMA user_version = {number}; COMMIT;")
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise SettingsError(
+            f"{path}: ledger version {version}, this program knows {SCHEMA_VERSION}; "
+            "run the version that wrote it, or start with another state folder"
+        )

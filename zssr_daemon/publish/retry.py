@@ -1,0 +1,110 @@
+"""Retrier: the way of a failed job back to the queue.
+
+Each step can be interrupted. Until the last one the ledger says that the failed job's source is
+still to be moved away; so whoever finds the rest of an interrupted retry undoes it, by moving the
+file to failed/ again. After the last one the file is in the inbox, passes the gate like any other
+and goes on under the id it had:
+
+    name in the inbox committed -> file moved, fsync -> its own profiles moved
+    -> record removed -> "retry" committed
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from zssr_daemon.errors import RetryRefusedError
+from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish import profile_moves
+from zssr_daemon.publish.publisher import ERROR_SUFFIX
+from zssr_daemon.settings.schema import Folders
+from zssr_daemon.system import durable, file_names
+from zssr_daemon.system.durable import ReplacedError
+from zssr_daemon.system.file_identity import FileIdentity
+
+
+class Retrier:
+    """Brings back jobs of one ledger; the caller is its writer."""
+
+    def __init__(self, folders: Folders, ledger: Ledger, markers: Markers) -> None:
+        self._folders = folders
+        self._ledger = ledger
+        self._markers = markers
+
+    def retry(self, job_id: str) -> str:
+        """Let a job begin anew, with no attempt counted; return its path below the inbox.
+
+        Raises:
+            RetryRefusedError: there is nothing to try again; the message says why.
+            OSError: a disk fails, or a folder is not mounted.
+        """
+        try:
+            job = self._ledger.get(job_id)
+        except KeyError as error:
+            raise RetryRefusedError(f"no job has the id {job_id}") from error
+        if job.state is JobState.DONE and job.disposal == "keep":
+            self._ledger.disposed(job.id, "rerun")  # the scan finds it, and makes a new job
+            return job.src_rel
+        source = self._source_of(job)
+        identity = durable.identity_of(source)
+        if identity is None:
+            raise RetryRefusedError(f"{source} is no longer there; drop the image again")
+        return self._bring_back(job, source, identity)
+
+    def _source_of(self, job: Job) -> Path:
+        if job.state is not JobState.FAILED:
+            raise RetryRefusedError(f"it is {job.state}; only failed jobs can be tried again")
+        if job.disposal == "retry":
+            raise RetryRefusedError("it is on its way back already")
+        if job.disposal is None:
+            raise RetryRefusedError("its file is still on its way to failed/; try again soon")
+        if job.disposal_rel is None:
+            raise RetryRefusedError("its file was gone; drop the image again")
+        return self._folders.failed / job.disposal_rel
+
+    def _bring_back(self, job: Job, source: Path, identity: FileIdentity) -> str:
+        for folder in (self._folders.inbox, self._folders.failed):
+            self._markers.require(folder)
+        for tag in ("", f"-{job.id[:8]}", f"-{job.id}"):
+            rel = file_names.tagged(job.src_rel, tag) if tag else job.src_rel
+            if self._is_moved(job, source, rel, identity):
+                reach(Failpoint.RETRY_MOVED)
+                profile_moves.follow(source, self._folders.inbox / rel, is_shared_out=True)
+                self._remove_record(job)
+                self._ledger.retried(job.id)
+                reach(Failpoint.RETRIED)
+                return rel
+        raise RetryRefusedError(f"{job.src_rel} is taken in the inbox; move that file first")
+
+    def _is_moved(self, job: Job, source: Path, rel: str, identity: FileIdentity) -> bool:
+        """Move the file to `rel` below the inbox; False when that name is taken."""
+        target = self._folders.inbox / rel
+        if os.path.lexists(target):
+            return False
+        try:
+            self._ledger.plan_retry(job.id, src_rel=rel, identity=identity)
+        except sqlite3.IntegrityError as error:
+            raise RetryRefusedError("another job has this very file in hand") from error
+        reach(Failpoint.RETRY_PLANNED)
+        try:
+            durable.make_folder(target.parent, below=self._folders.inbox)
+            durable.move_no_replace(source, target, identity=identity)
+        except FileExistsError:
+            self._ledger.undo_retry(job.id, src_rel=job.src_rel)
+            return False
+        except ReplacedError as error:
+            self._ledger.undo_retry(job.id, src_rel=job.src_rel)
+            raise RetryRefusedError("its file was exchanged this instant; try again") from error
+        return True
+
+    def _remove_record(self, job: Job) -> None:
+        assert job.disposal_rel is not None
+        record = self._folders.failed / (job.disposal_rel + ERROR_SUFFIX)
+        with suppress(FileNotFoundError):
+            record.unlink()
+            durable.fsync_folder(record.parent)
+        reach(Failpoint.RECORD_REMOVED)

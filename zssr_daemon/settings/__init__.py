@@ -1,0 +1,1 @@
+"""What was asked: settings.toml, and the settings of single images."""

@@ -1,0 +1,130 @@
+"""Profile: a file of the inbox with settings for images: of a folder, or of one image.
+
+`zssr.toml` counts for the images of its folder and those below, down to the next one. `NAME.toml`
+beside an image counts for that image alone.
+"""
+
+import errno
+import os
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zssr_daemon.errors import ImageError, ImageSettingsError
+from zssr_daemon.system.file_names import printable
+from zssr_daemon.system.safe_open import open_source
+
+FOLDER_PROFILE = "zssr.toml"
+
+#: The largest file that is read as a profile; all keys there are need a tenth of it.
+PROFILE_BYTES = 64_000
+
+#: No file of that name. All other faults but these are the disk's, and pass.
+_ABSENT = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What one such file says; `rel` is its path below the inbox, in `os.fsdecode` form."""
+
+    rel: str
+    tables: dict[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the inbox; the inbox itself is empty."""
+        return os.path.dirname(self.rel)  # noqa: PTH120 (any bytes are legal)
+
+    def says(self, table: str, key: str | None = None) -> bool:
+        """Tell whether it has a table, or a key in it."""
+        values = self.tables.get(table)
+        return values is not None and (key is None or (isinstance(values, dict) and key in values))
+
+
+def profiles_of(inbox: Path, src_rel: str) -> list[Profile]:
+    """Read the profiles that count for an image below `inbox`, the stronger one last.
+
+    Raises:
+        ImageSettingsError: one is a link, no plain file, too large, unreadable or no TOML.
+        OSError: the disk is at fault.
+    """
+    own = [os.path.join(os.path.dirname(src_rel), name) for name in own_names(src_rel)]  # noqa: PTH118, PTH120
+    found = (_first(inbox, rels) for rels in (_folder_rels(src_rel), own))
+    return [profile for profile in found if profile is not None]
+
+
+def own_names(src_rel: str) -> list[str]:
+    """Name the profiles beside an image that are its own, the stronger first.
+
+    They go by its whole name, so that a.png and a.jpg can differ, or by its stem.
+    """
+    name = os.path.basename(src_rel)  # noqa: PTH119
+    names = [name + ".toml", os.path.splitext(name)[0] + ".toml"]  # noqa: PTH122
+    return [name for name in dict.fromkeys(names) if name != FOLDER_PROFILE]
+
+
+def read_below(inbox: Path, rel: str, max_bytes: int) -> bytes | None:
+    """Return what a file below `inbox` holds, None where there is none.
+
+    Raises:
+        ImageSettingsError: it is a link, no plain file, too large, or may not be read.
+        OSError: the disk is at fault.
+    """
+    if _is_absent(inbox / rel):
+        return None
+    try:
+        with os.fdopen(open_source(inbox, rel), "rb") as stream:
+            content = stream.read(max_bytes + 1)
+    except ImageError as error:
+        raise ImageSettingsError(f"{printable(rel)}: {error}; put a plain file there") from error
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        if error.errno not in _FORBIDDEN:
+            raise
+        cure = "let the user that runs the daemon read it"
+        raise ImageSettingsError(f"{printable(rel)}: {error.strerror}; {cure}") from error
+    if len(content) > max_bytes:
+        raise ImageSettingsError(f"{printable(rel)}: more than {max_bytes} bytes; make it smaller")
+    return content
+
+
+def _is_absent(path: Path) -> bool:
+    """Ask the system by the whole path, which is cheap in folders nested however deep.
+
+    What there is, or why it cannot be told, is for `open_source` to find out.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _folder_rels(src_rel: str) -> Iterator[str]:
+    """Name the places of a zssr.toml that counts for an image, the nearest first."""
+    folder = src_rel
+    while folder:
+        folder = os.path.dirname(folder)  # noqa: PTH120
+        yield os.path.join(folder, FOLDER_PROFILE)  # noqa: PTH118
+
+
+def _first(inbox: Path, rels: Iterable[str]) -> Profile | None:
+    for rel in rels:
+        content = read_below(inbox, rel, PROFILE_BYTES)
+        if content is not None:
+            return Profile(rel=rel, tables=_parsed(rel, content))
+    return None
+
+
+def _parsed(rel: str, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        message = f"{printable(rel)}: no TOML in UTF-8: {error}; mend the file"
+        raise ImageSettingsError(message) from error

@@ -1,0 +1,338 @@
+"""The settings of settings.toml: every key, its unit, its default and its range.
+
+Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file, the defaults here.
+`[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
+"""
+
+import json
+import os
+import string
+import tomllib
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic_settings
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from zssr_daemon.errors import SettingsError
+from zssr_daemon.settings.explain import explain
+from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
+
+ENV_PREFIX = "ZSSR_"
+ENV_DELIMITER = "__"
+
+#: Endings of the files that a kernel is read from.
+KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
+
+_JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
+
+
+class Table(BaseModel):
+    """One table of settings.toml: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _plain_path(path: Path) -> Path:
+    """Refuse what the system would not take for a path, and write a home folder out."""
+    if "\0" in str(path):
+        raise ValueError("must not hold a NUL character")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("begins with '~', and that user has no home folder") from error
+
+
+PlainPath = Annotated[Path, AfterValidator(_plain_path)]
+
+
+class Folders(Table):
+    """Where pictures come from and go to; relative paths count from the settings file."""
+
+    inbox: PlainPath = Path("inbox")
+    output: PlainPath = Path("output")
+    archive: PlainPath = Path("archive")
+    failed: PlainPath = Path("failed")
+    state: PlainPath = Path("state")
+
+    def by_name(self) -> dict[str, Path]:
+        """Each folder under its key, in the order of the file."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class Watch(Table):
+    """When a file of the inbox counts as there, and as complete."""
+
+    recursive: bool = True
+    scan_interval_s: float = Field(15.0, ge=0.1)
+    stable_after_s: float = Field(5.0, ge=0.0)
+    unreadable_after_s: float = Field(20.0, ge=0.0)
+    polling: Literal["auto"] | bool = "auto"
+    ignore: tuple[str, ...] = ()
+
+
+def _kernel_path(path: Path) -> Path:
+    """Refuse what cannot be a kernel by its name."""
+    if path.suffix.lower() not in KERNEL_SUFFIXES:
+        endings = ", ".join(KERNEL_SUFFIXES)
+        raise ValueError(f'must be "bicubic", "estimate" or a file that ends in {endings}')
+    return path
+
+
+#: What `[degradation] auto` stands for.
+_FROM_THE_IMAGE = {"kernel": "estimate", "noise_std": "auto", "jpeg_quality": "auto"}
+
+
+class Degradation(Table):
+    """How the sources came from what is wanted; a relative path counts from the settings file."""
+
+    kernel: Literal["bicubic", "estimate"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = (
+        "bicubic"
+    )
+    kernel_phase: Phase = "centred"
+    noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
+    jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
+    auto: bool = False
+
+    @property
+    def asked(self) -> Self:
+        """What is asked for each image: with `auto`, all that was left at its default."""
+        fields = type(self).model_fields
+        left = [key for key in _FROM_THE_IMAGE if getattr(self, key) == fields[key].default]
+        return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left if self.auto})
+
+
+class Output(Table):
+    """What is written, and what becomes of the source."""
+
+    name: str = "{stem}_x{scale}"
+    format: Literal["png", "same", "tiff", "jpeg", "webp"] = "png"
+    quality: int = Field(95, ge=1, le=100)
+    frames: Literal["refuse", "each"] = "refuse"
+    on_success: Literal["archive", "keep", "delete"] = "archive"
+    metadata: Literal["keep", "strip"] = "keep"
+    report: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _names_the_source(cls, name: str) -> str:
+        parts = list(string.Formatter().parse(name))
+        fields = [field for _, field, spec, conversion in parts if field is not None]
+        if not set(fields) <= {"stem", "scale"} or any(part[2] or part[3] for part in parts):
+            raise ValueError("may use {stem} and {scale} only")
+        if fields.count("stem") != 1:
+            raise ValueError("must contain {stem} once")
+        literal = "".join(text for text, *_ in parts)
+        if "/" in literal or not literal.isprintable() or len(literal.encode()) > 100:
+            raise ValueError("must have no '/' or control character, and at most 100 bytes")
+        return name
+
+
+class Limits(Table):
+    """What one image may cost."""
+
+    max_MB: float = Field(200.0, gt=0)  # noqa: N815 (the article's name)
+    max_input_pixels: int = Field(100_000_000, ge=1)
+    max_output_pixels: int = Field(400_000_000, ge=1)
+    job_timeout_s: float = Field(21_600.0, gt=0)
+    max_attempts: int = Field(3, ge=1)
+    retry_after_s: float = Field(10.0, ge=0.0)
+    min_free_disk_bytes: int = Field(1_000_000_000, ge=0)
+
+    @property
+    def max_file_bytes(self) -> int:
+        """`max_MB` in bytes; a megabyte has 1 000 000."""
+        return int(self.max_MB * 1_000_000)
+
+
+class Worker(Table):
+    """The processes that compute."""
+
+    devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
+    processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    warm_start: Literal["off", "folder"] = "off"
+    silent_after_s: float = Field(300.0, gt=0)
+    max_jobs: int = Field(100, ge=0)
+    max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+
+
+class Logging(Table):
+    """What is told, and where; a file always receives JSON."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: PlainPath | None = None
+    progress_interval_s: float = Field(5.0, gt=0)
+
+
+class Metrics(Table):
+    """What a Prometheus node exporter is given to read."""
+
+    textfile: PlainPath | None = None
+
+
+def _on_its_preset(table: Any) -> Any:
+    """Complete a raw [zssr] table from its preset; pydantic then checks types and names."""
+    if not isinstance(table, dict):
+        return table
+    table = PRESETS.get(str(table.get("preset")), {}) | table
+    scale = table.get("scale_factor")
+    if isinstance(scale, str) and scale.startswith("["):  # the environment knows no lists
+        try:
+            return table | {"scale_factor": json.loads(scale)}
+        except ValueError as error:
+            raise ValueError(f"scale_factor = {scale!r}: {_JSON_CURE}") from error
+    return table
+
+
+#: The [zssr] table; what its preset does not name, and it neither, are `ZSSRConfig`'s defaults.
+ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)]
+
+
+class Settings(BaseSettings):
+    """All of settings.toml."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+    )
+    folders: Folders = Folders()
+    watch: Watch = Watch()
+    zssr: ZSSRTable = ZSSRConfig()
+    degradation: Degradation = Degradation()
+    output: Output = Output()
+    limits: Limits = Limits()
+    worker: Worker = Worker()
+    logging: Logging = Logging()
+    metrics: Metrics = Metrics()
+    _written: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _note_what_is_written(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        settings = handler(raw)
+        table = raw.get("zssr", {})
+        settings._written = frozenset(table if isinstance(table, dict) else ())
+        return settings
+
+    def written_zssr(self) -> dict[str, Any]:
+        """Return what somebody wrote in [zssr]; all other values are the preset's.
+
+        Another preset, of an image's own settings, leaves these as they are.
+        """
+        of_preset = ZSSRConfig.from_preset(self.zssr.preset)
+        values = {field.name: getattr(self.zssr, field.name) for field in fields(ZSSRConfig)}
+        return {
+            key: value
+            for key, value in values.items()
+            if key in self._written or value != getattr(of_preset, key)
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the init values, which are what the TOML file says."""
+        return env_settings, init_settings
+
+    def relative_to(self, base: Path) -> Self:
+        """Resolve relative paths against `base`, the folder of the settings file."""
+        folders = Folders(
+            **{name: _absolute(base, path) for name, path in self.folders.by_name().items()}
+        )
+        log_file = self.logging.file and _absolute(base, self.logging.file)
+        logging = self.logging.model_copy(update={"file": log_file})
+        degradation = self.degradation
+        if isinstance(degradation.kernel, Path):
+            kernel = _absolute(base, degradation.kernel)
+            degradation = degradation.model_copy(update={"kernel": kernel})
+        textfile = self.metrics.textfile and _absolute(base, self.metrics.textfile)
+        metrics = self.metrics.model_copy(update={"textfile": textfile})
+        tables = {"folders": folders, "degradation": degradation}
+        return self.model_copy(update=tables | {"logging": logging, "metrics": metrics})
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read, merge and validate the settings.
+
+    Args:
+        file: the TOML file; None takes the defaults, relative to the current folder.
+
+    Raises:
+        SettingsError: the file is missing, is no TOML, or has a faulty key; the message names
+            key, value, origin and cure.
+    """
+    try:
+        settings = Settings(**_read_toml(file))
+    except ValidationError as error:
+        raise SettingsError(explain(error, known_keys(), partial(_origin, file=file))) from error
+    except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
+        raise SettingsError(
+            f"environment variable {ENV_PREFIX}...: {error}: {_JSON_CURE}"
+        ) from error
+    return settings.relative_to((file.parent if file else Path()).resolve())
+
+
+def unknown_environment_names() -> list[str]:
+    """Name the `ZSSR_*` variables that no key answers to; each is likely a misspelling."""
+    known = {
+        f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper()
+        for table, keys in known_keys().items()
+        for key in keys
+    }
+    return sorted(n for n in os.environ if n.startswith(ENV_PREFIX) and n.upper() not in known)
+
+
+def known_keys() -> dict[str, list[str]]:
+    """Name the keys of each table of settings.toml."""
+    return {
+        table: list(
+            getattr(field.default, "__dataclass_fields__", type(field.default).__annotations__)
+        )
+        for table, field in Settings.model_fields.items()
+    }
+
+
+def _absolute(base: Path, path: Path) -> Path:
+    return (base / path).absolute()
+
+
+def _read_toml(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, ValueError) as error:
+        cure = (
+            "give the file with --settings, or copy the settings.toml that comes with the program"
+        )
+        raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
+
+
+def _origin(names: list[str], file: Path | None) -> str:
+    variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
+    if variable in os.environ:
+        return f"environment variable {variable}"
+    return str(file or "defaults")

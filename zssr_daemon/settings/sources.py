@@ -1,0 +1,57 @@
+"""Origins: where the value of each setting comes from."""
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, Settings
+from zssr_daemon.zssr.config import PRESETS
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One key's effective value; `value` is what JSON can hold."""
+
+    table: str
+    key: str
+    value: Any
+    source: str  # "default", "preset NAME", the file, or "environment NAME"
+
+
+def origins(settings: Settings, file: Path) -> list[Origin]:
+    """Return every key of settings that were loaded from `file`, in the order of the file."""
+    with file.open("rb") as stream:
+        written = tomllib.load(stream)
+    variables = {name.upper(): name for name in os.environ}
+    found = []
+    for table, values in _plain(settings).items():
+        for key, value in values.items():
+            variable = variables.get(f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper())
+            source = f"environment {variable}" if variable else None
+            if source is None and key in written.get(table, {}):
+                source = str(file)
+            found.append(Origin(table, key, value, source or _default(settings, table, key)))
+    return found
+
+
+def _plain(settings: Settings) -> dict[str, dict[str, Any]]:
+    plain = {}
+    for table in type(settings).model_fields:
+        values = getattr(settings, table)
+        plain[table] = (
+            values.model_dump(mode="json")
+            if isinstance(values, BaseModel)
+            else dataclasses.asdict(values)
+        )
+    return plain
+
+
+def _default(settings: Settings, table: str, key: str) -> str:
+    preset = settings.zssr.preset
+    is_of_preset = table == "zssr" and key in PRESETS.get(str(preset), {})
+    return f"preset {preset}" if is_of_preset else "default"

@@ -1,0 +1,237 @@
+"""Durable file operations: nothing is overwritten, and what is said to be there is on the disk."""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from zssr_daemon import failpoints
+from zssr_daemon.failpoints import Failpoint
+from zssr_daemon.system.file_identity import FileIdentity
+from zssr_daemon.system.file_names import leaving_beside, part_beside, tagged
+
+#: File systems without hard links, or a kernel that forbids linking other users' files.
+_NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+
+
+class ReplacedError(Exception):
+    """Another file lies under the name by now; it is left, or put back, as it was."""
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def fsync_file(path: Path) -> None:
+    """Make the content of `path` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path, *, below: Path) -> None:
+    """Create `folder` and its parents down from `below`, each durable in its parent."""
+    missing = []
+    while folder != below and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        fsync_folder(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, as hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def link_no_replace(part: Path, final: Path, *, may_be_reserved: bool = False) -> None:
+    """Give the finished `part` its final name, durably; `part` is gone afterwards.
+
+    Args:
+        part: the whole file, in the same file system.
+        final: its name; without hard links an empty file is put there first.
+        may_be_reserved: an earlier, interrupted call may have left that empty file.
+
+    Raises:
+        FileExistsError: `final` is taken, also when it was taken only this instant.
+    """
+    try:
+        os.link(part, final)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not (may_be_reserved and _is_empty(final)):
+            _reserve(final)
+        part.replace(final)
+    else:
+        fsync_folder(final.parent)
+        failpoints.reach(Failpoint.LINKED)
+        part.unlink()
+    fsync_folder(final.parent)
+
+
+def move_no_replace(
+    source: Path, target: Path, *, identity: FileIdentity, may_be_reserved: bool = False
+) -> None:
+    """Move a file onto a free name, durably on both sides, across file systems too.
+
+    Args:
+        source: the file, or link, to move.
+        target: its new name; an empty file is put there first, which nobody can do twice.
+        identity: which file is meant: its owner may put another one there at any instant.
+        may_be_reserved: an earlier, interrupted move may have left that empty file, or a copy.
+
+    Raises:
+        FileExistsError: `target` is taken.
+        ReplacedError: another file lies at `source`; it stays there.
+    """
+    is_copied = may_be_reserved and _is_copy(target, source)
+    if not is_copied:
+        if not (may_be_reserved and _is_empty(target)):
+            _reserve(target)
+        failpoints.reach(Failpoint.RESERVED)
+        try:
+            is_copied = _move_onto(source, target, identity)
+        except (OSError, ReplacedError):
+            if _is_empty(target):  # the reservation, and never a file of somebody's
+                target.unlink()
+            raise
+    if is_copied:
+        fsync_folder(target.parent)
+        failpoints.reach(Failpoint.COPIED)
+        with suppress(ReplacedError):  # the file that was meant is gone from there already
+            remove_exactly(source, identity)
+    fsync_folder(target.parent)
+    fsync_folder(source.parent)
+
+
+def remove_exactly(path: Path, identity: FileIdentity) -> None:
+    """Delete a file, durably, unless another one has taken its place.
+
+    It leaves its name first, so that between the look at it and its end nobody can exchange it.
+    Repeated after a crash, it goes on where it stopped.
+
+    Raises:
+        ReplacedError: another file lies at `path`; it stays there.
+    """
+    leaving = path.with_name(leaving_beside(path.name))
+    if not os.path.lexists(leaving):
+        if identity_of(path) != identity:
+            raise ReplacedError(path)
+        path.replace(leaving)
+    if identity_of(leaving) != identity:
+        put_back(leaving, path)
+        raise ReplacedError(path)
+    leaving.unlink()
+    fsync_folder(path.parent)
+
+
+def put_back(path: Path, former: Path) -> None:
+    """Give a file that was moved by mistake its former name, or one like it, durably."""
+    try:
+        link_no_replace(path, former)
+    except FileExistsError:  # taken again meanwhile: both files are somebody's
+        tag = f"-{uuid.uuid4().hex[:8]}"
+        link_no_replace(path, former.with_name(tagged(former.name, tag)))
+
+
+def identity_of(path: Path) -> FileIdentity | None:
+    """Return which file lies at `path`, links not followed; None when there is none."""
+    try:
+        return FileIdentity.from_stat(path.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a small file as a whole, durably; an older one of this name is replaced."""
+    part = path.with_name(part_beside(path.name))
+    with part.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+    fsync_folder(path.parent)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield every file below `folder`, however deep; a folder that cannot be read is left out."""
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
+
+
+def _reserve(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640))
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == 0
+
+
+def _is_copy(path: Path, source: Path) -> bool:
+    """Tell whether an interrupted move across file systems has copied `source` to `path`."""
+    files = (path, source)
+    if any(file.is_symlink() or not file.is_file() for file in files):
+        return False
+    found, wanted = path.stat(), source.stat()
+    is_far = found.st_dev != wanted.st_dev  # within one, a move leaves nothing half done
+    return is_far and found.st_size > 0 and sha256_of(path) == sha256_of(source)
+
+
+def _move_onto(source: Path, target: Path, identity: FileIdentity) -> bool:
+    """Move `source` onto the reserved `target`; tell whether it had to be copied."""
+    if identity_of(source) != identity:
+        raise ReplacedError(source)
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_over(source, target, identity)
+        return True
+    if identity_of(target) != identity:  # exchanged at the last instant
+        put_back(target, source)
+        raise ReplacedError(source)
+    return False
+
+
+def _copy_over(source: Path, target: Path, identity: FileIdentity) -> None:
+    """Copy across file systems, and prove the copy before it takes the reserved name."""
+    if not (source.is_symlink() or source.is_file()):
+        return  # a fifo or socket has no content: the empty file stands for it
+    part = target.with_name(part_beside(target.name))
+    try:
+        shutil.copy2(source, part, follow_symlinks=False)
+        if not part.is_symlink():
+            fsync_file(part)
+            if sha256_of(part) != sha256_of(source):
+                raise OSError(errno.EIO, "the copy differs from its source", str(target))
+        if identity_of(source) != identity:
+            raise ReplacedError(source)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""Logs: events, not sentences; one JSON object a line, or a readable console on a terminal.
+
+Third-party records and warnings go through the same chain. The file always receives JSON.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import rich.text
+import structlog
+from rich.console import Console
+from structlog.typing import EventDict, Processor
+
+from zssr_daemon.telemetry.log_sinks import FileSink, StdoutSink
+
+
+class Events(StrEnum):
+    """Every event the daemon tells of; log_schema.json lists their keys."""
+
+    CONTROL_UNAVAILABLE = "control_unavailable"
+    DAEMON_STARTED = "daemon_started"
+    DAEMON_STOPPING = "daemon_stopping"
+    DAEMON_STOPPED = "daemon_stopped"
+    DISPOSAL_DELAYED = "disposal_delayed"
+    FILE_IGNORED = "file_ignored"
+    INTERNAL_ERROR = "internal_error"
+    JOB_QUEUED = "job_queued"
+    JOB_STARTED = "job_started"
+    JOB_PROGRESS = "job_progress"
+    JOB_RETRY = "job_retry"
+    JOB_DONE = "job_done"
+    JOB_FAILED = "job_failed"
+    JOB_RETRIED = "job_retried"
+    LEDGER_LOST = "ledger_lost"
+    LEDGER_SET_ASIDE = "ledger_set_aside"
+    METRICS_UNAVAILABLE = "metrics_unavailable"
+    PAUSED = "paused"
+    REPORT_UNAVAILABLE = "report_unavailable"
+    RESUMED = "resumed"
+    SETTINGS_REFUSED = "settings_refused"
+    SETTINGS_RELOADED = "settings_reloaded"
+    SETTINGS_WARNING = "settings_warning"
+    UNHEALTHY = "unhealthy"
+    WORKER_READY = "worker_ready"
+    WORKER_RESTARTED = "worker_restarted"
+    WORKERS_STOPPING = "workers_stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What a process needs to set up its own logging; plain data, since spawn inherits none."""
+
+    level: str = "info"
+    file: Path | None = None
+
+
+def configure(settings: LogSettings, console: Console | None = None) -> None:
+    """Set up logging for this process.
+
+    Args:
+        settings: level and file.
+        console: a terminal's console, shared with the progress bars; None writes JSON lines to
+            standard output.
+
+    Raises:
+        OSError: the log file cannot be opened.
+    """
+    handlers: list[logging.Handler] = [_stdout_handler(console)]
+    if settings.file is not None:
+        handlers.append(_json(FileSink(settings.file)))
+    logging.basicConfig(level=settings.level.upper(), handlers=handlers, force=True)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[*_chain(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def set_level(level: str) -> None:
+    """Let this process tell from `level` on."""
+    logging.getLogger().setLevel(level.upper())
+
+
+def get_logger(**bound: Any) -> structlog.stdlib.BoundLogger:
+    """Return a logger with `bound` keys on each of its lines."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger("zssr_daemon").bind(**bound)
+    return logger
+
+
+def _chain() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _foreign_chain() -> list[Processor]:
+    """Return the chain for records that were not born in structlog."""
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _lead_with_what_and_when(_logger: Any, _method: str, keys: EventDict) -> EventDict:
+    """Put the keys that every line has first, for people who read the raw file."""
+    lead = {name: keys.pop(name) for name in ("timestamp", "level", "event") if name in keys}
+    return {**lead, **keys}
+
+
+def _json(handler: logging.Handler) -> logging.Handler:
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+    return _formatted(
+        handler,
+        structlog.processors.ExceptionRenderer(tracebacks),
+        _lead_with_what_and_when,
+        structlog.processors.JSONRenderer(_to_json),
+    )
+
+
+def _to_json(keys: EventDict, **options: Any) -> str:
+    """Write JSON that is valid UTF-8, whatever bytes a file is named with."""
+    text = json.dumps(keys, ensure_ascii=False, **options)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _stdout_handler(console: Console | None) -> logging.Handler:
+    if console is None:
+        return _json(StdoutSink())
+    renderer = structlog.dev.ConsoleRenderer(colors=not console.no_color, sort_keys=False)
+    handler = _formatted(_ConsoleHandler(console), _keep_what_people_read, renderer)
+    handler.addFilter(_is_no_progress)
+    return handler
+
+
+# Where machines read, each line is whole; a person has the bars, and can ask for the rest.
+_MACHINE_KEYS = frozenset({"sha256", "out_sha256", "peak_memory_bytes", "bytes", "disposal"})
+
+
+def _is_no_progress(record: logging.LogRecord) -> bool:
+    """Leave progress to the bars."""
+    return not (isinstance(record.msg, dict) and record.msg.get("event") == Events.JOB_PROGRESS)
+
+
+def _keep_what_people_read(_logger: Any, _method: str, keys: EventDict) -> EventDict:
+    """Shorten a line to what fits a terminal: the time of day, the start of a job's id."""
+    kept = {name: value for name, value in keys.items() if name not in _MACHINE_KEYS}
+    moment = datetime.fromisoformat(kept["timestamp"]).astimezone()
+    kept["timestamp"] = f"{moment:%H:%M:%S}"
+    if "job_id" in kept:
+        kept["job_id"] = kept["job_id"][:8]
+    return kept
+
+
+def _formatted(handler: logging.Handler, *renderers: Processor) -> logging.Handler:
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_foreign_chain(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    return handler
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above the progress bars of the same console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        self._console.print(rich.text.Text.from_ansi(text), soft_wrap=True, highlight=False)

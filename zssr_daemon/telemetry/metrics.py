@@ -1,0 +1,199 @@
+"""Metrics: what a daemon has done and does, as a text file for Prometheus' node exporter.
+
+Labels never hold file names; times are points, not ages, so that they stay true while the file
+lies there.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    write_to_textfile,
+)
+from prometheus_client.core import GaugeMetricFamily
+
+from zssr_daemon import __version__
+from zssr_daemon.protocol.messages import Stage
+from zssr_daemon.telemetry.status import Status
+
+#: The file is written this often, in seconds.
+WRITE_S = 15.0
+
+_BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+_RESTART_REASONS = {"silent": "timeout", "device_lost": "cuda", "out_of_memory": "oom"}
+
+_PAUSES = ("disk_full", "folder_missing", "device_lost")
+
+_Families = Iterator[GaugeMetricFamily]
+
+
+class Metrics:
+    """The counters of one daemon, and the file they go to with what its status says."""
+
+    def __init__(self, file: Path | None = None, folders: Mapping[str, Path] | None = None) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.file = file
+        self._folders = folders or {}
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self._files = Counter(
+            "zssr_files_seen",
+            "Files of the inbox, by the gate's word.",
+            ["result"],
+            registry=registry,
+        )
+        self._jobs = Counter(
+            "zssr_jobs", "Ends of attempts.", ["outcome", "reason"], registry=registry
+        )
+        self._seconds = Histogram(
+            "zssr_job_duration_seconds",
+            "Seconds of finished jobs, by stage.",
+            ["stage"],
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self._watch_restarts = Counter(
+            "zssr_watch_restarts", "Watches that died and were rebuilt.", registry=registry
+        )
+        self._worker_restarts = Counter(
+            "zssr_worker_restarts", "Worker processes replaced.", ["reason"], registry=registry
+        )
+        self._state = _State()
+        registry.register(self._state)
+        for result in ("ready", "ignored", "unsafe", "duplicate"):
+            self._files.labels(result)
+
+    def file_seen(self, result: str) -> None:
+        """Count a file: ready, ignored (no image), unsafe (refused by the gate), duplicate."""
+        self._files.labels(result).inc()
+
+    def job_ended(self, outcome: str, reason: str = "") -> None:
+        """Count the end of an attempt: done, failed, retried, interrupted."""
+        self._jobs.labels(outcome, reason).inc()
+        if outcome == "done":
+            self._state.last_success_at = time.time()
+
+    def job_took(self, seconds: Mapping[Stage, float], total_s: float, gpu_peak_bytes: int) -> None:
+        """Note the seconds of a finished job, and the most GPU memory it held."""
+        for stage, value in seconds.items():
+            self._seconds.labels(stage).observe(value)
+        self._seconds.labels("total").observe(total_s)
+        self._state.gpu_peak_bytes = max(gpu_peak_bytes, self._state.gpu_peak_bytes)
+
+    def worker_ready(self, torch_version: str) -> None:
+        """Note what the workers run on."""
+        self._state.torch_version = torch_version
+
+    def worker_restarted(self, reason: str) -> None:
+        """Count a worker process that was replaced."""
+        self._worker_restarts.labels(_RESTART_REASONS.get(reason, reason)).inc()
+
+    def watch_restarted(self, times: int) -> None:
+        """Count watches that were rebuilt."""
+        self._watch_restarts.inc(times)
+
+    def write(self, status: Status, *, scan_took_s: float, publishing: int) -> None:
+        """Write the file as a whole.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.file is not None:
+            self._state.status = status
+            self._state.scan_took_s = scan_took_s
+            self._state.publishing = publishing
+            self._state.free_bytes = _free_bytes(self._folders)
+            write_to_textfile(str(self.file), self._registry)
+
+
+class _State:
+    """What is true at the instant of writing; Prometheus' client collects it."""
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.torch_version = ""
+        self.last_success_at = 0.0
+        self.scan_took_s = 0.0
+        self.publishing = 0
+        self.gpu_peak_bytes = 0
+        self.free_bytes: dict[str, int] = {}
+
+    def collect(self) -> _Families:
+        """Return the families, but for those of which nothing is known yet."""
+        status = self.status
+        if status is None:
+            return
+        yield self._build_info()
+        yield _labelled("zssr_jobs", "Jobs by state.", "state", self._jobs(status))
+        yield from self._moments(status)
+        yield _plain("zssr_scan_duration_seconds", "The last scan.", self.scan_took_s)
+        backend = {str(status.watch): 1.0}
+        yield _labelled("zssr_watch_backend", "How changes are noticed.", "backend", backend)
+        reason = status.pause and status.pause.reason
+        pauses = {name: float(name == reason) for name in _PAUSES}
+        yield _labelled("zssr_paused", "Whether the queue waits.", "reason", pauses)
+        yield _labelled("zssr_disk_free_bytes", "Free space.", "folder", self.free_bytes)
+        yield _plain(
+            "zssr_gpu_memory_peak_bytes", "Most that a job held.", float(self.gpu_peak_bytes)
+        )
+        fractions = [job.fraction for job in status.jobs]
+        mean = sum(fractions) / len(fractions) if fractions else 0.0
+        yield _plain("zssr_job_progress_ratio", "Mean of the jobs in work.", mean)
+
+    def _build_info(self) -> GaugeMetricFamily:
+        torch, _, cuda = self.torch_version.partition("+")
+        labels = {"version": __version__, "torch": torch, "cuda": cuda}
+        family = GaugeMetricFamily("zssr_build_info", "What runs.", labels=list(labels))
+        family.add_metric(list(labels.values()), 1.0)
+        return family
+
+    def _jobs(self, status: Status) -> dict[str, float]:
+        return {
+            "settling": status.settling,
+            "queued": status.queued,
+            "running": len(status.jobs),
+            "publishing": self.publishing,
+            "failed": status.failed,
+        }
+
+    def _moments(self, status: Status) -> _Families:
+        for name, text, moment in (
+            (
+                "oldest_queued",
+                "The job that waits longest; absent without one.",
+                status.oldest_queued_at,
+            ),
+            ("last_success", "The last job done; absent before the first.", self.last_success_at),
+            ("last_scan", "The last look at the whole inbox.", status.last_scan_at),
+        ):
+            if moment:
+                yield _plain(f"zssr_{name}_timestamp_seconds", text, moment)
+
+
+def _plain(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _free_bytes(folders: Mapping[str, Path]) -> dict[str, int]:
+    free = {}
+    for name, folder in folders.items():
+        try:
+            status = os.statvfs(folder)
+        except OSError:  # gone, or a share that fails: the pause tells of that
+            continue
+        free[name] = status.f_bavail * status.f_frsize
+    return free

@@ -1,0 +1,1 @@
+"""The child process that computes: from a source file to an enlarged file."""

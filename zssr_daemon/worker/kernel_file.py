@@ -1,0 +1,112 @@
+"""KernelFile: a blur kernel out of a file, without executing anything in it.
+
+A file is one array of numbers: NumPy's .npy, MATLAB's .mat, or a grey picture, .png or .tif.
+"""
+
+import errno
+import io
+import os
+import warnings
+from pathlib import PurePath
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from PIL import Image
+
+from zssr_daemon.errors import ImageError, KernelError
+from zssr_daemon.protocol.messages import KERNEL_FILE_BYTES, KernelFile
+from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.worker.mat_file import read_matrices
+from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.degradation.blur import MOST_SIDE, Kernel
+
+#: What a kernel beside an image is called: after the whole name first, for a.png and a.jpg.
+SIDECAR_SUFFIXES = (".kernel.npy", ".kernel.mat")
+
+#: What kernels are called in MATLAB files, in lower case.
+_NAMES = ("kernel", "psf", "k", "h", "blur", "filter")
+
+
+def load_kernel(file: KernelFile, phase: Phase) -> Kernel:
+    """Return the kernel of a file.
+
+    Raises:
+        KernelError: there is none in it; the message says why.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what a reader only doubts is no kernel either
+            return Kernel.of(_array(file), phase)
+    except Exception as error:  # numpy and Pillow raise anything for damaged files
+        raise KernelError(f"{file.name}: {error}") from error
+
+
+def find_beside(root: str, src_rel: str) -> KernelFile | None:
+    """Return the kernel file beside an image below `root`, None where there is none.
+
+    Raises:
+        KernelError: it is a link, no plain file, or too large.
+        OSError: the disk is at fault.
+    """
+    stem = os.path.splitext(src_rel)[0]  # noqa: PTH122 (any bytes are legal)
+    for rel in [each + suffix for each in (src_rel, stem) for suffix in SIDECAR_SUFFIXES]:
+        try:
+            fd = open_source(root, rel)
+        except ImageError as error:
+            raise KernelError(str(error)) from error
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
+                continue
+            raise
+        with os.fdopen(fd, "rb") as stream:
+            content = stream.read(KERNEL_FILE_BYTES + 1)
+        return KernelFile(name=os.path.basename(rel), content=content)  # noqa: PTH119
+    return None
+
+
+def _array(file: KernelFile) -> NDArray[np.generic]:
+    if len(file.content) > KERNEL_FILE_BYTES:
+        raise ValueError(f"more than {KERNEL_FILE_BYTES} bytes: no kernel is so large")
+    suffix = PurePath(file.name).suffix.lower()
+    if suffix == ".npy":
+        return _npy(file.content)
+    if suffix == ".mat":
+        return _mat(file.content)
+    return _picture(file.content)
+
+
+def _npy(content: bytes) -> NDArray[np.generic]:
+    """Read the header first: what it promises must be there before room is made for it."""
+    stream = io.BytesIO(content)
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    version = npy.read_magic(stream)
+    if version not in readers:
+        raise ValueError(f"a .npy file of version {version}")
+    shape, _, dtype = readers[version](stream)
+    if dtype.hasobject or np.prod(shape, dtype=float) * dtype.itemsize > len(content):
+        raise ValueError("the file is cut off, or holds objects instead of numbers")
+    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+
+
+def _mat(content: bytes) -> NDArray[np.generic]:
+    matrices = read_matrices(content)
+    by_name = {name.lower(): matrix for name, matrix in matrices.items()}
+    for name in _NAMES:
+        if name in by_name:
+            return by_name[name]
+    wide = [matrix for matrix in matrices.values() if min(matrix.shape) > 1]
+    if len(wide) != 1:
+        held = ", ".join(matrices) or "none"
+        raise ValueError(f"no matrix called {' or '.join(_NAMES)}, nor only one; there are: {held}")
+    return wide[0]
+
+
+def _picture(content: bytes) -> NDArray[np.generic]:
+    """Return the levels of a grey picture; of a coloured one the mean of its channels."""
+    with Image.open(io.BytesIO(content), formats=("PNG", "TIFF")) as image:
+        if max(image.size) > MOST_SIDE:
+            raise ValueError(f"{image.width} × {image.height} pixels, at most {MOST_SIDE} a side")
+        is_plain = image.mode in {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
+        levels = np.asarray(image if is_plain else image.convert("RGB"))
+    return levels if is_plain else levels.mean(axis=2)

@@ -1,0 +1,1 @@
+"""How a source was made from what is wanted: blur, noise, JPEG."""

@@ -1,0 +1,78 @@
+"""Degradation: all that made a source of what is wanted: blur, noise and JPEG compression.
+
+Where there was noise or compression, a source is cleaned first, and a network learns from sons
+that were spoilt and cleaned alike: it makes up for both, and for what the cleaning took.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
+from zssr_daemon.zssr.degradation.denoise import denoise
+from zssr_daemon.zssr.degradation.jpeg import compress
+from zssr_daemon.zssr.estimation.noise_estimate import MOST_NOISE_STD
+
+# Strength of noise (levels of 255) at which half of the back-projections are too many.
+HALVING_NOISE_STD = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """A blur, then white noise, then JPEG."""
+
+    blur: Blur = BICUBIC
+    noise_std: float = 0.0  # levels of 255, 0 to 100
+    jpeg_quality: int | None = None  # 1 to 100; None: not compressed
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges with a ValueError that names them."""
+        if not 0 <= self.noise_std <= MOST_NOISE_STD:
+            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MOST_NOISE_STD}")
+        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"jpeg_quality = {self.jpeg_quality}: must be from 1 to 100")
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether a source was shrunk, and nothing else."""
+        return self.noise_std == 0 and self.jpeg_quality is None
+
+    def adapted(self, config: ZSSRConfig) -> ZSSRConfig:
+        """Return `config` with as many back-projections as such a source bears.
+
+        They hold the result to the source, to its faults too. The weakest residuals are no longer
+        noise either.
+        """
+        if self.is_clean:
+            return config
+        kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)
+        share = kept if self.jpeg_quality is None else 0.0
+        return replace(
+            config,
+            faint_residual=0.0,
+            back_projections=round(share * config.back_projections),
+            ensemble_back_projections=round(share * config.ensemble_back_projections),
+        )
+
+    def spoilt(self, son: Tensor, *, is_rounded: bool, generator: torch.Generator | None) -> Tensor:
+        """Return a son (..., C, H, W), shrunk, as it would be as a source: noised and compressed.
+
+        is_rounded: to 8 bits, as real sources are; JPEG rounds in any case.
+        """
+        if self.noise_std > 0:
+            assert generator is not None, "noise is drawn from a generator"
+            noise = torch.randn(son.shape, generator=generator).to(son)
+            son = (son + noise * (self.noise_std / 255)).clamp(0, 1)
+        if is_rounded:
+            son = son.mul(255).round().div(255)
+        return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
+
+    def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
+        """Return (..., C, H, W), [0, 1], without its noise; on_strip is called now and then."""
+        return denoise(source, self.noise_std, on_strip) if self.noise_std > 0 else source
+
+
+IDEAL = Degradation()

@@ -1,0 +1,1 @@
+"""The fitted network on the whole image: tiles, self-ensemble, back-projection."""

@@ -1,0 +1,36 @@
+"""Back-projection: make a result shrink back to its source.
+
+Irani and Peleg 1991, doi 10.1016/1049-9652(91)90045-L; arXiv 1712.06087, section 3.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
+from zssr_daemon.zssr.scale import Scale
+
+
+def back_project(
+    enlarged: Tensor,
+    source: Tensor,
+    scale: Scale,
+    times: int,
+    on_pass: Callable[[], None] = lambda: None,
+    *,
+    blur: Blur = BICUBIC,
+) -> Tensor:
+    """Add what shrinking `enlarged` misses of `source`, `times` over.
+
+    enlarged: (N, C, H', W') float32, about [0, 1]; source: (N, C, H, W) float32, [0, 1].
+    Returns (N, C, H', W') float32 clipped to [0, 1]. Differences of a grid match: both
+    are anchored at the corner, H' = round(H * scale). on_pass is called after each time.
+    """
+    source_size = (source.shape[-2], source.shape[-1])
+    out_size = (enlarged.shape[-2], enlarged.shape[-1])
+    result = enlarged.clamp(0, 1)
+    for _ in range(times):
+        missing = source - blur.shrink(result, source_size, scale)
+        result = blur.spread(missing, out_size, scale).add_(result).clamp_(0, 1)
+        on_pass()
+    return result

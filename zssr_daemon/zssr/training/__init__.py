@@ -1,0 +1,1 @@
+"""The fit: pairs of crops, the schedule, the guard, the rounds."""

@@ -1,0 +1,220 @@
+"""Rounds: fit, enlarge, take the result shrunk part of the way as fathers too, fit on.
+
+The extra fathers are the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2)
+with the intermediate scales reached from above.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.inference.back_projection import back_project
+from zssr_daemon.zssr.inference.infer import enlarge_within, ensemble_members, step_size, tile_side
+from zssr_daemon.zssr.memory import Memory
+from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
+from zssr_daemon.zssr.ops.resize import resize
+from zssr_daemon.zssr.progress import Progress
+from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
+from zssr_daemon.zssr.training.affine_pairs import AffinePool
+from zssr_daemon.zssr.training.budget import Budget, round_count
+from zssr_daemon.zssr.training.fit import DivergedError, fit
+from zssr_daemon.zssr.training.guard import LEAST_GAIN_DB, Guard
+from zssr_daemon.zssr.training.pairs import PairPool, Pool
+from zssr_daemon.zssr.training.schedule import Cosine, Plateau, Schedule, TimedCosine, Until
+from zssr_daemon.zssr.training.weights import Weights
+
+# Share of the learning rate in every round after the first, which starts from fitted weights.
+LATER_ROUNDS_RATE = 0.7
+
+# Sizes of the extra fathers: 0 is the source, 1 the result, too unsure to learn from.
+INTERMEDIATE = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One fit: `config`, and what a refit changes of it: rate, seed, precision, start."""
+
+    config: ZSSRConfig
+    lr: float
+    seed: int
+    is_bf16: bool
+    initial_weights: Weights | None = None
+    least_gain_db: float = LEAST_GAIN_DB  # over bicubic, for the fit to count
+    degradation: Degradation = IDEAL
+
+
+def fit_rounds(
+    parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress, memory: Memory
+) -> tuple[ResidualNet, float]:
+    """Fit a new network on `parts`, (C, h, w) float32 in [0, 1] on the device of the fit.
+
+    Returns the network and its reconstruction error (mean squared).
+    Raises DivergedError as soon as a round ends no better than bicubic.
+    """
+    config = attempt.config
+    generator = torch.Generator().manual_seed(attempt.seed)
+    network = new_network(parts[0], config, generator)
+    if attempt.initial_weights is not None:
+        attempt.initial_weights.apply(network)
+    budget = Budget.of(config)
+    report = _reporter(progress, config, budget)
+    fathers, done, mse = parts, 0, float("inf")
+
+    def reconstruct() -> float:
+        def begin(smaller: ZSSRConfig) -> float:
+            tile = tile_side(smaller, network.unshuffle) if memory.is_short else None
+            return guard.network_mse(network, is_bf16=attempt.is_bf16, tile=tile)
+
+        return memory.with_smaller("patch_size", config, progress, begin)
+
+    for number in range(budget.rounds):
+        if number > 0:
+            fathers = parts + own_fathers(parts, network, attempt, progress, memory)
+        lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
+        pool = new_pool(
+            fathers,
+            network,
+            config,
+            is_bf16=attempt.is_bf16,
+            degradation=attempt.degradation,
+        )
+        done += fit(
+            network,
+            pool,
+            config,
+            schedule=new_schedule(config, lr, budget, number, reconstruct),
+            iterations=budget.round_iterations(number),
+            generator=generator,
+            is_bf16=attempt.is_bf16,
+            on_iteration=partial(report, done),
+        )
+        mse = reconstruct()
+        if not guard.is_alive(mse, attempt.least_gain_db):
+            raise DivergedError(f"reconstruction error {mse}, bicubic's {guard.bicubic_mse}")
+    return network, mse
+
+
+def new_pool(
+    fathers: list[Tensor],
+    network: ResidualNet,
+    config: ZSSRConfig,
+    *,
+    is_bf16: bool,
+    degradation: Degradation = IDEAL,
+) -> Pool:
+    """Return the training pairs of fathers (C, h, w) float32 in [0, 1]."""
+    kind = AffinePool if config.augmentation == "affine" else PairPool
+    return kind(
+        fathers,
+        scale=config.network_scale,
+        unshuffle=network.unshuffle,
+        crop_size=config.crop_size,
+        dtype=torch.bfloat16 if is_bf16 else torch.float32,
+        centre=network.centre,
+        is_rounded=config.son_rounding,
+        degradation=degradation,
+        seed=config.seed,
+    )
+
+
+def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) -> ResidualNet:
+    """Return an unfitted network for parts like `part` (C, h, w), on its device."""
+    network = ResidualNet(
+        channels=part.shape[-3],
+        unshuffle=unshuffle_factor(config.network_scale, config.model_variant),
+        width=config.model_width,
+        depth=config.model_depth,
+        kernel_size=config.model_kernel_size,
+        generator=generator,
+        variant=config.model_variant,
+    )
+    return network.to(part.device).to(memory_format=torch.channels_last)
+
+
+def new_schedule(
+    config: ZSSRConfig, lr: float, budget: Budget, number: int, reconstruct: Callable[[], float]
+) -> Schedule:
+    """Return the schedule of round `number`, which begins now and peaks at `lr`."""
+    share = budget.round_share(number)
+    if config.lr_schedule == "plateau":
+        schedule: Schedule = Plateau(
+            rate=lr,
+            stop=config.lr_stop,
+            decay=config.lr_decay,
+            ratio=config.lr_decay_ratio,
+            span=config.lr_decay_range,
+            every=config.lr_decay_step,
+            reconstruct_every=config.reconstruct_step,
+            reconstruct=reconstruct,
+        )
+    elif share is None:
+        schedule = Cosine(peak=lr, stop=config.lr_stop, iterations=budget.round_iterations(number))
+    else:
+        schedule = TimedCosine(peak=lr, stop=config.lr_stop, share=share)
+    return schedule if share is None else Until(schedule, share)
+
+
+def own_fathers(
+    parts: list[Tensor],
+    network: ResidualNet,
+    attempt: Attempt,
+    progress: Progress,
+    memory: Memory,
+) -> list[Tensor]:
+    """Return each part enlarged and shrunk back to sizes between it and the scale."""
+    config = attempt.config
+    scale = config.network_scale
+    fathers = []
+    for part in parts:
+        source = part.unsqueeze(0)
+        enlarged = enlarge_within(
+            memory,
+            source,
+            network,
+            config,
+            size=step_size(source, scale),
+            is_bf16=attempt.is_bf16,
+            progress=progress,
+            blur=attempt.degradation.blur,
+        )
+        result = back_project(
+            enlarged, source, scale, config.back_projections, blur=attempt.degradation.blur
+        )
+        for middle in (part_way(scale, share) for share in INTERMEDIATE):
+            father = resize(result, step_size(source, middle), ratio(middle, to=scale))
+            fathers.append(father.clamp(0, 1).squeeze(0))
+    return fathers
+
+
+def iteration_work(config: ZSSRConfig) -> float:
+    """Return one iteration's arithmetic in output pixels passed forward; backward costs two."""
+    return 3.0 * config.batch_size * config.crop_size**2
+
+
+def fit_work(parts: list[Tensor], attempt: Attempt) -> float:
+    """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
+    config = attempt.config
+    area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
+    members = len(ensemble_members(config, attempt.degradation.blur))
+    enlargements = (round_count(config) - 1) * area * members
+    return config.num_epochs * iteration_work(config) + enlargements
+
+
+def _reporter(
+    progress: Progress, config: ZSSRConfig, budget: Budget
+) -> Callable[[int, int, float | None, float], None]:
+    work = config.num_epochs * iteration_work(config)
+    share = 0.0
+
+    def report(before: int, iteration: int, loss: float | None, rate: float) -> None:
+        nonlocal share
+        done = before + iteration
+        last, share = share, budget.share(done)
+        progress.fit_step(done, budget.steps(done), work * (share - last), loss, rate)
+
+    return report

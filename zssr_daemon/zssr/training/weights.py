@@ -1,0 +1,109 @@
+"""Weights: what a fit learnt, to start the next one from or to keep."""
+
+import hashlib
+import io
+import json
+import pickle
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.network import ResidualNet
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The parameters of a fitted network, float32 on the CPU, and what they fit."""
+
+    key: str  # `compatibility_key` of the fit
+    state: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, network: ResidualNet, key: str) -> Self:
+        """Copy the parameters of `network`."""
+        state = network.state_dict()
+        return cls(
+            key, {name: value.detach().float().cpu().clone() for name, value in state.items()}
+        )
+
+    def apply(self, network: ResidualNet) -> None:
+        """Set the parameters of `network`, whose architecture must be that of the key."""
+        network.load_state_dict(self.state)
+
+    @property
+    def sha256(self) -> str:
+        """Identify key and values, hexadecimal; equal weights have equal hashes in any file."""
+        digest = hashlib.sha256(self.key.encode())
+        for name in sorted(self.state):
+            value = self.state[name].contiguous()
+            digest.update(f"{name} {tuple(value.shape)} ".encode())
+            digest.update(value.numpy().astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Return what `from_bytes` reads."""
+        stream = io.BytesIO()
+        content = {
+            "format_version": FORMAT_VERSION,
+            "key": self.key,
+            "sha256": self.sha256,
+            "state": self.state,
+        }
+        torch.save(content, stream)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read weights; bytes from anywhere are safe to try: tensors are read, no code is run.
+
+        Raises:
+            ValueError: these are no weights, of another format, or damaged.
+        """
+        try:
+            read = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise ValueError(f"weights cannot be read: {error}") from error
+        version = read.get("format_version") if isinstance(read, dict) else None
+        if version != FORMAT_VERSION:
+            raise ValueError(f"weights format {version!r}: only {FORMAT_VERSION} is known")
+        weights = cls(str(read.get("key")), _checked(read.get("state")))
+        if weights.sha256 != read.get("sha256"):
+            raise ValueError("weights are damaged: their hash is not the one recorded")
+        return weights
+
+
+def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = IDEAL) -> str:
+    """Return what weights must have in common with a fit, as text.
+
+    Architecture, scale, channels, and what degraded the source beyond shrinking. channels: of the
+    image, 1 or 3.
+    """
+    if config.in_channels != "auto":
+        channels = config.in_channels
+    names = [field.name for field in fields(config) if field.name.startswith("model_")]
+    values: dict[str, Any] = {name: getattr(config, name) for name in names}
+    values |= {"channels": channels, "scale": config.network_scale}
+    if degradation.blur.sha256 is not None:
+        values |= {"scale": config.total_scale, "kernel": degradation.blur.sha256}
+    if not degradation.is_clean:
+        noise_std = round(degradation.noise_std)  # a start need not be exact
+        values |= {"noise_std": noise_std, "jpeg_quality": degradation.jpeg_quality}
+    return json.dumps(values, sort_keys=True)
+
+
+def _checked(state: object) -> dict[str, Tensor]:
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str)
+        and isinstance(value, Tensor)
+        and value.dtype == torch.float32
+        and bool(value.isfinite().all())
+        for name, value in state.items()
+    ):
+        raise ValueError("weights are damaged: not a table of finite float32 numbers")
+    return state
