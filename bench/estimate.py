@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.provenance import provenance, save
 from bench.quality import to_tensor
-from zssr_daemon.zssr.degradation.jpeg import estimate_quality
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
+from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 SIDES = (256, 2048)

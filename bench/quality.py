@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.metrics import psnr_y_db, ssim_y
 from bench.provenance import provenance, save
 from bench.spoil import UNSPOILT, Spoil
-from zssr_daemon.protocol.messages import KernelFile
-from zssr_daemon.worker.kernel_file import load_kernel
+from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.worker.kernel_files import load_kernel
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
-from zssr_daemon.zssr.degradation.jpeg import estimate_quality
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
+from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve

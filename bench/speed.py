@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.provenance import provenance, save
 from bench.quality import to_tensor
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.device import is_bf16_wanted
 from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.pipeline import super_resolve
-from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.training.fit import clip_gradients, new_optimiser
 from zssr_daemon.zssr.training.guard import Guard
 from zssr_daemon.zssr.training.rounds import new_network, new_pool

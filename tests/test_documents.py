@@ -10,7 +10,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from zssr_daemon.cli.commands import app
-from zssr_daemon.settings.schema import Settings, load_settings
+from zssr_daemon.settings.load import load_settings
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 
 ROOT = Path(__file__).parent.parent

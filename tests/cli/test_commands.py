@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 from tests.parts.daemon_parts import identity_of
 from zssr_daemon import __version__
 from zssr_daemon.cli.commands import app
-from zssr_daemon.ledger.database import LEDGER_NAME, LedgerLock
+from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.ledger.lock import LedgerLock
 
 
 def call(*args: object) -> Result:

@@ -20,7 +20,8 @@ from zssr_daemon.daemon.supervisor import Supervisor
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings.schema import Settings, load_settings
+from zssr_daemon.settings.load import load_settings
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.zssr.config import ZSSRConfig
 
 

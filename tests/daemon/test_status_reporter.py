@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from zssr_daemon.daemon.health import Health
+from zssr_daemon.daemon.status_reporter import Health
 from zssr_daemon.telemetry.status import WorkerStatus
 
 

@@ -32,11 +32,11 @@ from zssr_daemon.daemon import supervisor as supervisor_module
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
-from zssr_daemon.executor.local import WorkerEnded
+from zssr_daemon.executor.interface import WorkerEnded
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.safe_open import open_source

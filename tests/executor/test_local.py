@@ -26,8 +26,10 @@ from tests.parts.worker_parts import (
     worker_if_there_is_a_device,
     worker_that_fails,
 )
-from zssr_daemon.executor.local import Event, LocalExecutor, WorkerEnded
+from zssr_daemon.executor.interface import Event, WorkerEnded
+from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
+    CANCEL,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -38,7 +40,7 @@ from zssr_daemon.protocol.messages import (
 )
 from zssr_daemon.system import durable
 from zssr_daemon.system.child_process import ChildProcess
-from zssr_daemon.worker.main import CANCEL, worker_main
+from zssr_daemon.worker.main import worker_main
 
 TARGET = "zssr_daemon.executor.worker_slot.worker_main"
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from tests.parts.colour_profiles import CMYK, LAB, SRGB, adobe_rgb, lut_profile
 from tests.parts.picture_files import decode_path, encode_path, levels, smooth_picture
-from zssr_daemon.imaging.colour import fill_hidden_colour
+from zssr_daemon.imaging.alpha import fill_hidden_colour
 
 
 def save(path: Path, picture: Image.Image, **options: Any) -> Path:

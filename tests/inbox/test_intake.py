@@ -14,9 +14,10 @@ from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings import profile_files as profile_module
-from zssr_daemon.settings.image_settings import ImageSettings, settings_of
+from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Output, Settings
 from zssr_daemon.system.safe_open import open_source
 

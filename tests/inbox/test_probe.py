@@ -119,7 +119,7 @@ def test_file_written_meanwhile_has_changed(tmp_path: Path) -> None:
 def test_supervisor_side_stays_light() -> None:
     """Importing the probe to start it loads neither Pillow nor numpy nor torch."""
     code = (
-        "import sys, zssr_daemon.probe, zssr_daemon.formats, zssr_daemon.identity;"
+        "import sys, zssr_daemon.inbox.probe, zssr_daemon.imaging.formats;"
         "sys.exit(any(name in sys.modules for name in ('PIL', 'numpy', 'torch')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,13 +16,9 @@ from tests.parts.daemon_parts import (
     identity_of,
     wait_until,
 )
-from zssr_daemon.inbox.scan import (
-    Candidate,
-    InboxObserver,
-    InboxScan,
-    SettleTracker,
-    is_told_of_changes,
-)
+from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
+from zssr_daemon.inbox.scan import Candidate, InboxScan
+from zssr_daemon.inbox.settle import SettleTracker
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n" + bytes(8)
 

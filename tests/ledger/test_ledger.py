@@ -14,9 +14,10 @@ import pytest
 from tests.parts.daemon_parts import HOSTILE_NAMES
 from zssr_daemon.errors import LedgerLockedError, LedgerLostError, SettingsError
 from zssr_daemon.ledger import database
-from zssr_daemon.ledger.database import LEDGER_NAME, LedgerLock
+from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import LIVE_STATES, Job, JobState
 from zssr_daemon.ledger.ledger import FolderMark, Ledger
+from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.system.file_identity import FileIdentity
 
 

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.executor.local import Event, OnRung, WorkerEnded
+from zssr_daemon.executor.interface import Event, OnRung, WorkerEnded
 from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.telemetry.status import WorkerStatus
 

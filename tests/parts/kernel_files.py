@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.protocol.kernel_file import KernelFile
 
 _TYPES = {"int8": (8, 1), "uint8": (9, 2), "int32": (12, 5), "float32": (7, 7), "float64": (6, 9)}
 

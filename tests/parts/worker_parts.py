@@ -12,7 +12,8 @@ from tests.parts.daemon_parts import drop, identity_of, wait_until
 from tests.parts.picture_files import LIMITS
 from tests.parts.tiny_settings import TINY
 from zssr_daemon import failpoints
-from zssr_daemon.executor.local import Event, LocalExecutor
+from zssr_daemon.executor.interface import Event
+from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging.output_format import OutputRules

@@ -18,10 +18,12 @@ from zssr_daemon.protocol.attempt_files import (
     companion_part,
     companion_rel,
     companions_of,
+    frame_part,
+    is_part,
+    part_rel,
 )
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system import file_names
 
 KINDS = (REPORT, KERNEL_WEIGHTS, KERNEL_PICTURE)
 SHA256 = hashlib.sha256(b"enlarged").hexdigest()
@@ -34,7 +36,7 @@ def written(settings: Settings, ledger: Ledger, frames: int) -> tuple[Publisher,
     job = ledger.claim(now=time.time())
     assert job is not None
     last = publisher.part_path(job)
-    parts = [Path(file_names.frame_part(str(last), frame)) for frame in range(frames - 1)]
+    parts = [Path(frame_part(str(last), frame)) for frame in range(frames - 1)]
     for number, part in enumerate([*parts, last], 1):
         part.write_bytes(b"enlarged")
         companion_part(part, KERNEL_WEIGHTS).write_text(f"kernel {number}")
@@ -44,13 +46,13 @@ def written(settings: Settings, ledger: Ledger, frames: int) -> tuple[Publisher,
 
 def test_companions_are_parts_until_they_are_named(tmp_path: Path) -> None:
     """So that the next start removes what a crash left; others' files are never taken for them."""
-    part = tmp_path / file_names.part_rel("", "0" * 32, 2)
+    part = tmp_path / part_rel("", "0" * 32, 2)
     assert companions_of(part) == []
     for kind in KINDS:
         companion_part(part, kind).write_text("told")
-        assert file_names.is_part(companion_part(part, kind).name)
+        assert is_part(companion_part(part, kind).name)
     assert [path.suffix for path in companions_of(part)] == list(KINDS)
-    assert not file_names.is_part("photo.kernel.npy")
+    assert not is_part("photo.kernel.npy")
 
 
 def test_long_names_leave_room_for_the_ending(tmp_path: Path) -> None:

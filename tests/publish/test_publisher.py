@@ -16,9 +16,10 @@ from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import keep_settings, settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.image_settings import ImageSettings, settings_of
+from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Output, Settings
 from zssr_daemon.system.file_names import printable, tagged
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -407,7 +408,7 @@ def test_own_settings_hold_to_the_end(
         }
     )
     job, _ = worked(ledger, settings, publisher)
-    job = ledger.use_settings(job.id, own.keep(ledger))
+    job = ledger.use_settings(job.id, keep_settings(own, ledger))
     assert settings_of(job, ledger, settings) == own
     assert publish(publisher, job).disposal == "keep"
     assert all_files(settings)["inbox"] == ["a.png"]

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from zssr_daemon.errors import ImageSettingsError
-from zssr_daemon.protocol.messages import KernelFile
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.settings import profile_files as profile_module
-from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.settings.image_settings import Resolved, resolve
+from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.profile_files import PROFILE_BYTES
-from zssr_daemon.settings.schema import Settings, load_settings
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.zssr.config import ZSSRConfig
 
 Resolve = Callable[..., Resolved]

@@ -10,12 +10,8 @@ import pytest
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.folders.check import check_folders
-from zssr_daemon.settings.schema import (
-    Settings,
-    known_keys,
-    load_settings,
-    unknown_environment_names,
-)
+from zssr_daemon.settings.load import known_keys, load_settings, unknown_environment_names
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 
 SHIPPED = Path(__file__).parent.parent.parent / "settings.toml"

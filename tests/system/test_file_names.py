@@ -5,6 +5,8 @@ import os
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES
+from zssr_daemon.protocol.attempt_files import is_part, part_rel
+from zssr_daemon.publish.output_names import output_rel
 from zssr_daemon.system import file_names
 from zssr_daemon.zssr.scale import Scale
 
@@ -13,7 +15,7 @@ PATTERN = "{stem}_x{scale}"
 
 def output(src_rel: str, *, tag: str = "", pattern: str = PATTERN, scale: Scale = 2.0) -> str:
     """Call `output_rel` with a PNG suffix."""
-    return file_names.output_rel(src_rel, pattern, scale=scale, suffix=".png", tag=tag)
+    return output_rel(src_rel, pattern, scale=scale, suffix=".png", tag=tag)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +76,11 @@ def test_suffix_that_is_most_of_the_name_is_no_suffix() -> None:
 
 def test_part_lies_beside_its_output_and_is_recognised() -> None:
     """Parts are told from other hidden files, which belong to somebody else."""
-    part = file_names.part_rel("sub/a_x2.png", "0" * 32, 3)
+    part = part_rel("sub/a_x2.png", "0" * 32, 3)
     assert part == "sub/." + "0" * 32 + ".3.part"
-    assert file_names.is_part(os.path.basename(part))  # noqa: PTH119
+    assert is_part(os.path.basename(part))  # noqa: PTH119
     for other in (".hidden.part", "a.part", "x" + part, part + "x", "." + "g" * 32 + ".1.part"):
-        assert not file_names.is_part(other)
+        assert not is_part(other)
 
 
 def test_printable_is_always_utf8() -> None:

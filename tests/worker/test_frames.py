@@ -17,10 +17,10 @@ from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.attempt_files import frame_part, is_part, part_rel
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system import file_names
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.frames import enlarge_frames
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -164,12 +164,12 @@ def order(path: Path, part: Path) -> WorkOrder:
 def test_every_frame_has_its_part(tmp_path: Path) -> None:
     """The last is in the job's own part, whose hash is reported; progress runs over all."""
     path = pages(tmp_path / "a.tif", [(8, 6)] * 3)
-    part = tmp_path / file_names.part_rel("", "0" * 32, 1)
+    part = tmp_path / part_rel("", "0" * 32, 1)
     told: list[WorkProgress] = []
     done = enlarge_frames(Recorder(), order(path, part), told.append)
-    others = [Path(file_names.frame_part(str(part), number)) for number in range(2)]
+    others = [Path(frame_part(str(part), number)) for number in range(2)]
     assert [file.read_text() for file in [*others, part]] == ["0", "1", "2"]
-    assert all(file_names.is_part(file.name) for file in [*others, part])
+    assert all(is_part(file.name) for file in [*others, part])
     assert done.out_sha256 == hashlib.sha256(b"2").hexdigest()
     assert (done.frames, done.report.iterations, done.report.seconds) == (3, 6, {"fit": 3.0})
     assert [step.fraction for step in told] == pytest.approx([0.5 / 3, 1.5 / 3, 2.5 / 3])
@@ -184,7 +184,7 @@ def test_one_bad_frame_is_the_files(tmp_path: Path) -> None:
 
 def frame_parts(part: Path) -> list[Path]:
     """Write the parts of the frames before the last."""
-    paths = [Path(file_names.frame_part(str(part), number)) for number in range(len(OTHERS))]
+    paths = [Path(frame_part(str(part), number)) for number in range(len(OTHERS))]
     for path, content in zip(paths, OTHERS, strict=True):
         path.write_bytes(content)
     return paths

@@ -20,9 +20,10 @@ from tests.parts.kernel_files import kernel_file, mat, npy
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.errors import KernelError, SettingsError
 from zssr_daemon.inbox.scan import InboxScan
-from zssr_daemon.protocol.messages import KERNEL_FILE_BYTES
-from zssr_daemon.settings.schema import Settings, load_settings
-from zssr_daemon.worker.kernel_file import find_beside, load_kernel
+from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES
+from zssr_daemon.settings.load import load_settings
+from zssr_daemon.settings.schema import Settings
+from zssr_daemon.worker.kernel_files import find_beside, load_kernel
 
 KERNEL = np.array([[0, 1, 2, 1], [1, 4, 9, 3], [0, 2, 1, 1]], dtype=np.uint8)
 

@@ -18,7 +18,7 @@ from tests.parts.fake_executor import content_of, good
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import TINY, SettingsFactory
 from zssr_daemon.daemon.work_order import order_for
-from zssr_daemon.executor.local import Event
+from zssr_daemon.executor.interface import Event
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
@@ -26,7 +26,7 @@ from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.layers import resolve
+from zssr_daemon.settings.image_settings import resolve
 from zssr_daemon.worker import report as report_module
 from zssr_daemon.worker.loss_curve import LossCurve
 from zssr_daemon.worker.report import FAULTS, curve, write_report

@@ -14,7 +14,7 @@ import torch
 
 from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.memory import OutOfMemoryError, is_out_of_memory
+from zssr_daemon.zssr.device import OutOfMemoryError, is_out_of_memory
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 
 MIB = 1 << 20

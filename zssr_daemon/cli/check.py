@@ -8,7 +8,8 @@ from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.executor.placement import placements
 from zssr_daemon.folders.check import check_folders
 from zssr_daemon.folders.obstacle import find_obstacle
-from zssr_daemon.settings.schema import Settings, unknown_environment_names
+from zssr_daemon.settings.load import unknown_environment_names
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.worker.enlarger import Enlarger
 
 

@@ -15,9 +15,9 @@ from zssr_daemon.errors import (
     SettingsError,
 )
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.ledger.database import LedgerLock, is_locked
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.ledger.lock import LedgerLock, is_locked
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system.file_names import printable

@@ -26,7 +26,8 @@ from zssr_daemon.errors import ZSSRError
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress
-from zssr_daemon.settings.schema import Folders, Settings, load_settings
+from zssr_daemon.settings.load import load_settings
+from zssr_daemon.settings.schema import Folders, Settings
 from zssr_daemon.settings.sources import origins
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.zssr.config import ZSSRConfig

@@ -12,13 +12,14 @@ from zssr_daemon.errors import JobError
 from zssr_daemon.executor.placement import placements
 from zssr_daemon.imaging.formats import HEAD_BYTES, sniff_format
 from zssr_daemon.imaging.output_format import SETTING_BY_SUFFIX, OutputRules
-from zssr_daemon.inbox.intake import image_limits, output_rules
-from zssr_daemon.protocol.attempt_files import companion_rel, companions_of
-from zssr_daemon.protocol.messages import KernelFile, WorkOrder, WorkProgress
-from zssr_daemon.settings.image_settings import ImageSettings
-from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.protocol.attempt_files import companion_rel, companions_of, frame_part, part_rel
+from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.protocol.messages import WorkOrder, WorkProgress
+from zssr_daemon.publish.output_names import output_rel
+from zssr_daemon.settings.image_settings import ImageSettings, Resolved, resolve
+from zssr_daemon.settings.rules import image_limits, output_rules
 from zssr_daemon.settings.schema import Limits, Settings
-from zssr_daemon.system import durable, file_names
+from zssr_daemon.system import durable
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -109,7 +110,7 @@ class _Job:
             return self.output.with_stem(self.output.stem + tag)
         pattern = self.settings.output.name.replace("{stem}", "{stem}" + tag)
         scale = self.settings.zssr.total_scale
-        name = file_names.output_rel(self.image.name, pattern, scale=scale, suffix=suffix)
+        name = output_rel(self.image.name, pattern, scale=scale, suffix=suffix)
         return (self.output or self.image.parent) / name
 
 
@@ -129,7 +130,7 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Pat
         raise FileExistsError(target)
     source = job.image.resolve(strict=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(file_names.part_rel("", uuid.uuid4().hex, 1))
+    part = target.with_name(part_rel("", uuid.uuid4().hex, 1))
     started_s = time.monotonic()
     try:
         done = enlarger.enlarge_file(
@@ -138,7 +139,7 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Pat
                 job.image, progress, progress.eta_s(time.monotonic() - started_s)
             ),
         )
-        parts = [Path(file_names.frame_part(str(part), frame)) for frame in range(done.frames - 1)]
+        parts = [Path(frame_part(str(part), frame)) for frame in range(done.frames - 1)]
         parts.append(part)
         pages = range(1, done.frames + 1)
         finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]

@@ -4,12 +4,11 @@ from typing import Any
 
 from zssr_daemon.daemon.context import Ports
 from zssr_daemon.daemon.control_socket import Call
-from zssr_daemon.daemon.health import Health
 from zssr_daemon.daemon.job_lifecycle import Desk
-from zssr_daemon.daemon.overview import Overview
 from zssr_daemon.daemon.pause import Pause
+from zssr_daemon.daemon.status_reporter import Health, Overview
 from zssr_daemon.errors import RetryRefusedError
-from zssr_daemon.executor.local import Executor
+from zssr_daemon.executor.interface import Executor
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.ledger.ledger import Ledger

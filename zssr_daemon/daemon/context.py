@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zssr_daemon.daemon.control_socket import ControlSocket
-from zssr_daemon.daemon.job_lifecycle import Board
+from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.sd_notify import Notifier

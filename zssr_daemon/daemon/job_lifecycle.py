@@ -2,35 +2,22 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
+from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.errors import JobError
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
 from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.image_settings import settings_of
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry.metrics import Metrics
 
 #: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
 _MAX_RETRY_S = 3600.0
-
-
-class Board(Protocol):
-    """Where people see progress."""
-
-    def show(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
-        """Show how far a job is."""
-
-    def clear(self, key: str) -> None:
-        """Take a job that ended, or went back, off the board; `key` is its id."""
-
-    def queue(self, waiting: int) -> None:
-        """Show how many jobs wait."""
 
 
 class Desk:

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from zssr_daemon.errors import KernelError, SettingsError
-from zssr_daemon.protocol.messages import KERNEL_FILE_BYTES, KernelFile
+from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.zssr.config import Phase
 
@@ -52,7 +52,7 @@ def _try(kernel: KernelFile, phase: Phase) -> None:
 
 def _fault(kernel: KernelFile, phase: Phase) -> str | None:
     """Return what stands against a kernel; runs in the process of the trial."""
-    from zssr_daemon.worker.kernel_file import load_kernel  # noqa: PLC0415 (loads torch)
+    from zssr_daemon.worker.kernel_files import load_kernel  # noqa: PLC0415 (loads torch)
 
     try:
         load_kernel(kernel, phase)

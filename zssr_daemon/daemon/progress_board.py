@@ -1,7 +1,7 @@
 """Console: on a terminal, one progress bar a job, below the log lines that scroll by."""
 
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
@@ -78,3 +78,16 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Board(Protocol):
+    """Where people see progress."""
+
+    def show(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
+        """Show how far a job is."""
+
+    def clear(self, key: str) -> None:
+        """Take a job that ended, or went back, off the board; `key` is its id."""
+
+    def queue(self, waiting: int) -> None:
+        """Show how many jobs wait."""

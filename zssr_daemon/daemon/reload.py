@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from zssr_daemon.errors import SettingsError
-from zssr_daemon.settings.schema import Settings, known_keys
+from zssr_daemon.settings.load import known_keys
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.sd_notify import Notifier
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events

@@ -17,11 +17,12 @@ from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.folders.check import check_folders
-from zssr_daemon.inbox.scan import is_told_of_changes
-from zssr_daemon.ledger.database import LedgerLock
+from zssr_daemon.inbox.observer import is_told_of_changes
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.messages import KernelFile
-from zssr_daemon.settings.schema import Settings, load_settings, unknown_environment_names
+from zssr_daemon.ledger.lock import LedgerLock
+from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.settings.load import load_settings, unknown_environment_names
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.mounts import mount_of
 from zssr_daemon.system.sd_notify import Notifier
 from zssr_daemon.telemetry import logs

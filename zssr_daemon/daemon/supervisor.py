@@ -15,15 +15,16 @@ from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.daemon.reload import Reloader
 from zssr_daemon.daemon.work_order import order_for
 from zssr_daemon.errors import ImageSettingsError, SourceChangedError
-from zssr_daemon.executor.local import Event, Executor, WorkerEnded
+from zssr_daemon.executor.interface import Event, Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import Obstacle, find_obstacle
 from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
 from zssr_daemon.ledger.job import LIVE_STATES, Job, JobState
+from zssr_daemon.ledger.job_settings import keep_settings
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.messages import (
-    KernelFile,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -32,7 +33,7 @@ from zssr_daemon.protocol.messages import (
     WorkProgress,
 )
 from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.layers import Resolved, resolve
+from zssr_daemon.settings.image_settings import Resolved, resolve
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
@@ -292,7 +293,9 @@ class Supervisor:
         except ImageSettingsError as error:
             self._desk.fail(job, error.reason, str(error))
             return
-        self._start_with(own, self._ledger.use_settings(job.id, own.settings.keep(self._ledger)))
+        self._start_with(
+            own, self._ledger.use_settings(job.id, keep_settings(own.settings, self._ledger))
+        )
 
     def _start_with(self, own: Resolved, job: Job) -> None:
         """Hand a job over whose settings are settled."""

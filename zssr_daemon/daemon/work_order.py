@@ -3,12 +3,13 @@
 import hashlib
 import os
 
-from zssr_daemon.inbox.intake import image_limits, output_rules
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.attempt_files import REPORT, companion_part
-from zssr_daemon.protocol.messages import KernelFile, WorkOrder
+from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.layers import Resolved
+from zssr_daemon.settings.image_settings import Resolved
+from zssr_daemon.settings.rules import image_limits, output_rules
 from zssr_daemon.settings.schema import Settings
 
 

@@ -7,75 +7,20 @@ exactly-once. So any engine that can lose or repeat work is safe behind it.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any
 
+from zssr_daemon.executor.interface import Event, OnRung, WorkerEnded, tell_nobody
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.executor.worker_slot import WorkerSlot
-from zssr_daemon.protocol.messages import WorkCancelled, WorkMessage, WorkOrder
+from zssr_daemon.protocol.messages import CANCEL, WorkCancelled, WorkOrder
 from zssr_daemon.system.child_process import ChildProcess
 from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.telemetry.status import WorkerStatus
-from zssr_daemon.worker.main import CANCEL
 
 #: A worker that is asked to stop gets this long for its step, then this long for SIGTERM.
 _CANCEL_WAIT_S = 4.0
 _TERMINATE_WAIT_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerEnded:
-    """A worker process is gone, and replaced or to be replaced.
-
-    `reason` is one of: crash, oom (killed by the kernel), silent, timeout, recycle, device_lost.
-    """
-
-    reason: str
-    job_id: str | None  # the job it had begun and not answered for: the one to blame
-    message: str
-
-
-Event = WorkMessage | WorkerEnded
-
-#: Is told a means of ending workers, and on how many it is used.
-OnRung = Callable[[str, int], None]
-
-
-def _tell_nobody(rung: str, workers: int) -> None:
-    pass
-
-
-class Executor(Protocol):
-    """What the supervisor needs of a compute engine."""
-
-    def has_room(self) -> bool:
-        """Tell whether `submit` would start at once."""
-
-    def is_lost(self) -> bool:
-        """Tell whether no device can be used; the executor goes on trying.
-
-        True from the moment the last usable device's worker fails to start, until some worker
-        is ready; one that ends and is replaced is not lost before its replacement fails.
-        """
-
-    def workers(self) -> Sequence[WorkerStatus]:
-        """Return how each worker is."""
-
-    def submit(self, order: WorkOrder) -> str | None:
-        """Start an attempt; return the device it runs on, None if the room is gone again."""
-
-    def poll(self) -> list[Event]:
-        """Return what has happened since the last call, without waiting."""
-
-    def connections(self) -> "Sequence[Connection[Any, Any]]":
-        """Return what to wait on for the next event."""
-
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
-        """End every attempt, politely unless it is urgent, and every process.
-
-        on_rung is told each means that is used ("cancel", "sigterm", "sigkill"), and on how many.
-        """
 
 
 class LocalExecutor:
@@ -130,7 +75,7 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = _tell_nobody) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
         """Climb down the ladder: cancel, SIGTERM, SIGKILL; when urgent, jump to the last rung."""
         if busy := self._busy():
             on_rung("cancel", len(busy))

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zssr_daemon.errors import ImageError
+from zssr_daemon.imaging.alpha import fill_hidden_colour
 from zssr_daemon.imaging.bit_depth import bit_depth
-from zssr_daemon.imaging.colour import fill_hidden_colour, to_plain_mode, usable_profile
+from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
 from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
-from zssr_daemon.imaging.deep import read_deep
 from zssr_daemon.imaging.formats import (
     ALLOWED_FORMATS,
     HEAD_BYTES,
@@ -32,6 +32,7 @@ from zssr_daemon.imaging.metadata import (
     read_png_colour,
 )
 from zssr_daemon.imaging.truncation import ends_early
+from zssr_daemon.imaging.vips import read_deep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import zssr_daemon.imaging.deep  # noqa: F401 (teaches Pillow the tags of grey with alpha)
+import zssr_daemon.imaging.vips  # noqa: F401 (teaches Pillow the tags of grey with alpha)
 from zssr_daemon.errors import JobError
 from zssr_daemon.imaging.containers import png_chunks
 from zssr_daemon.imaging.output_format import OutputFormat

@@ -5,7 +5,6 @@ Nothing here gives up on a file that is still being written.
 """
 
 import errno
-import os
 import sqlite3
 import threading
 import time
@@ -16,27 +15,23 @@ from typing import Any, Literal
 
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
-from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.imaging.formats import ImageInfo
+from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
-from zssr_daemon.inbox.scan import (
-    Candidate,
-    InboxObserver,
-    InboxScan,
-    SettleTracker,
-    is_told_of_changes,
-)
+from zssr_daemon.inbox.scan import Candidate, InboxScan
+from zssr_daemon.inbox.settle import SettleTracker
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import keep_settings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings.layers import Resolved, resolve
-from zssr_daemon.settings.schema import Limits, Output, Settings
+from zssr_daemon.settings.image_settings import Resolved, resolve
+from zssr_daemon.settings.rules import image_limits, output_rules
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_identity import FileIdentity
 
 #: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
 _SCAN_GAP_S = 0.1
 _SCAN_SHARE = 10
-
 
 #: A share that does not answer says nothing about its files.
 _SHARE_ERRNOS = frozenset(
@@ -321,7 +316,7 @@ class Intake:
             sha256=result.sha256,
             width=info.width,
             height=info.height,
-            settings_hash=own.settings.keep(self._ledger),
+            settings_hash=keep_settings(own.settings, self._ledger),
         )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
@@ -339,23 +334,3 @@ class Intake:
             return None  # another name of a file that is queued already
         reach(Failpoint.PROBED)
         return self._ledger.add(candidate.rel, identity, now=time.time(), **known)
-
-
-def image_limits(limits: Limits, output: Output) -> ImageLimits:
-    """Return what decoding needs to know."""
-    return ImageLimits(
-        max_file_bytes=limits.max_file_bytes,
-        max_input_pixels=limits.max_input_pixels,
-        each_frame=output.frames == "each",
-    )
-
-
-def output_rules(limits: Limits, output: Output) -> OutputRules:
-    """Return what is asked of an output."""
-    return OutputRules(
-        setting=output.format,
-        quality=output.quality,
-        keeps_metadata=output.metadata == "keep",
-        max_pixels=limits.max_output_pixels,
-        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-    )

@@ -5,30 +5,15 @@ A scan is the truth; events of the file system only make the next look earlier. 
 """
 
 import fnmatch
-import heapq
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from watchdog.events import (
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
 
 from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_image
 from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.system.mounts import mount_of, tells_of_changes
 
 #: Temporary and system files, by name; `[watch] ignore` adds to these.
 IGNORED_NAMES = (
@@ -53,20 +38,6 @@ IGNORED_NAMES = (
     "*.kernel.npy",
     "*.kernel.mat",
 )
-
-
-#: What brings a file, or ends its writing. Reading is no change (our own gate reads, and answering
-#: that would never end), and of each block written nobody needs to know.
-_ARRIVALS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent,
-    FileMovedEvent,
-    FileClosedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-]
-
-#: watchdog leaks descriptors with each watch it fails to set up, so there is an end to trying.
-_MAX_FAILED_WATCHES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,168 +113,6 @@ class InboxScan:
 
     def _is_ignored(self, name: str) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignore)
-
-
-@dataclass(slots=True)
-class _Settling:
-    identity: FileIdentity
-    since: float  # unchanged since, by the caller's monotonic clock
-    due: float  # next look
-    is_empty: bool
-
-
-class SettleTracker:
-    """Tells when a file has lain still for `stable_after_s`, over at least two looks.
-
-    Waiting has no end, and no wait depends on another event: every tracked file has its own next
-    look. Times are seconds of the caller's monotonic clock; the file's own times prove nothing.
-    """
-
-    def __init__(self, stable_after_s: float) -> None:
-        self._stable_after_s = stable_after_s
-        self._files: dict[str, _Settling] = {}
-        # When to look at what, soonest first. An entry whose file has another due time by now, or
-        # is tracked no more, is passed over: so each look costs the same among thousands of files.
-        self._looks: list[tuple[float, str]] = []
-        self._waiting = 0
-
-    def __contains__(self, rel: str) -> bool:
-        return rel in self._files
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    @property
-    def waiting(self) -> int:
-        """How many files with content are settling (an empty one holds nothing up)."""
-        return self._waiting
-
-    def observe(self, candidate: Candidate, now: float) -> bool:
-        """Note a look at a file, and tell whether it is ready."""
-        known = self._files.get(candidate.rel)
-        if known is None or known.identity != candidate.identity:
-            self.drop(candidate.rel)
-            self._files[candidate.rel] = _Settling(
-                candidate.identity, now, now + self._stable_after_s, candidate.is_empty
-            )
-            self._waiting += not candidate.is_empty
-            self.defer(candidate.rel, now + self._stable_after_s)
-            return False
-        is_due = now >= known.due
-        if is_due:  # an empty file is looked at again and again
-            self.defer(candidate.rel, now + self._stable_after_s)
-        return is_due and not known.is_empty
-
-    def unchanged_for_s(self, candidate: Candidate, now: float) -> float:
-        """Return for how long a file has lain still as it is now, in seconds."""
-        known = self._files.get(candidate.rel)
-        return now - known.since if known and known.identity == candidate.identity else 0.0
-
-    def defer(self, rel: str, until: float) -> None:
-        """Look at a tracked file again at `until`, though it lies still."""
-        self._files[rel].due = until
-        heapq.heappush(self._looks, (until, rel))
-
-    def drop(self, rel: str) -> None:
-        """Stop tracking a file: it is queued, or gone."""
-        file = self._files.pop(rel, None)
-        if file is not None:
-            self._waiting -= not file.is_empty
-
-    def due(self, now: float) -> list[str]:
-        """Return the files to look at now; each must then be observed, deferred or dropped."""
-        found = []
-        while self._looks and self._looks[0][0] <= now:
-            due, rel = heapq.heappop(self._looks)
-            if self._is_current(due, rel):
-                found.append(rel)
-        return found
-
-    def next_due(self) -> float | None:
-        """Return when the next look is due."""
-        while self._looks and not self._is_current(*self._looks[0]):
-            heapq.heappop(self._looks)
-        return self._looks[0][0] if self._looks else None
-
-    def _is_current(self, due: float, rel: str) -> bool:
-        file = self._files.get(rel)
-        return file is not None and file.due == due
-
-
-def is_told_of_changes(inbox: Path, polling: Literal["auto"] | bool) -> bool:
-    """Tell whether to watch the inbox beside scanning it; `polling` is the setting."""
-    if polling == "auto":
-        return tells_of_changes(mount_of(inbox).kind)
-    return not polling
-
-
-class InboxObserver:
-    """Asks the kernel to say when something happens in the inbox; `on_hint` must not raise.
-
-    `on_hint` runs in a thread of watchdog. A watch that cannot be had, or died, is not an error:
-    the scans go on, and `ensure_alive` tries again a few times.
-    """
-
-    def __init__(self, inbox: Path, *, is_recursive: bool, on_hint: Callable[[], None]) -> None:
-        self._inbox = inbox
-        self._is_recursive = is_recursive
-        self._handler = _Hint(on_hint)
-        self._observer: BaseObserver | None = None
-        self._failures = 0  # since the last success
-
-    def ensure_alive(self) -> bool:
-        """Start or rebuild the watch where it is not whole; tell whether it had to."""
-        if self._observer is not None and self._is_whole(self._observer):
-            return False
-        self.stop()
-        if self.has_given_up or not os.path.isdir(self._inbox):  # noqa: PTH112 (never raises)
-            return False
-        observer = Observer()
-        try:
-            observer.schedule(
-                self._handler,
-                str(self._inbox),
-                recursive=self._is_recursive,
-                event_filter=_ARRIVALS,
-            )
-            observer.start()
-        except (OSError, RecursionError):  # no watches left, or folders nested without end
-            self._failures += 1
-            return False
-        self._failures = 0
-        self._observer = observer
-        return True
-
-    @property
-    def is_watching(self) -> bool:
-        """Whether the kernel tells of everything now."""
-        return self._observer is not None and self._is_whole(self._observer)
-
-    @property
-    def has_given_up(self) -> bool:
-        """Whether the watch cannot be had, so that there are scans only."""
-        return self._failures >= _MAX_FAILED_WATCHES
-
-    def stop(self) -> None:
-        """End the watch and its threads."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
-
-    @staticmethod
-    def _is_whole(observer: BaseObserver) -> bool:
-        # An emitter can die while the observer's own thread lives on.
-        emitters = observer.emitters
-        return observer.is_alive() and bool(emitters) and all(e.is_alive() for e in emitters)
-
-
-class _Hint(FileSystemEventHandler):
-    def __init__(self, on_hint: Callable[[], None]) -> None:
-        self._on_hint = on_hint
-
-    def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 (watchdog's signature)
-        self._on_hint()
 
 
 def _head(path: Path) -> bytes:

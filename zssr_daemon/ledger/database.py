@@ -3,8 +3,6 @@
 One process at a time has the right to write it.
 """
 
-import errno
-import fcntl
 import sqlite3
 import time
 import uuid
@@ -12,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from zssr_daemon.errors import LedgerLockedError, SettingsError
+from zssr_daemon.errors import SettingsError
 from zssr_daemon.system import durable
 
 LEDGER_NAME = "ledger.sqlite3"
-LOCK_NAME = "daemon.lock"
 
 #: What SQLite says of a file whose content is damaged; every other fault is the disk's.
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -58,8 +55,6 @@ CREATE TABLE settings (hash TEXT PRIMARY KEY, tables TEXT NOT NULL) STRICT, WITH
 """,
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
-
-_LOCK_RETRY_S = 0.05
 
 
 def open_file(state_folder: Path) -> tuple[sqlite3.Connection, Path | None]:
@@ -110,52 +105,6 @@ def _open_checked(path: Path, mode: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-class LedgerLock:
-    """The right to write one state folder's ledger; the kernel frees it when the process ends."""
-
-    def __init__(self, state_folder: Path, *, patience_s: float = 0.0) -> None:
-        """Take the lock; wait up to `patience_s` for a command that holds it for an instant.
-
-        Raises:
-            LedgerLockedError: another process holds it.
-        """
-        self._file = (state_folder / LOCK_NAME).open("ab")
-        deadline_s = time.monotonic() + patience_s
-        try:
-            while not _is_taken(self._file.fileno(), fcntl.LOCK_EX):
-                if time.monotonic() >= deadline_s:
-                    raise BlockingIOError(errno.EWOULDBLOCK, "locked")
-                time.sleep(_LOCK_RETRY_S)
-        except OSError as error:
-            self._file.close()
-            raise LedgerLockedError(
-                f"{state_folder}: another zssr-daemon is running on this state folder; "
-                "stop it first, or give this one its own [folders]"
-            ) from error
-
-    def release(self) -> None:
-        """Give the lock back."""
-        self._file.close()
-
-
-def is_locked(state_folder: Path) -> bool:
-    """Tell whether a daemon, or a command that writes, holds the ledger."""
-    try:
-        with (state_folder / LOCK_NAME).open("rb") as file:
-            return not _is_taken(file.fileno(), fcntl.LOCK_SH)
-    except OSError:  # there is no lock yet, or it is not for us to see
-        return False
-
-
-def _is_taken(fd: int, kind: int) -> bool:
-    """Take a lock if it is free, and tell whether it was."""
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_damaged(path: Path) -> bool:

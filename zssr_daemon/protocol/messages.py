@@ -5,22 +5,13 @@ from typing import Literal
 
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.zssr.config import Phase, ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
 
-
-#: The largest file that is read as a kernel; the largest kernel is a tenth of it.
-KERNEL_FILE_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelFile:
-    """A file that should hold a blur kernel; the ending of its name tells the format."""
-
-    name: str
-    content: bytes
+CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +78,7 @@ class WorkReport:
 
     out_width: int
     out_height: int
-    seconds: dict[Stage, float]
+    seconds: dict[str, float]  # by stage
     iterations: int
     restarts: int
     is_fallback: bool

@@ -23,10 +23,12 @@ from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.attempt_files import companion_rel, companions_of
+from zssr_daemon.protocol.attempt_files import companion_rel, companions_of, is_part, part_rel
 from zssr_daemon.publish import profile_moves
-from zssr_daemon.settings.image_settings import ImageSettings, settings_of
+from zssr_daemon.publish.output_names import output_rel
+from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system import durable, file_names
 from zssr_daemon.system.durable import ReplacedError
@@ -168,12 +170,12 @@ class Publisher:
     def remove_stale_parts(self) -> None:
         """Remove what attempts of an earlier process left; called while none is running."""
         for path in durable.files_below(self._folders.output):
-            if file_names.is_part(path.name):
+            if is_part(path.name):
                 path.unlink(missing_ok=True)
 
     def _part(self, job: Job) -> Path:
         out_rel = self._out_rels(job, "", None)[0]
-        return self._folders.output / file_names.part_rel(out_rel, job.id, job.attempts)
+        return self._folders.output / part_rel(out_rel, job.id, job.attempts)
 
     def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
         """Name the output, the wanted name first; `page` counts the frames of several from 1."""
@@ -182,7 +184,7 @@ class Publisher:
         if page is not None:
             pattern = pattern.replace("{stem}", f"{{stem}}_p{page:03d}")
         return [
-            file_names.output_rel(job.src_rel, pattern, scale=scale, suffix=suffix, tag=tag)
+            output_rel(job.src_rel, pattern, scale=scale, suffix=suffix, tag=tag)
             for tag in _tags(job)
         ]
 

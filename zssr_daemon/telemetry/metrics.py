@@ -19,7 +19,6 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from zssr_daemon import __version__
-from zssr_daemon.protocol.messages import Stage
 from zssr_daemon.telemetry.status import Status
 
 #: The file is written this often, in seconds.
@@ -80,7 +79,7 @@ class Metrics:
         if outcome == "done":
             self._state.last_success_at = time.time()
 
-    def job_took(self, seconds: Mapping[Stage, float], total_s: float, gpu_peak_bytes: int) -> None:
+    def job_took(self, seconds: Mapping[str, float], total_s: float, gpu_peak_bytes: int) -> None:
         """Note the seconds of a finished job, and the most GPU memory it held."""
         for stage, value in seconds.items():
             self._seconds.labels(stage).observe(value)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from zssr_daemon.imaging import decode
+from zssr_daemon.protocol.attempt_files import frame_part
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
-from zssr_daemon.system import file_names
 from zssr_daemon.system.safe_open import open_source
 
 Report = Callable[[WorkProgress], None]
@@ -29,7 +29,7 @@ def enlarge_frames(enlarger: EnlargesOne, order: WorkOrder, report: Report) -> W
     count = _count(order)
     done: list[WorkDone] = []
     for frame in range(count):
-        part = order.part if frame == count - 1 else file_names.frame_part(order.part, frame)
+        part = order.part if frame == count - 1 else frame_part(order.part, frame)
         report_part = _share_of(report, frame, count)
         done.append(enlarger.enlarge_order(replace(order, frame=frame, part=part), report_part))
     return replace(done[-1], frames=count, report=_sum([each.report for each in done]))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zssr_daemon.errors import DeviceError, JobError
 from zssr_daemon.protocol.messages import (
+    CANCEL,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 #: The supervisor hears at most this often; every step would only fill the pipe.
 _REPORT_INTERVAL_S = 0.2
-
-CANCEL = "cancel"
 
 
 class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)

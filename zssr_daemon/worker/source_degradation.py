@@ -6,13 +6,14 @@ from functools import cached_property
 from torch import Tensor
 
 from zssr_daemon.errors import KernelError
-from zssr_daemon.protocol.messages import KernelFile, WorkOrder
+from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_names import printable
-from zssr_daemon.worker.kernel_file import find_beside, load_kernel
+from zssr_daemon.worker.kernel_files import find_beside, load_kernel
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
-from zssr_daemon.zssr.degradation.jpeg import estimate_quality
 from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
+from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 

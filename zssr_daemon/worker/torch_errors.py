@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zssr_daemon.errors import DeviceError, ImageError, TransientError
-from zssr_daemon.zssr.memory import is_out_of_memory
+from zssr_daemon.zssr.device import is_out_of_memory
 
 # What torch says where it has no class for it; its AcceleratorError says so too.
 _OF_DEVICE = re.compile(r"cuda|cudnn|cublas|accelerator", re.IGNORECASE)

@@ -10,12 +10,11 @@ from torch import Tensor
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.device import Memory, is_bf16_wanted
 from zssr_daemon.zssr.inference.infer import ensemble_members, step_size
 from zssr_daemon.zssr.inference.strips import Pass, PassNeeds, PassRunner, Put
-from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.regions import regions
-from zssr_daemon.zssr.precision import is_bf16_wanted
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.scale import Scale, area_ratio, passes, power, product
 from zssr_daemon.zssr.training.fit import DivergedError

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.parts.zssr_pictures import jpeg, load, noised, psnr_db, texture
-from zssr_daemon.zssr.degradation.jpeg import MOST_QUALITY, compress, estimate_quality
+from zssr_daemon.zssr.degradation.jpeg import compress
+from zssr_daemon.zssr.estimation.jpeg_estimate import MOST_QUALITY, estimate_quality
 from zssr_daemon.zssr.ops.dihedral import dihedral
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.parts.zssr_pictures import load, quick, texture
-from zssr_daemon.zssr.inference.aliasing import trust
+from zssr_daemon.zssr.inference.residual_trust import trust
 from zssr_daemon.zssr.pipeline import super_resolve
 
 

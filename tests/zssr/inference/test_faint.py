@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.parts.zssr_pictures import load, quick
-from zssr_daemon.zssr.inference.faint import contrast, credit
+from zssr_daemon.zssr.inference.residual_trust import contrast, credit
 from zssr_daemon.zssr.pipeline import super_resolve
 
 LEVEL = 1 / 255

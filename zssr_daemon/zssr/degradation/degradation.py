@@ -14,10 +14,12 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
-from zssr_daemon.zssr.estimation.noise_estimate import MOST_NOISE_STD
 
 # Strength of noise (levels of 255) at which half of the back-projections are too many.
 HALVING_NOISE_STD = 2.0
+
+# More, levels of 255, leaves no picture.
+MOST_NOISE_STD = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,12 @@ import math
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.degradation.degradation import MOST_NOISE_STD
 from zssr_daemon.zssr.ops.dct import SIDE, blocks, transform
 
 # Weaker noise, levels of 255, counts as none: the finest texture of clean pictures looks like 0.6
 # at most, and taking noise of 1 out was measured to be worth nothing.
 LEAST_NOISE_STD = 1.5
-
-# More, levels of 255, leaves no picture.
-MOST_NOISE_STD = 100.0
 
 # Of all blocks, those that are measured, and the fewest that tell anything.
 FLATTEST = 0.03

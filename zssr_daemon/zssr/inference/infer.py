@@ -8,17 +8,16 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
-from zssr_daemon.zssr.inference.aliasing import trust
+from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.faint import contrast as measure_contrast
-from zssr_daemon.zssr.inference.faint import credit
+from zssr_daemon.zssr.inference.residual_trust import contrast as measure_contrast
+from zssr_daemon.zssr.inference.residual_trust import credit, trust
 from zssr_daemon.zssr.inference.self_ensemble import reduce_members, self_ensemble
 from zssr_daemon.zssr.inference.tiles import Box, apply_tiled, whole
-from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
+from zssr_daemon.zssr.ops.padding import pad_to_multiple
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.scale import Scale, mean, scaled_size
-from zssr_daemon.zssr.training.pairs import pad_to_multiple
 
 
 def predict_residual(network: ResidualNet, enlarged: Tensor, *, is_bf16: bool) -> Tensor:

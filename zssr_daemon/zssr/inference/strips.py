@@ -14,13 +14,11 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
-from zssr_daemon.zssr.inference.aliasing import FINE, MIDDLE
+from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.faint import contrast
 from zssr_daemon.zssr.inference.infer import enlarge_within, ensemble_members
-from zssr_daemon.zssr.inference.local_mean import WINDOW
+from zssr_daemon.zssr.inference.residual_trust import FINE, MIDDLE, WINDOW, contrast
 from zssr_daemon.zssr.inference.tiles import Box
-from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress

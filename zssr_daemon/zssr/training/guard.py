@@ -15,7 +15,8 @@ from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.infer import predict_residual
 from zssr_daemon.zssr.inference.tiles import apply_tiled
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
-from zssr_daemon.zssr.training.pairs import pad_to_multiple, shrink
+from zssr_daemon.zssr.ops.padding import pad_to_multiple
+from zssr_daemon.zssr.training.pairs import shrink
 
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
 LEAST_GAIN_DB = 0.02

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, representatives
+from zssr_daemon.zssr.ops.padding import pad_to_multiple
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.scale import Scale, inverse, scaled_size
 
@@ -48,14 +48,6 @@ def shrink(
     son = degradation.blur.shrink(father, size, scale).clamp(0, 1)
     spoilt = degradation.spoilt(son, is_rounded=is_rounded, generator=generator)
     return degradation.cleaned(spoilt)
-
-
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the right and bottom edges of (..., C, H, W) until both sides divide by `multiple`."""
-    right, bottom = -image.shape[-1] % multiple, -image.shape[-2] % multiple
-    return (
-        functional.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
-    )
 
 
 class PairPool:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.infer import enlarge_within, ensemble_members, step_size, tile_side
-from zssr_daemon.zssr.memory import Memory
 from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress

@@ -1,4 +1,4 @@
-"""Memory: where the device has not enough of it, free, halve, and begin the step again."""
+"""Device: its memory, and the precision it computes in."""
 
 import gc
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.progress import Progress
 
 Key = Literal["patch_size", "batch_size"]
+
 Result = TypeVar("Result")
 
 # A smaller tile (source pixels) is mostly halo and saves nothing; a batch has at least one crop.
@@ -79,3 +80,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return type(error) is RuntimeError and any(text in str(error) for text in _CPU_MESSAGES)
+
+
+def is_bf16_wanted(precision: Literal["auto", "bf16", "fp32"], device: torch.device) -> bool:
+    """Resolve `precision`: auto takes bf16 where the hardware multiplies it natively.
+
+    A CPU without AVX512-bf16 emulates it, several times slower than fp32.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()

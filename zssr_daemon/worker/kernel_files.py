@@ -1,13 +1,10 @@
-"""KernelFile: a blur kernel out of a file, without executing anything in it.
-
-A file is one array of numbers: NumPy's .npy, MATLAB's .mat, or a grey picture, .png or .tif.
-"""
+"""KernelFiles: blur kernels read from files, and estimated ones written beside the output."""
 
 import errno
 import io
 import os
 import warnings
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.lib import format as npy
@@ -15,17 +12,33 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.errors import ImageError, KernelError
-from zssr_daemon.protocol.messages import KERNEL_FILE_BYTES, KernelFile
+from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, KERNEL_WEIGHTS, companion_part
+from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, SIDECAR_SUFFIXES, KernelFile
 from zssr_daemon.system.safe_open import open_source
 from zssr_daemon.worker.mat_file import read_matrices
 from zssr_daemon.zssr.config import Phase
 from zssr_daemon.zssr.degradation.blur import MOST_SIDE, Kernel
 
-#: What a kernel beside an image is called: after the whole name first, for a.png and a.jpg.
-SIDECAR_SUFFIXES = (".kernel.npy", ".kernel.mat")
+#: Side of a weight in the picture, pixels.
+_ZOOM = 8
 
 #: What kernels are called in MATLAB files, in lower case.
 _NAMES = ("kernel", "psf", "k", "h", "blur", "filter")
+
+
+def write_kernel(part: Path, kernel: Kernel) -> None:
+    """Write the weights beside an output's part, and a picture of them; the largest is white.
+
+    The weights are float64 and add up to 1; `[degradation] kernel` reads the file.
+
+    Raises:
+        OSError: the disk is at fault.
+    """
+    with companion_part(part, KERNEL_WEIGHTS).open("wb") as stream:
+        np.save(stream, kernel.weights, allow_pickle=False)
+    levels = (kernel.weights / kernel.weights.max()).clip(0, 1) * 255
+    picture = Image.fromarray(np.kron(levels.round(), np.ones((_ZOOM, _ZOOM))).astype(np.uint8))
+    picture.save(companion_part(part, KERNEL_PICTURE), "PNG")
 
 
 def load_kernel(file: KernelFile, phase: Phase) -> Kernel:

@@ -1,0 +1,75 @@
+"""Load: settings from the TOML file and the environment."""
+
+import os
+import tomllib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pydantic_settings
+from pydantic import ValidationError
+
+from zssr_daemon.errors import SettingsError
+from zssr_daemon.settings.explain import explain
+from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, JSON_CURE, Settings
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read, merge and validate the settings.
+
+    Args:
+        file: the TOML file; None takes the defaults, relative to the current folder.
+
+    Raises:
+        SettingsError: the file is missing, is no TOML, or has a faulty key; the message names
+            key, value, origin and cure.
+    """
+    try:
+        settings = Settings(**_read_toml(file))
+    except ValidationError as error:
+        raise SettingsError(explain(error, known_keys(), partial(_origin, file=file))) from error
+    except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
+        raise SettingsError(
+            f"environment variable {ENV_PREFIX}...: {error}: {JSON_CURE}"
+        ) from error
+    return settings.relative_to((file.parent if file else Path()).resolve())
+
+
+def unknown_environment_names() -> list[str]:
+    """Name the `ZSSR_*` variables that no key answers to; each is likely a misspelling."""
+    known = {
+        f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper()
+        for table, keys in known_keys().items()
+        for key in keys
+    }
+    return sorted(n for n in os.environ if n.startswith(ENV_PREFIX) and n.upper() not in known)
+
+
+def known_keys() -> dict[str, list[str]]:
+    """Name the keys of each table of settings.toml."""
+    return {
+        table: list(
+            getattr(field.default, "__dataclass_fields__", type(field.default).__annotations__)
+        )
+        for table, field in Settings.model_fields.items()
+    }
+
+
+def _read_toml(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, ValueError) as error:
+        cure = (
+            "give the file with --settings, or copy the settings.toml that comes with the program"
+        )
+        raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
+
+
+def _origin(names: list[str], file: Path | None) -> str:
+    variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
+    if variable in os.environ:
+        return f"environment variable {variable}"
+    return str(file or "defaults")

@@ -1,0 +1,27 @@
+"""Rules: what the settings say to decoders and encoders, as plain data."""
+
+import os
+
+from zssr_daemon.imaging.formats import ImageLimits
+from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.settings.schema import Limits, Output
+
+
+def image_limits(limits: Limits, output: Output) -> ImageLimits:
+    """Return what decoding needs to know."""
+    return ImageLimits(
+        max_file_bytes=limits.max_file_bytes,
+        max_input_pixels=limits.max_input_pixels,
+        each_frame=output.frames == "each",
+    )
+
+
+def output_rules(limits: Limits, output: Output) -> OutputRules:
+    """Return what is asked of an output."""
+    return OutputRules(
+        setting=output.format,
+        quality=output.quality,
+        keeps_metadata=output.metadata == "keep",
+        max_pixels=limits.max_output_pixels,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    )
