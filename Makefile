@@ -66,8 +66,8 @@ types: $(VENV)/.dev
 
 ## bench: quality and speed in about two minutes, with the picture that comes along
 bench: $(VENV)/.dev
-	$(BIN)/python bench/quality.py --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
-	$(BIN)/python bench/speed.py --short --no-write
+	$(BIN)/python -m bench.quality.run --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
+	$(BIN)/python -m bench.speed.run --short --no-write
 
 ## check: lint + types + tests
 check: lint types test

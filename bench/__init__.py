@@ -1,1 +1,1 @@
-"""Benches: how good and how fast, with the numbers of record in results/."""
+"""Measurements: quality and speed. Run as modules, such as `python -m bench.quality.run`."""

@@ -1,8 +1,8 @@
 """Manifest: the sha256 of outputs of every kind, to prove that a change of the code changes none.
 
-    python -m bench.quality.manifest sources FOLDER        # once: pictures, and settings beside them
-    python -m bench.quality.manifest run FOLDER OUT.json   # with each version of the program
-    python -m bench.quality.manifest compare A.json B.json
+python -m bench.quality.manifest sources FOLDER       # once: pictures and their settings
+python -m bench.quality.manifest run FOLDER OUT.json   # with each version of the program
+python -m bench.quality.manifest compare A.json B.json
 
 `run` starts `python -m zssr_daemon`, so PYTHONPATH chooses the version.
 """
@@ -10,11 +10,9 @@
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +74,8 @@ def _spoilt(name: str) -> Image.Image:
         samples = np.asarray(sharp, dtype=np.float64)
         for axis in (0, 1):  # a box of five pixels, twice
             for _ in range(2):
-                samples = sum(np.roll(samples, shift, axis) for shift in range(-2, 3)) / 5
+                shifted = [np.roll(samples, shift, axis) for shift in range(-2, 3)]
+                samples = np.mean(shifted, axis=0)
         picture = Image.fromarray(np.rint(samples[::2, ::2]).astype(np.uint8))
     if name == "noise_auto":
         noise = np.random.default_rng(0).normal(0, 6, np.asarray(picture).shape)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.metrics import psnr_y_db
+from bench.quality.metrics import psnr_y_db
 from tests.parts.daemon_process import DATA, DaemonProcess, files
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -5,7 +5,6 @@ The table of docs/images.md is what these tests find.
 
 import io
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,19 @@ import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
 
-from tests.parts.colour_profiles import CMYK, adobe_rgb, gamma_profile
+from tests.parts.kinds import KINDS, WIDE, XMP, deep, pillow
 from tests.parts.picture_files import (
     decode_path,
     deep_file,
-    encode_path,
     page,
     png_chunk,
-    smooth_picture,
 )
 from tests.parts.tiny_settings import TINY
 from zssr_daemon.imaging.decode import inspect
 from zssr_daemon.imaging.formats import ImageLimits
-from zssr_daemon.imaging.output_format import PNG, TIFF, OutputRules
+from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.inbox.probe import ProbeRequest, examine
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder
 from zssr_daemon.worker.enlarger import Enlarger
@@ -70,87 +67,6 @@ def enlarge(path: Path, config: ZSSRConfig = TINY, output: OutputRules | None = 
         weights_folder=None,
     )
     return ENLARGER.enlarge_file(order, lambda _: None)
-
-
-EXIF = Image.Exif()
-EXIF[ExifTags.Base.Artist] = "An Author"
-METADATA: dict[str, Any] = {"exif": EXIF, "dpi": (300, 300)}
-XMP = b"<x:xmpmeta/>"
-
-
-def pillow(mode: str, suffix: str, **options: Any) -> Callable[[Path], None]:
-    """Return what writes a picture of a mode with Pillow, with metadata."""
-
-    def write(path: Path) -> None:
-        picture = smooth_picture(20, 15, "RGB").convert(mode)
-        if mode in {"LA", "RGBA"}:
-            picture.putalpha(Image.linear_gradient("L").resize((20, 15)))
-        picture.save(path, {"jpg": "JPEG", "tif": "TIFF"}.get(suffix, suffix.upper()), **options)
-
-    return write
-
-
-def deep(bands: int, suffix: str, icc: bytes | None = None) -> Callable[[Path], None]:
-    """Return what writes 16-bit samples, with metadata."""
-
-    def write(path: Path) -> None:
-        pixels = np.random.default_rng(0).integers(1, 1 << 16, (15, 20, bands), dtype=np.uint16)
-        image = decode_path(deep_file(path, pixels, icc=icc))
-        metadata = replace(image.metadata, exif=EXIF.tobytes(), dpi=(300, 300), xmp=XMP.decode())
-        encode_path(path, image, metadata=metadata, output=TIFF if suffix == "tif" else PNG)
-
-    return write
-
-
-def palette(path: Path) -> None:
-    """Write a palette of which one entry, in use, lets all light through."""
-    picture = smooth_picture(20, 15).quantize(16)
-    picture.save(path, "PNG", transparency=picture.getpixel((3, 3)), **METADATA)
-
-
-def mpo(path: Path) -> None:
-    """Write a phone's photograph with a preview behind it."""
-    smooth_picture(20, 15).save(
-        path, "MPO", save_all=True, append_images=[smooth_picture(8, 6)], **METADATA
-    )
-
-
-WIDE = adobe_rgb()
-GREY = gamma_profile()
-
-#: Input → what writes it, in the order of the table.
-KINDS: dict[str, Callable[[Path], None]] = {
-    "PNG, grey": pillow("L", "png", xmp=XMP, icc_profile=GREY, **METADATA),
-    "PNG, grey with alpha": pillow("LA", "png", **METADATA),
-    "PNG, RGB": pillow("RGB", "png", icc_profile=WIDE, **METADATA),
-    "PNG, RGBA": pillow("RGBA", "png", icc_profile=WIDE, **METADATA),
-    "PNG, palette": pillow("P", "png", **METADATA),
-    "PNG, palette with transparency": palette,
-    "PNG, bilevel": pillow("1", "png", **METADATA),
-    "PNG, 16-bit grey": deep(1, "png"),
-    "PNG, 16-bit grey with alpha": deep(2, "png"),
-    "PNG, 16-bit RGB": deep(3, "png", WIDE),
-    "PNG, 16-bit RGBA": deep(4, "png", WIDE),
-    "JPEG, grey": pillow("L", "jpg", xmp=XMP, **METADATA),
-    "JPEG, RGB": pillow("RGB", "jpg", xmp=XMP, icc_profile=WIDE, **METADATA),
-    "JPEG, CMYK with profile": pillow("CMYK", "jpg", icc_profile=CMYK, **METADATA),
-    "JPEG, CMYK without": pillow("CMYK", "jpg", **METADATA),
-    "JPEG, phone with preview (MPO)": mpo,
-    "TIFF, grey": pillow("L", "tif", icc_profile=GREY, **METADATA),
-    "TIFF, grey with alpha": pillow("LA", "tif", **METADATA),
-    "TIFF, RGB, LZW": pillow("RGB", "tif", compression="tiff_lzw", icc_profile=WIDE, **METADATA),
-    "TIFF, RGBA, deflate": pillow("RGBA", "tif", compression="tiff_adobe_deflate", **METADATA),
-    "TIFF, bilevel, fax group 4": pillow("1", "tif", compression="group4", **METADATA),
-    "TIFF, CMYK with profile": pillow("CMYK", "tif", icc_profile=CMYK, **METADATA),
-    "TIFF, 16-bit grey": deep(1, "tif"),
-    "TIFF, 16-bit grey with alpha": deep(2, "tif"),
-    "TIFF, 16-bit RGB": deep(3, "tif", WIDE),
-    "TIFF, 16-bit RGBA": deep(4, "tif", WIDE),
-    "WebP, RGB": pillow("RGB", "webp", xmp=XMP, icc_profile=WIDE, exif=EXIF),
-    "WebP, RGBA": pillow("RGBA", "webp", exif=EXIF, lossless=True),
-    "BMP, RGB": pillow("RGB", "bmp", dpi=(300, 300)),
-    "AVIF, RGB": pillow("RGB", "avif", icc_profile=WIDE, exif=EXIF),
-}
 
 
 def row(kind: str, path: Path, done: WorkDone) -> str:

@@ -1,12 +1,11 @@
 """Estimate: seconds of one core to see noise, compression and blur in an image.
 
-python bench/estimate.py DATA_FOLDER/x2/HR/lenna.png
+python -m bench.speed.estimate DATA_FOLDER/x2/HR/lenna.png
 
 The picture is cut, or laid beside its mirror image, to 256² and to 2048² pixels.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +14,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from bench.provenance import provenance, save
-from bench.quality import to_tensor
+from bench.quality.run import to_tensor
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
 from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std

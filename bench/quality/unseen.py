@@ -1,8 +1,8 @@
 """Make a data folder of pictures that nobody tuned to: scans, microscopy, textures, photographs.
 
 pip install --no-deps --target /tmp/pictures scikit-image
-python bench/unseen.py /tmp/pictures/skimage/data /tmp/Unseen
-python bench/quality.py /tmp/Unseen --scale 2 --preset fast
+python -m bench.quality.unseen /tmp/pictures/skimage/data /tmp/Unseen
+python -m bench.quality.run /tmp/Unseen --scale 2 --preset fast
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Blur: what a network gains by the true kernel, and by the one estimated from the image alone.
 
-python bench/blur.py DATA_FOLDER --family gaussian --count 20 --preset fast
+python -m bench.quality.blur DATA_FOLDER --family gaussian --count 20 --preset fast
 
 Pictures are blurred by random kernels (the seed is the number of the case), sub-sampled, rounded
 to 8 bits; then enlarged three times: as if bicubic had shrunk them, with the true kernel, and with
@@ -8,7 +8,6 @@ the estimated one.
 """
 
 import argparse
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,12 +18,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.blur_kernels import FAMILIES, blurred
-from bench.metrics import psnr_y_db
 from bench.provenance import provenance, save
-from bench.quality import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
+from bench.quality.blur_kernels import FAMILIES, blurred
+from bench.quality.metrics import psnr_y_db
+from bench.quality.run import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.degradation.degradation import Degradation

@@ -1,9 +1,9 @@
 """Quality: PSNR-Y, SSIM and seconds of a preset over a folder of HR and LR pictures.
 
-python bench/quality.py DATA_FOLDER --scale 2 --preset fast
-python bench/quality.py BLURRED_FOLDER --kernel BLURRED_FOLDER/x2/kernel.mat --kernel-phase topleft
-python bench/quality.py DATA_FOLDER --noise 10 --auto
-python bench/quality.py --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
+python -m bench.quality.run DATA_FOLDER --scale 2 --preset fast
+python -m bench.quality.run BLURRED --kernel BLURRED/x2/kernel.mat --kernel-phase topleft
+python -m bench.quality.run DATA_FOLDER --noise 10 --auto
+python -m bench.quality.run --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
 import argparse
@@ -18,11 +18,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.metrics import psnr_y_db, ssim_y
 from bench.provenance import provenance, save
-from bench.spoil import UNSPOILT, Spoil
+from bench.quality.metrics import psnr_y_db, ssim_y
+from bench.quality.spoil import UNSPOILT, Spoil
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.worker.kernel_files import load_kernel
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig

@@ -1,6 +1,6 @@
 """Ledger: milliseconds of its calls with 1,000, 10,000 and 100,000 ended jobs behind it.
 
-python bench/ledger.py
+python -m stress.ledger
 
 What runs at each tick or each scan must not grow with the history. The history is a weekend's:
 most jobs done and archived, every hundredth failed, a few live. The ledger lies in a temporary
@@ -9,7 +9,6 @@ folder, so the changing calls include that disk's fsync. With `--kept` the histo
 """
 
 import argparse
-import sys
 import tempfile
 import time
 import uuid
@@ -21,8 +20,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.provenance import provenance, save
 from zssr_daemon.ledger.job import LIVE_STATES, JobState

@@ -1,20 +1,17 @@
 r"""Warm start: what weights of other pictures are worth, against a fit from chance.
 
-python bench/warm_start.py DATA_FOLDER --first comic flowers lenna pepper \
+python -m bench.quality.warm_start DATA_FOLDER --first comic flowers lenna pepper \
     --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from bench.provenance import provenance, save
-from bench.quality import Pair, measure, scale_folder, show
+from bench.quality.run import Pair, measure, scale_folder, show
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.training.weights import Weights
 

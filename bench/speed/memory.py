@@ -1,7 +1,7 @@
 """Memory: the peak of a whole job, decode to verified output, over the size of its image.
 
-python bench/memory.py                4, 16 and 64 megapixels: about twenty minutes of two cores
-python bench/memory.py --megapixels 4
+python -m bench.speed.memory                4, 16 and 64 megapixels: twenty minutes of two cores
+python -m bench.speed.memory --megapixels 4
 
 Few iterations, no ensemble: neither adds to the memory, which follows the picture and a strip.
 """
@@ -10,7 +10,6 @@ import argparse
 import math
 import os
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,10 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from bench.provenance import provenance, save
-from bench.speed import in_child
+from bench.speed.run import in_child
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.messages import WorkOrder

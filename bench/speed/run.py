@@ -1,7 +1,7 @@
 """Speed: milliseconds a step by part, seconds and memory by stage, images a minute.
 
-python bench/speed.py          about ten minutes of two cores
-python bench/speed.py --short  about one
+python -m bench.speed.run          about ten minutes of two cores
+python -m bench.speed.run --short  about one
 
 Times of single parts are processor seconds of one thread, which a busy machine changes little;
 images a minute are wall time, so they want an idle one.
@@ -11,7 +11,6 @@ import argparse
 import multiprocessing
 import os
 import resource
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -23,10 +22,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from bench.provenance import provenance, save
-from bench.quality import to_tensor
+from bench.quality.run import to_tensor
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
 from zssr_daemon.zssr.device import is_bf16_wanted
 from zssr_daemon.zssr.ops.regions import regions
@@ -35,7 +32,7 @@ from zssr_daemon.zssr.training.fit import clip_gradients, new_optimiser
 from zssr_daemon.zssr.training.guard import Guard
 from zssr_daemon.zssr.training.rounds import new_network, new_pool
 
-PICTURE = Path(__file__).resolve().parents[1] / "tests" / "data" / "butterfly_lr.png"
+PICTURE = Path(__file__).resolve().parents[2] / "tests" / "data" / "butterfly_lr.png"
 CPU = torch.device("cpu")
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process with torch's threads hangs
 

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from bench.process_facts import open_files
+from stress.process_facts import open_files
 from tests.parts.daemon_process import DaemonProcess, is_alive
 
 #: Mean seconds between two blows at each victim; the times are exponential, so some come at once.

@@ -1,13 +1,12 @@
 """Blur kernels of cameras, drawn at random: Gaussians, lenses out of focus, motion.
 
-python bench/blur_kernels.py tests/data/butterfly_hr.png motion 1 -o /tmp/moved.png
+python -m bench.quality.blur_kernels tests/data/butterfly_hr.png motion 1 -o /tmp/moved.png
 
 writes a picture blurred by kernel 1 of a family, and shrunk by 2.
 """
 
 import argparse
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.quality import to_tensor, to_uint8
+from bench.quality.run import to_tensor, to_uint8
 from zssr_daemon.zssr.degradation.blur import Kernel
 
 Array = NDArray[np.float64]

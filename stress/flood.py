@@ -1,6 +1,6 @@
 """Flood: thousands of images dropped at once, more than the kernel's event queue holds.
 
-python bench/flood.py 20000
+python -m stress.flood 20000
 
 The daemon is stopped (SIGSTOP) while the images are dropped, so its event queue overflows; then
 it goes on, and the clock runs until the last image is queued. Its one worker is kept busy with a
@@ -25,12 +25,8 @@ import numpy as np
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
-
-from bench.process_facts import cpu_s, memory_bytes
 from bench.provenance import provenance, save
+from stress.process_facts import cpu_s, memory_bytes
 from tests.parts.daemon_process import ENDLESS_ZSSR, DaemonProcess, prepare
 from zssr_daemon.ledger.job import LIVE_STATES
 from zssr_daemon.ledger.ledger import Ledger

@@ -1,6 +1,6 @@
 """Print the results of quality.py as the README's table, one row a set, scale and preset.
 
-python bench/table.py
+python -m bench.quality.table
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 PRESETS = ("fast", "balanced", "best", "paper")
 HEADER = (
     "set",

@@ -1,20 +1,17 @@
 """Draw the README's picture: a source, bicubic, and what the program made of it, side by side.
 
 zssr-daemon upscale tests/data/butterfly_lr.png -o /tmp/butterfly_x2.png
-python bench/before_after.py tests/data/butterfly_lr.png /tmp/butterfly_x2.png \
+python -m bench.quality.before_after tests/data/butterfly_lr.png /tmp/butterfly_x2.png \
     --truth tests/data/butterfly_hr.png -o docs/before_after.png
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.metrics import psnr_y_db
+from bench.quality.metrics import psnr_y_db
 
 PANEL_PIXELS = 384
 CAPTION_PIXELS = 34

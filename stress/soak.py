@@ -1,6 +1,6 @@
 """Soak: images dropped at random by all kinds of writers, while everything is killed at random.
 
-python bench/soak.py 15
+python -m stress.soak 15
 
 The real daemon works in a folder of its own. Its supervisor, workers and probe get SIGKILL, the
 supervisor SIGTERM too, and is started again each time. Meanwhile it is looked after whether each
@@ -28,15 +28,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
-
 from bench.provenance import provenance, save
-from bench.soak_books import Books
-from bench.soak_chaos import MARK, Chaos
-from bench.soak_checks import final, missing, visible
-from bench.soak_writers import UNREADABLE_AFTER_S, Writers
+from stress.soak_books import Books
+from stress.soak_chaos import MARK, Chaos
+from stress.soak_checks import final, missing, visible
+from stress.soak_writers import UNREADABLE_AFTER_S, Writers
 from tests.parts.daemon_process import QUICK_ZSSR, DaemonProcess, is_alive, lines, prepare
 
 #: A job takes about half a second, so most blows hit one.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.metrics import luma, psnr_y_db, ssim_y
+from bench.quality.metrics import luma, psnr_y_db, ssim_y
 from tests.parts.zssr_pictures import DATA
 
 

@@ -1,0 +1,1 @@
+"""What comes out, compared with the truth."""

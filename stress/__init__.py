@@ -1,0 +1,1 @@
+"""What breaks things on purpose, for minutes: soak, flood, a large ledger."""
