@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.provenance import provenance, save
-from zssr_daemon.ledger.job import LIVE_STATES, JobState
+from zssr_daemon.errors import Reason
+from zssr_daemon.ledger.job import LIVE_STATES, Disposal, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.file_identity import FileIdentity
 
@@ -88,10 +89,10 @@ def end_one(ledger: Ledger, state: JobState, *, is_kept: bool) -> dict[str, Any]
     if state is JobState.DONE:
         ledger.publishing(job.id, out_rel="scan_x2.png", out_sha256="0" * 64)
         ledger.done(job.id, now=time.time())
-        ledger.disposed(job.id, "keep" if is_kept else "archive")
+        ledger.disposed(job.id, Disposal.KEEP if is_kept else Disposal.ARCHIVE)
     else:
-        ledger.fail(job.id, now=time.time(), reason="corrupt", message="a block is damaged")
-        ledger.disposed(job.id, "failed")
+        ledger.fail(job.id, now=time.time(), reason=Reason.CORRUPT, message="a block is damaged")
+        ledger.disposed(job.id, Disposal.FAILED)
     return dict(ledger._db.execute("SELECT * FROM jobs WHERE id = ?", [job.id]).fetchone())
 
 

@@ -3,7 +3,54 @@
 `reason` is what logs, the ledger and `NAME.error.json` carry; it never changes its spelling.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """Why a job failed, goes back to the queue, or waits: the words of log, ledger and metrics.
+
+    A word never changes its spelling; docs/reference.md says of each what to do.
+    """
+
+    # The file, or what lies beside it, is at fault.
+    BAD_KERNEL = "bad_kernel"
+    BAD_SETTINGS = "bad_settings"
+    CORRUPT = "corrupt"
+    FILE_TOO_LARGE = "file_too_large"
+    MULTI_FRAME = "multi_frame"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    OUTPUT_WITHOUT_ALPHA = "output_without_alpha"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    UNSAFE_FILE = "unsafe_file"
+    UNSUPPORTED_DEPTH = "unsupported_depth"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    # The file was replaced or taken away before its job was done.
+    SOURCE_CHANGED = "source_changed"
+    SOURCE_GONE = "source_gone"
+    # The attempt failed; another one may succeed.
+    DEVICE_ERROR = "device_error"
+    INTERNAL_ERROR = "internal_error"
+    INTERRUPTED = "interrupted"
+    IO_ERROR = "io_error"
+    NOT_FINITE = "not_finite"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_INVALID = "output_invalid"
+    WORKER_CRASH = "worker_crash"
+    WORKER_DEVICE_LOST = "worker_device_lost"
+    WORKER_OOM = "worker_oom"
+    WORKER_SILENT = "worker_silent"
+    WORKER_TIMEOUT = "worker_timeout"
+    # Nobody is to blame: the job goes back to the queue, and no attempt counts.
+    CANCELLED = "cancelled"
+    DEVICE_LOST = "device_lost"
+    DISK_FULL = "disk_full"
+    FOLDER_MISSING = "folder_missing"
+    SHARE_FAULT = "share_fault"
+    STOPPING = "stopping"
+    WORKER_GONE = "worker_gone"
 
 
 class ZSSRError(Exception):
@@ -56,59 +103,60 @@ class JobError(ZSSRError):
     """One image cannot be processed; the daemon and the other images go on."""
 
     exit_code = 1
-    reason: str = "internal_error"
+    reason: Reason = Reason.INTERNAL_ERROR
     is_retryable: bool = False
 
-    def __init__(self, message: str, *, reason: str | None = None) -> None:
+    def __init__(self, message: str, *, reason: Reason | None = None) -> None:
         super().__init__(message)
         if reason is not None:
             self.reason = reason
 
 
 class ImageError(JobError):
-    """The file itself is at fault: trying again cannot help.
+    """The file itself is at fault: trying again cannot help."""
 
-    `reason` is one of: unsafe_file, file_too_large, unsupported_format, too_many_pixels,
-    multi_frame, unsupported_depth, output_too_large, output_without_alpha, truncated, corrupt,
-    unreadable.
-    """
-
-    reason = "corrupt"
+    reason = Reason.CORRUPT
 
 
 class KernelError(JobError):
     """A blur kernel cannot be used; trying again cannot help."""
 
-    reason = "bad_kernel"
+    reason = Reason.BAD_KERNEL
 
 
 class ImageSettingsError(JobError):
     """The settings beside or above an image are refused; the message names file, key and cure."""
 
-    reason = "bad_settings"
+    reason = Reason.BAD_SETTINGS
 
 
 class SourceChangedError(JobError):
     """The source is no longer the file the ledger knows; it goes back to settling."""
 
-    reason = "source_changed"
+    reason = Reason.SOURCE_CHANGED
     is_retryable = True
 
 
 class TransientError(JobError):
     """Trying again may help: a worker crash, a hang, a device error."""
 
-    reason = "worker_crash"
+    reason = Reason.WORKER_CRASH
     is_retryable = True
 
 
 class DeviceError(TransientError):
     """The device's context is lost: the process that holds it must end."""
 
-    reason = "device_error"
+    reason = Reason.DEVICE_ERROR
 
 
 #: A file still being written, or its settings, can look like each of these; it is looked at again.
 UNFINISHED_REASONS = frozenset(
-    {"truncated", "corrupt", "unsupported_format", "unreadable", ImageSettingsError.reason}
+    {
+        Reason.TRUNCATED,
+        Reason.CORRUPT,
+        Reason.UNSUPPORTED_FORMAT,
+        Reason.UNREADABLE,
+        Reason.BAD_SETTINGS,
+    }
 )

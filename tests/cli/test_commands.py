@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from tests.parts.daemon_parts import identity_of
 from zssr_daemon import __version__
 from zssr_daemon.cli.commands import app
+from zssr_daemon.errors import Reason
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
@@ -122,7 +123,7 @@ def test_jobs(file: Path) -> None:
     source.parent.mkdir()
     source.touch()
     job = ledger.add(source.name, identity_of(source), now=0.0)
-    job = ledger.fail(job.id, now=1.0, reason="corrupt", message="told [/so]")
+    job = ledger.fail(job.id, now=1.0, reason=Reason.CORRUPT, message="told [/so]")
     ledger.close()
     result = call("jobs", "--settings", file, "--json")
     assert json.loads(result.stdout)["id"] == job.id

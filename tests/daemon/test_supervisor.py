@@ -32,7 +32,8 @@ from zssr_daemon.daemon import supervisor as supervisor_module
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
-from zssr_daemon.executor.interface import WorkerEnded
+from zssr_daemon.errors import Reason
+from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
@@ -190,7 +191,7 @@ class TestFaults:
 
     def test_retry_then_success(self, make_daemon: Bench, log: list[Any]) -> None:
         """Each attempt has its number; no part of a failed one is left."""
-        daemon = make_daemon(failing("out_of_memory"), dying, good)
+        daemon = make_daemon(failing(Reason.OUT_OF_MEMORY), dying, good)
         queue(daemon.ledger, daemon.settings)
         daemon.steps_until(lambda: daemon.counts() == {"done": 1})
         assert [line["reason"] for line in told(log, "job_retry")] == [
@@ -225,7 +226,7 @@ class TestFaults:
 
     def test_permanent_fault_is_not_tried_again(self, make_daemon: Bench) -> None:
         """What the file itself is at fault for stays so."""
-        daemon = make_daemon(failing("truncated", is_retryable=False))
+        daemon = make_daemon(failing(Reason.TRUNCATED, is_retryable=False))
         queue(daemon.ledger, daemon.settings)
         daemon.steps_until(lambda: daemon.counts() == {"failed": 1})
         assert len(daemon.executor.orders) == 1
@@ -243,7 +244,7 @@ class TestFaults:
         self, make_daemon: Bench, folder: str, log: list[Any]
     ) -> None:
         """One sub-folder that cannot be made costs its own images only, and not for ever."""
-        answers = [failing("corrupt", is_retryable=False)] if folder == "failed" else []
+        answers = [failing(Reason.CORRUPT, is_retryable=False)] if folder == "failed" else []
         daemon = make_daemon(*answers, limits={"max_attempts": 2})
         blocker = daemon.settings.folders.by_name()[folder] / "sub"
         blocker.write_text("the user's")
@@ -326,7 +327,7 @@ class TestChanges:
 
         def touching(order: Any) -> list[Any]:
             os.utime(Path(order.inbox) / order.src_rel, (1, 1))
-            return list(failing("source_changed")(order))
+            return list(failing(Reason.SOURCE_CHANGED)(order))
 
         daemon = make_daemon(touching)
         drop(daemon.settings.folders.inbox, "a.png")
@@ -338,7 +339,7 @@ class TestChanges:
 
     def test_source_changed_says_the_worker(self, make_daemon: Bench) -> None:
         """It noticed first: back to settling, no attempt is lost, no failure recorded."""
-        daemon = make_daemon(failing("source_changed"))
+        daemon = make_daemon(failing(Reason.SOURCE_CHANGED))
         queue(daemon.ledger, daemon.settings)
         daemon.steps_until(lambda: daemon.counts() == {"done": 1})
         assert daemon.ledger.newest()[0].attempts == 1
@@ -376,7 +377,7 @@ class TestPauses:
         assert daemon.ledger.newest()[0].attempts == 1
 
     @pytest.mark.parametrize("name", ["sub/a.png", "a.png"])
-    @pytest.mark.parametrize("answer", [good, dying, failing(), failing("source_changed")])
+    @pytest.mark.parametrize("answer", [good, dying, failing(), failing(Reason.SOURCE_CHANGED)])
     def test_output_folder_goes_while_running(
         self, make_daemon: Bench, name: str, answer: Answer
     ) -> None:
@@ -430,7 +431,7 @@ class TestPauses:
         daemon = make_daemon()
         daemon.executor.has_device = False
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor._handle(WorkerEnded("device_lost", None, "no such card"))
+        daemon.supervisor._handle(WorkerEnded(WorkerEnd.DEVICE_LOST, None, "no such card"))
         daemon.steps_until(lambda: told(log, "paused"))
         for _ in range(30):
             daemon.supervisor.step(time.monotonic())
@@ -542,7 +543,7 @@ class TestStartAndStop:
         """Whoever reads the log for a job's end finds it, though the daemon died before it."""
         daemon = make_daemon()
         job = queue(daemon.ledger, daemon.settings)
-        daemon.ledger.fail(job.id, now=0.0, reason="corrupt", message="broken")
+        daemon.ledger.fail(job.id, now=0.0, reason=Reason.CORRUPT, message="broken")
         successor = make_daemon()
         assert successor.supervisor.run(is_once=True)
         assert [line["reason"] for line in told(log, "job_failed")] == ["corrupt"]
@@ -597,7 +598,7 @@ class TestStartAndStop:
         """A worker that dies without a job is told of, and blamed on nobody."""
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor._handle(WorkerEnded("crash", None, "exit code -9"))
+        daemon.supervisor._handle(WorkerEnded(WorkerEnd.CRASH, None, "exit code -9"))
         daemon.steps_until(lambda: daemon.counts() == {"done": 1})
         assert [line["reason"] for line in told(log, "worker_restarted")] == ["crash"]
         assert daemon.ledger.newest()[0].attempts == 1
@@ -610,7 +611,7 @@ class TestStartAndStop:
 
     def test_once_says_when_one_failed(self, make_daemon: Bench) -> None:
         """The others are done all the same."""
-        daemon = make_daemon(failing("corrupt", is_retryable=False))
+        daemon = make_daemon(failing(Reason.CORRUPT, is_retryable=False))
         for number in range(3):
             queue(daemon.ledger, daemon.settings, f"{number}.png")
         assert not daemon.supervisor.run(is_once=True)

@@ -26,7 +26,7 @@ from tests.parts.worker_parts import (
     worker_if_there_is_a_device,
     worker_that_fails,
 )
-from zssr_daemon.executor.interface import Event, WorkerEnded
+from zssr_daemon.executor.interface import Event, WorkerEnd, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
     CANCEL,
@@ -122,7 +122,7 @@ def test_killed_worker_is_replaced(executor: LocalExecutor, tmp_path: Path) -> N
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGKILL)
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded("crash", "victim", "exit code -9")
+    assert ended == WorkerEnded(WorkerEnd.CRASH, "victim", "exit code -9")
     submit(executor, order_for(tmp_path, "next"))
     events_until(executor, WorkDone)
 
@@ -183,7 +183,7 @@ def test_worker_that_dies_while_it_loads() -> None:
     executor = executor_on("cpu")
     os.kill(child_of(executor).pid, signal.SIGKILL)
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded("crash", None, "exit code -9")
+    assert ended == WorkerEnded(WorkerEnd.CRASH, None, "exit code -9")
     assert not executor.is_lost()
     os.kill(child_of(executor).pid, signal.SIGKILL)
     events_until(executor, WorkerEnded)
@@ -199,12 +199,12 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     os.kill(child_of(executor).pid, signal.SIGSTOP)
     executor._silent_after_s = 0.05
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded("silent", "stopped", "no sign of life for 0.05 s")
+    assert ended == WorkerEnded(WorkerEnd.SILENT, "stopped", "no sign of life for 0.05 s")
     executor._silent_after_s = 60.0
     submit(executor, order_for(tmp_path, "timed", LONG))
     executor._job_timeout_s = 0.01
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded("timeout", "timed", "not done after 0.01 s")
+    assert ended == WorkerEnded(WorkerEnd.TIMEOUT, "timed", "not done after 0.01 s")
     executor._job_timeout_s = 300.0
     submit(executor, order_for(tmp_path, "ladder", LONG))
     events_until(executor, WorkProgress)
@@ -248,7 +248,7 @@ def test_crash_after_the_answer_is_nobodys(tmp_path: Path, monkeypatch: pytest.M
     submit(executor, order_for(tmp_path, "first"))
     events = events_until(executor, WorkerEnded)
     assert [event.job_id for event in events if isinstance(event, WorkDone)] == ["first"]
-    assert ends(events) == [WorkerEnded("crash", None, "exit code -9")]
+    assert ends(events) == [WorkerEnded(WorkerEnd.CRASH, None, "exit code -9")]
     executor.cancel_all(is_urgent=lambda: True)
 
 
@@ -260,7 +260,7 @@ def test_crash_before_the_begin_is_nobodys(tmp_path: Path, monkeypatch: pytest.M
     events = events_until(executor, WorkerEnded)
     assert events == [
         WorkCancelled(job_id="unread"),
-        WorkerEnded("crash", None, "exit code -9"),
+        WorkerEnded(WorkerEnd.CRASH, None, "exit code -9"),
     ]
     executor.cancel_all(is_urgent=lambda: True)
 
@@ -273,7 +273,7 @@ def test_crash_before_the_answer_is_the_jobs(
     executor = executor_on("cpu")
     submit(executor, order_for(tmp_path, "untold"))
     events = events_until(executor, WorkerEnded)
-    assert ends(events) == [WorkerEnded("crash", "untold", "exit code -9")]
+    assert ends(events) == [WorkerEnded(WorkerEnd.CRASH, "untold", "exit code -9")]
     executor.cancel_all(is_urgent=lambda: True)
 
 
@@ -302,7 +302,7 @@ def test_broken_device_gets_no_further_job(tmp_path: Path, monkeypatch: pytest.M
     *_, failed, ended = events_until(executor, WorkerEnded)
     assert isinstance(failed, WorkFailed)
     assert (failed.reason, failed.is_retryable) == ("device_error", True)
-    assert ended == WorkerEnded("device_lost", None, failed.message)
+    assert ended == WorkerEnded(WorkerEnd.DEVICE_LOST, None, failed.message)
     assert not executor.has_room()
     assert not executor.is_lost()
     events_until(executor, WorkerReady)

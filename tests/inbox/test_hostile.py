@@ -12,7 +12,7 @@ from tests.parts.hostile_files import hostile_contents, make_special_files, writ
 from tests.parts.picture_files import LIMITS, samples
 from tests.parts.probe_child import Child
 from tests.parts.tiny_settings import TINY
-from zssr_daemon.errors import ImageError, JobError
+from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.protocol.messages import WorkOrder
@@ -21,7 +21,21 @@ from zssr_daemon.worker.enlarger import Enlarger
 RULES = OutputRules(setting="same", quality=95, keeps_metadata=True, max_pixels=10**6)
 
 #: What a file may be told, besides the reasons of the disk.
-REASONS = frozenset(re.findall(r"[a-z_]+", (ImageError.__doc__ or "").split("one of:")[1]))
+REASONS = frozenset(
+    {
+        Reason.CORRUPT,
+        Reason.FILE_TOO_LARGE,
+        Reason.MULTI_FRAME,
+        Reason.OUTPUT_TOO_LARGE,
+        Reason.OUTPUT_WITHOUT_ALPHA,
+        Reason.TOO_MANY_PIXELS,
+        Reason.TRUNCATED,
+        Reason.UNREADABLE,
+        Reason.UNSAFE_FILE,
+        Reason.UNSUPPORTED_DEPTH,
+        Reason.UNSUPPORTED_FORMAT,
+    }
+)
 
 # More than an honest picture of 100 000 pixels and its libraries take; a bomb would take more.
 MAX_PROBE_BYTES = 400 << 20

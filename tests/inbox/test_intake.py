@@ -13,7 +13,7 @@ from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings import profile_files as profile_module
@@ -298,7 +298,7 @@ def test_kept_file_is_known_on_another_device(
     gate.steps_until_outcomes(1)
     (job,) = ledger.newest()
     ledger.done(job.id, now=1.0)
-    ledger.disposed(job.id, "keep")
+    ledger.disposed(job.id, Disposal.KEEP)
     renumber(ledger, job)
     anew = Gate(settings, ledger)
 

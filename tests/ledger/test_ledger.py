@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES
-from zssr_daemon.errors import LedgerLockedError, LedgerLostError, SettingsError
+from zssr_daemon.errors import LedgerLockedError, LedgerLostError, Reason, SettingsError
 from zssr_daemon.ledger import database
 from zssr_daemon.ledger.database import LEDGER_NAME
-from zssr_daemon.ledger.job import LIVE_STATES, Job, JobState
+from zssr_daemon.ledger.job import LIVE_STATES, Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import FolderMark, Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.system.file_identity import FileIdentity
@@ -86,7 +86,7 @@ def test_identities_have_no_limits(ledger: Ledger, identity: FileIdentity) -> No
     assert ledger.get(job.id).identity == identity
     assert ledger.is_blocking(identity)
     ledger.done(job.id, now=1.0)
-    ledger.disposed(job.id, "keep")
+    ledger.disposed(job.id, Disposal.KEEP)
     assert ledger.is_kept(identity)
 
 
@@ -101,7 +101,7 @@ def test_no_file_is_queued_twice(ledger: Ledger, state: str) -> None:
     if state == "done":
         ledger.done(job.id, now=1.0)
     if state == "failed":
-        ledger.fail(job.id, now=1.0, reason="r", message="m")
+        ledger.fail(job.id, now=1.0, reason=Reason.IO_ERROR, message="m")
     rewritten = file_id(size=99)
     assert ledger.is_blocking(rewritten)
     assert [found.id for found in ledger.blocking()] == [job.id]
@@ -113,7 +113,7 @@ def test_disposal_ends_the_block(ledger: Ledger) -> None:
     """Equal content dropped again, on a reused inode too, is a new job."""
     job = add(ledger)
     ledger.done(job.id, now=1.0)
-    ledger.disposed(job.id, "archive")
+    ledger.disposed(job.id, Disposal.ARCHIVE)
     assert not ledger.is_blocking(file_id())
     assert add(ledger).id != job.id
 
@@ -124,7 +124,7 @@ def test_kept_is_exactly_the_file_that_was_done(ledger: Ledger) -> None:
     assert not ledger.is_kept(file_id())
     ledger.done(job.id, now=1.0)
     assert not ledger.is_kept(file_id())
-    ledger.disposed(job.id, "keep")
+    ledger.disposed(job.id, Disposal.KEEP)
     assert ledger.is_kept(file_id())
     for change in ({"size": 11}, {"mtime_ns": 21}, {"dev": 2}, {"ino": 2}):
         assert not ledger.is_kept(file_id(**change))
@@ -158,7 +158,7 @@ def test_claim_takes_the_oldest_that_is_due(ledger: Ledger) -> None:
     """First come, first served; one that must wait lets the next pass."""
     old, new = add(ledger, 1, now=1.0), add(ledger, 2, now=2.0)
     assert claimed(ledger).id == old.id
-    ledger.retry(old.id, not_before=500.0, reason="r", message="m")
+    ledger.retry(old.id, not_before=500.0, reason=Reason.IO_ERROR, message="m")
     assert claimed(ledger).id == new.id
     assert claim(ledger, now=499.0) is None
     assert claimed(ledger, now=500.0).id == old.id
@@ -170,7 +170,7 @@ def test_new_and_retried_jobs_take_turns(ledger: Ledger) -> None:
     for number in range(3):
         add(ledger, number)
     for job in [claimed(ledger) for _ in range(3)]:
-        ledger.retry(job.id, not_before=0.0, reason="r", message="m")
+        ledger.retry(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
     for number in range(3, 6):
         add(ledger, number)
     kinds = ["new" if claimed(ledger).attempts == 1 else "retried" for _ in range(6)]
@@ -185,7 +185,7 @@ def test_interruption_gives_the_attempt_back(ledger: Ledger) -> None:
         claim(ledger)
         assert ledger.requeue(job.id).attempts == 0
     claim(ledger)
-    ledger.retry(job.id, not_before=0.0, reason="r", message="m")
+    ledger.retry(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
     claim(ledger)
     assert ledger.requeue(job.id).attempts == 1
 
@@ -202,7 +202,7 @@ def test_forgotten_job_makes_room(ledger: Ledger) -> None:
 def test_done_clears_the_reason_of_earlier_attempts(ledger: Ledger) -> None:
     """A success does not read like a failure."""
     job = add(ledger)
-    ledger.retry(job.id, not_before=0.0, reason="worker_crash", message="m")
+    ledger.retry(job.id, not_before=0.0, reason=Reason.WORKER_CRASH, message="m")
     job = ledger.done(job.id, now=1.0)
     assert (job.state, job.reason, job.message) == (JobState.DONE, None, None)
 
@@ -211,7 +211,7 @@ def test_lists_and_counts(ledger: Ledger) -> None:
     """Every state is counted; newest come first; ids are found by their beginning alone."""
     jobs = [add(ledger, number, now=float(number)) for number in range(4)]
     ledger.done(jobs[0].id, now=9.0)
-    ledger.fail(jobs[1].id, now=9.0, reason="r", message="m")
+    ledger.fail(jobs[1].id, now=9.0, reason=Reason.IO_ERROR, message="m")
     claim(ledger)
     assert {state: ledger.count(state) for state in JobState} == {
         JobState.QUEUED: 1,
@@ -258,7 +258,7 @@ def test_no_look_up_goes_through_the_history(ledger: Ledger, look: str) -> None:
     for number in range(500):
         job = add(ledger, number)
         ledger.done(job.id, now=1.0)
-        ledger.disposed(job.id, "archive")
+        ledger.disposed(job.id, Disposal.ARCHIVE)
     db.execute("COMMIT")
     statements: list[str] = []
     db.set_trace_callback(statements.append)

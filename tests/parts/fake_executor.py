@@ -7,7 +7,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.executor.interface import Event, OnRung, WorkerEnded
+from zssr_daemon.errors import Reason
+from zssr_daemon.executor.interface import Event, OnRung, WorkerEnd, WorkerEnded
 from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.telemetry.status import WorkerStatus
 
@@ -41,7 +42,7 @@ def good(order: WorkOrder) -> list[Event]:
     return [WorkDone(job_id=order.job_id, out_sha256=sha256, report=report)]
 
 
-def failing(reason: str = "internal_error", *, is_retryable: bool = True) -> Answer:
+def failing(reason: Reason = Reason.INTERNAL_ERROR, *, is_retryable: bool = True) -> Answer:
     """Leave half a part and fail."""
 
     def answer(order: WorkOrder) -> list[Event]:
@@ -58,7 +59,7 @@ def failing(reason: str = "internal_error", *, is_retryable: bool = True) -> Ans
 def dying(order: WorkOrder) -> list[Event]:
     """Leave half a part and die."""
     Path(order.part).write_bytes(b"half")
-    return [WorkerEnded("crash", order.job_id, "exit code -11")]
+    return [WorkerEnded(WorkerEnd.CRASH, order.job_id, "exit code -11")]
 
 
 def silent(order: WorkOrder) -> list[Event]:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue
 from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.errors import Reason
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job
@@ -59,7 +60,7 @@ def ended(ledger: Ledger, settings: Settings, name: str = "a.png", *, is_good: b
     job = queue(ledger, settings, name)
     if is_good:
         return ledger.done(job.id, now=time.time())
-    return ledger.fail(job.id, now=time.time(), reason="corrupt", message="broken")
+    return ledger.fail(job.id, now=time.time(), reason=Reason.CORRUPT, message="broken")
 
 
 def dispose(publisher: Publisher, job: Job) -> Job:

@@ -13,7 +13,7 @@ import pytest
 from tests.parts.daemon_parts import HOSTILE_NAMES, files_in, identity_of, queue
 from tests.parts.publish_parts import CONTENT, SHA256, all_files, crash_at, marked, resume, worked
 from tests.parts.tiny_settings import SettingsFactory
-from zssr_daemon.errors import SourceChangedError
+from zssr_daemon.errors import Reason, SourceChangedError
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.job_settings import keep_settings, settings_of
@@ -38,7 +38,7 @@ def publish(publisher: Publisher, job: Job) -> Job:
 
 def fail(ledger: Ledger, publisher: Publisher, job: Job) -> Job:
     """Fail and dispose."""
-    failed = ledger.fail(job.id, now=5.0, reason="corrupt", message="it is broken")
+    failed = ledger.fail(job.id, now=5.0, reason=Reason.CORRUPT, message="it is broken")
     return publisher.close(publisher.dispose(failed))
 
 

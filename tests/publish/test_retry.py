@@ -15,10 +15,10 @@ from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
-from zssr_daemon.errors import RetryRefusedError
+from zssr_daemon.errors import Reason, RetryRefusedError
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.retry import Retrier
@@ -77,7 +77,7 @@ def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     """Let a job fail, with its file and record in failed/."""
     job = queue(ledger, settings, name)
     ledger.claim(now=time.time() + 1)
-    job = ledger.fail(job.id, now=1.0, reason="corrupt", message="broken")
+    job = ledger.fail(job.id, now=1.0, reason=Reason.CORRUPT, message="broken")
     publisher = Publisher(settings, ledger, Markers(ledger))
     publisher.close(publisher.dispose(job))
     return ledger.get(job.id)
@@ -129,7 +129,7 @@ def test_kept_source_is_run_again(
     settings = make_settings(output={"on_success": "keep"})
     first = queue(ledger, settings)
     ledger.done(first.id, now=1.0)
-    ledger.disposed(first.id, "keep")
+    ledger.disposed(first.id, Disposal.KEEP)
     finish(ledger)
     assert len(ledger.newest()) == 1
     Retrier(settings.folders, ledger, Markers(ledger)).retry(first.id)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from zssr_daemon.telemetry.metrics import Metrics
+from zssr_daemon.telemetry.metrics import FileResult, Metrics, Outcome
 from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Status
 
 MONITORING = Path(__file__).parent.parent.parent / "contrib" / "monitoring"
@@ -46,9 +46,9 @@ needs_promtool = pytest.mark.skipif(
 def text(tmp_path: Path) -> str:
     """Return the file of a daemon to which everything has happened."""
     metrics = Metrics(tmp_path / "zssr.prom", {"inbox": tmp_path, "output": tmp_path / "gone"})
-    metrics.file_seen("ready")
-    metrics.job_ended("done")
-    metrics.job_ended("failed", "corrupt")
+    metrics.file_seen(FileResult.READY)
+    metrics.job_ended(Outcome.DONE)
+    metrics.job_ended(Outcome.FAILED, "corrupt")
     metrics.job_took({"decode": 0.5, "fit": 9.0, "infer": 2.0, "encode": 0.1}, 11.6, 5)
     metrics.worker_ready("2.14.1+cu128")
     metrics.worker_restarted("silent")

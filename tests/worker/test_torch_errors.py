@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zssr_daemon.errors import DeviceError, ImageError, TransientError
+from zssr_daemon.errors import DeviceError, ImageError, Reason, TransientError
 from zssr_daemon.worker.torch_errors import faults_as_reasons
 
 
@@ -45,10 +45,10 @@ def test_want_of_memory(error: Exception) -> None:
 def test_decoder_short_of_memory_is_no_fault_of_the_image() -> None:
     """The probe found the file good; any other fault of a decoder stays what it is."""
     with pytest.raises(TransientError) as caught, faults_as_reasons():
-        raise ImageError("m", reason="too_many_pixels") from MemoryError()
+        raise ImageError("m", reason=Reason.TOO_MANY_PIXELS) from MemoryError()
     assert caught.value.reason == "out_of_memory"
     with pytest.raises(ImageError), faults_as_reasons():
-        raise ImageError("m", reason="corrupt") from ValueError()
+        raise ImageError("m", reason=Reason.CORRUPT) from ValueError()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.parts.worker_parts import (
     ready_worker,
     worker_that_fails,
 )
+from zssr_daemon.errors import Reason
 from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder
 from zssr_daemon.system.child_process import ChildProcess
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -112,7 +113,7 @@ def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
     worker = ready_worker(worker_that_fails, error)
     failed = answer_of(worker, order_for(tmp_path))
     assert failed == WorkFailed(
-        job_id="job", reason="device_error", message=str(error), is_retryable=True
+        job_id="job", reason=Reason.DEVICE_ERROR, message=str(error), is_retryable=True
     )
     assert worker.join(60.0)
     assert worker.exit_code == 0

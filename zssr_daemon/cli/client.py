@@ -15,7 +15,7 @@ from zssr_daemon.errors import (
     SettingsError,
 )
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock, is_locked
 from zssr_daemon.publish.retry import Retrier
@@ -122,7 +122,7 @@ def jobs_named(state_folder: Path, prefixes: list[str]) -> list[Job]:
 def failed_jobs(state_folder: Path) -> list[Job]:
     """Return the failed jobs that are not on their way back already, oldest first."""
     with closing(Ledger.open_to_read(state_folder)) as ledger:
-        return [job for job in ledger.in_state(JobState.FAILED) if job.disposal == "failed"]
+        return [job for job in ledger.in_state(JobState.FAILED) if job.disposal is Disposal.FAILED]
 
 
 def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:

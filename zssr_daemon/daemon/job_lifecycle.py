@@ -6,7 +6,7 @@ from collections.abc import Callable
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.daemon.progress_board import Board
-from zssr_daemon.errors import JobError
+from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.job_settings import settings_of
@@ -14,7 +14,7 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.telemetry.metrics import Metrics
+from zssr_daemon.telemetry.metrics import Metrics, Outcome
 
 #: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
 _MAX_RETRY_S = 3600.0
@@ -59,13 +59,13 @@ class Desk:
     def done(self, job: Job, report: WorkReport) -> None:
         """End a job whose output is durable."""
         self._take_off(job)
-        self._metrics.job_ended("done")
+        self._metrics.job_ended(Outcome.DONE)
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
         config = settings_of(job, self._ledger, self._settings).zssr
         self._end(job, lambda ended: self.log.done(ended, report, config))
 
-    def attempt_failed(self, job: Job, reason: str, message: str) -> None:
+    def attempt_failed(self, job: Job, reason: Reason, message: str) -> None:
         """Try again later, or give up after `max_attempts`."""
         if job.attempts >= self._settings.limits.max_attempts:
             self.fail(job, reason, message)
@@ -75,20 +75,20 @@ class Desk:
         doublings = max(0, job.attempts - 1)
         wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
         self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
-        self._metrics.job_ended("retried", reason)
+        self._metrics.job_ended(Outcome.RETRIED, reason)
         self.log.retried(job, reason, message, wait_s)
 
-    def fail(self, job: Job, reason: str, message: str) -> None:
+    def fail(self, job: Job, reason: Reason, message: str) -> None:
         """End a job without an output."""
         self.has_failures = True
         self._take_off(job)
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
-        self._metrics.job_ended("failed", reason)
+        self._metrics.job_ended(Outcome.FAILED, reason)
         self._end(job, self.log.failed)
 
-    def put_back(self, job: Job, reason: str, *, wait_s: float = 0.0) -> None:
+    def put_back(self, job: Job, reason: Reason, *, wait_s: float = 0.0) -> None:
         """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
         self._take_off(job)
         if self._ledger.get(job.id).state is JobState.PUBLISHING:
@@ -96,7 +96,7 @@ class Desk:
         self._publisher.discard_part(job)
         not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
         self._ledger.requeue(job.id, not_before=not_before)
-        self._metrics.job_ended("interrupted", reason)
+        self._metrics.job_ended(Outcome.INTERRUPTED, reason)
         self.log.retried(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
@@ -107,12 +107,12 @@ class Desk:
         self._take_off(job)
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
-        self._metrics.job_ended("interrupted", error.reason)
+        self._metrics.job_ended(Outcome.INTERRUPTED, error.reason)
         self.log.retried(job, error.reason, str(error), 0.0)
 
     def end_again(self, job: Job) -> None:
         """Go on with an end that an interruption may have kept from the log; a line may repeat."""
-        self._metrics.job_ended(job.state, job.reason or "")
+        self._metrics.job_ended(Outcome(job.state), job.reason or "")
         self._end(job, self.log.recovered if job.state is JobState.DONE else self.log.failed)
 
     def dispose(self, job: Job) -> None:

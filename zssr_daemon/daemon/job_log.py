@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
@@ -66,7 +67,7 @@ class JobLog:
             lr=_number(progress.lr),
         )
 
-    def retried(self, job: Job, reason: str, message: str, next_attempt_s: float) -> None:
+    def retried(self, job: Job, reason: Reason, message: str, next_attempt_s: float) -> None:
         """Tell that a job goes back to the queue."""
         self._last.pop(job.id, None)
         self._log.warning(

@@ -4,6 +4,7 @@ import errno
 import time
 from collections.abc import Callable
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.folders.obstacle import DISK_FULL_ERRNOS, Obstacle
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
@@ -30,7 +31,7 @@ class Pause:
         return self.obstacle is not None
 
     @property
-    def reason(self) -> str | None:
+    def reason(self) -> Reason | None:
         """The slug of what is waited for."""
         return None if self.obstacle is None else self.obstacle.reason
 
@@ -51,15 +52,15 @@ class Pause:
 
     def begin_for(self, error: OSError) -> None:
         """Wait for what is behind a fault that no job can be blamed for."""
-        self.begin(self.explain(error) or Obstacle("folder_missing", str(error)))
+        self.begin(self.explain(error) or Obstacle(Reason.FOLDER_MISSING, str(error)))
 
     def explain(self, error: OSError) -> Obstacle | None:
         """Say what in the surroundings explains `error`; None when it is about one file."""
         obstacle = self._find()
         if obstacle is None and error.errno in DISK_FULL_ERRNOS:
-            obstacle = Obstacle("disk_full", str(error))
+            obstacle = Obstacle(Reason.DISK_FULL, str(error))
         if obstacle is None and error.errno in _DISK_FAULTY:
-            obstacle = Obstacle("folder_missing", str(error))
+            obstacle = Obstacle(Reason.FOLDER_MISSING, str(error))
         return obstacle
 
     def may_end(self, now: float) -> bool:

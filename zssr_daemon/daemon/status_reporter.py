@@ -8,6 +8,7 @@ from zssr_daemon import __version__
 from zssr_daemon.daemon.job_lifecycle import Desk
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import Executor
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.ledger.job import Job, JobState
@@ -153,15 +154,17 @@ class Health:
         """Say what is not alive; a declared pause excuses what it explains."""
         reason = self._pause.reason
         faults = []
-        if reason != "folder_missing":
+        if reason is not Reason.FOLDER_MISSING:
             if not self._intake.is_watch_well:
                 faults.append("the watch on the inbox is dead")
             silent_s = now - self._intake.last_scan_s
             if silent_s > self._scan_limit_s:
                 faults.append(f"the inbox was not looked at for {silent_s:.0f} s")
-        is_disk_excused = reason in {"disk_full", "folder_missing"}
+        is_disk_excused = reason in {Reason.DISK_FULL, Reason.FOLDER_MISSING}
         if not is_disk_excused and self._proven_s is not None and now - self._proven_s > _PROVEN_S:
             faults.append(f"the ledger took no write for {now - self._proven_s:.0f} s")
-        if reason != "device_lost" and not any(w.is_well for w in self._overview.workers()):
+        if reason is not Reason.DEVICE_LOST and not any(
+            w.is_well for w in self._overview.workers()
+        ):
             faults.append("no worker gives a sign of life")
         return tuple(faults)

@@ -14,8 +14,8 @@ from zssr_daemon.daemon.job_lifecycle import Desk
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.daemon.reload import Reloader
 from zssr_daemon.daemon.work_order import order_for
-from zssr_daemon.errors import ImageSettingsError, SourceChangedError
-from zssr_daemon.executor.interface import Event, Executor, WorkerEnded
+from zssr_daemon.errors import ImageSettingsError, Reason, SourceChangedError
+from zssr_daemon.executor.interface import Event, Executor, WorkerEnd, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import Obstacle, find_obstacle
@@ -38,6 +38,7 @@ from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
+from zssr_daemon.telemetry.metrics import FileResult
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_WAIT_S = 1.0
@@ -49,7 +50,12 @@ _DISPOSAL_RETRY_S = 60.0
 _SPACE_RETRY_S = 20.0
 
 #: What the metrics call an outcome of the intake.
-_RESULTS = {Queued: "ready", Refused: "unsafe", Ignored: "ignored", Duplicate: "duplicate"}
+_RESULTS = {
+    Queued: FileResult.READY,
+    Refused: FileResult.UNSAFE,
+    Ignored: FileResult.IGNORED,
+    Duplicate: FileResult.DUPLICATE,
+}
 
 
 class Supervisor:
@@ -204,7 +210,7 @@ class Supervisor:
         )
         with self._pausing():  # what cannot be recorded now, the next start finds
             for job in list(self._desk.running.values()):
-                self._desk.put_back(job, "stopping")
+                self._desk.put_back(job, Reason.STOPPING)
             self._service.finish(time.monotonic())
 
     def _tell_rung(self, rung: str, workers: int) -> None:
@@ -223,7 +229,7 @@ class Supervisor:
         self._finish_interrupted()
         self._publisher.remove_stale_parts()
         for job in self._ledger.in_state(JobState.RUNNING):
-            self._desk.attempt_failed(job, "interrupted", "the daemon ended while the job ran")
+            self._desk.attempt_failed(job, Reason.INTERRUPTED, "the daemon ended while the job ran")
         self._is_recovered = True
 
     def _finish_interrupted(self) -> None:
@@ -242,7 +248,8 @@ class Supervisor:
 
     def _resume(self) -> None:
         """Make good what the pause left, and let the queue go on if that went well."""
-        reason, begun = self._pause.reason or "", self._pause.begun
+        reason, begun = self._pause.reason, self._pause.begun
+        assert reason is not None
         self._ledger.prove()
         if not self._is_recovered:
             self._recover()
@@ -286,7 +293,7 @@ class Supervisor:
             self._pause.begin(obstacle)
             return
         if not self._publisher.source_exists(job):
-            self._desk.fail(job, "source_gone", "the file was taken away before its turn came")
+            self._desk.fail(job, Reason.SOURCE_GONE, "the file was taken away before its turn came")
             return
         try:
             own = resolve(self._settings, self._settings.folders.inbox, job.src_rel)
@@ -309,7 +316,7 @@ class Supervisor:
         order = order_for(job, self._settings, own, self._publisher, self._kernel)
         device = self._executor.submit(order)
         if device is None:
-            self._desk.put_back(job, "worker_gone")
+            self._desk.put_back(job, Reason.WORKER_GONE)
             return
         self._desk.log.started(job, device, own.settings.zssr, own.profiles)
 
@@ -330,7 +337,7 @@ class Supervisor:
             case WorkFailed():
                 self._work_failed(running[event.job_id], event)
             case WorkCancelled():
-                self._desk.put_back(running[event.job_id], "cancelled")
+                self._desk.put_back(running[event.job_id], Reason.CANCELLED)
             case WorkerEnded():
                 self._worker_ended(event)
             case WorkerBroken():
@@ -363,13 +370,13 @@ class Supervisor:
         self._intake.scan_soon()
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
-        tell = self._log.info if ended.reason == "recycle" else self._log.warning
+        tell = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
         tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
         self._metrics.worker_restarted(ended.reason)
         self._device_fault = ended.message
         job = self._desk.running.get(ended.job_id or "")
         if job is not None:
-            self._desk.attempt_failed(job, f"worker_{ended.reason}", ended.message)
+            self._desk.attempt_failed(job, ended.reason.blame, ended.message)
 
     # -- pauses -------------------------------------------------------------------------------
 
@@ -378,7 +385,9 @@ class Supervisor:
         return obstacle or self._lost_device()
 
     def _lost_device(self) -> Obstacle | None:
-        return Obstacle("device_lost", self._device_fault) if self._executor.is_lost() else None
+        return (
+            Obstacle(Reason.DEVICE_LOST, self._device_fault) if self._executor.is_lost() else None
+        )
 
     def _look_at_devices(self) -> None:
         if not self._pause and (obstacle := self._lost_device()) is not None:
@@ -400,7 +409,7 @@ class Supervisor:
         except OSError as error:
             obstacle = self._pause.explain(error)
             if obstacle is None:
-                self._desk.attempt_failed(job, "io_error", str(error))
+                self._desk.attempt_failed(job, Reason.IO_ERROR, str(error))
             else:
                 self._pause.begin(obstacle)
                 self._desk.put_back(job, obstacle.reason)

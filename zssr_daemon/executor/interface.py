@@ -2,21 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.protocol.messages import WorkMessage, WorkOrder
 from zssr_daemon.telemetry.status import WorkerStatus
 
 
+class WorkerEnd(StrEnum):
+    """Why a worker process ended."""
+
+    CRASH = "crash"
+    DEVICE_LOST = "device_lost"
+    OOM = "oom"  # killed by the kernel: the memory of the machine ran out
+    RECYCLE = "recycle"  # replaced between two jobs, to free what it holds
+    SILENT = "silent"
+    TIMEOUT = "timeout"
+
+    @property
+    def blame(self) -> Reason:
+        """The reason for which the attempt failed that the worker had begun."""
+        return Reason(f"worker_{self}")
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker process is gone, and replaced or to be replaced.
+    """A worker process is gone, and replaced or to be replaced."""
 
-    `reason` is one of: crash, oom (killed by the kernel), silent, timeout, recycle, device_lost.
-    """
-
-    reason: str
+    reason: WorkerEnd
     job_id: str | None  # the job it had begun and not answered for: the one to blame
     message: str
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from zssr_daemon.executor.interface import Event, OnRung, WorkerEnded, tell_nobody
+from zssr_daemon.executor.interface import Event, OnRung, WorkerEnd, WorkerEnded, tell_nobody
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.executor.worker_slot import WorkerSlot
 from zssr_daemon.protocol.messages import CANCEL, WorkCancelled, WorkOrder
@@ -101,31 +101,31 @@ class LocalExecutor:
         end = self._why_it_ends(slot, was_alive=was_alive)
         return events if end is None else events + self._replace(slot, *end)
 
-    def _why_it_ends(self, slot: WorkerSlot, *, was_alive: bool) -> tuple[str, str] | None:
+    def _why_it_ends(self, slot: WorkerSlot, *, was_alive: bool) -> tuple[WorkerEnd, str] | None:
         """Return reason and message if the slot's process is over, or must be."""
         if slot.fault is not None:
-            return "device_lost", slot.fault
+            return WorkerEnd.DEVICE_LOST, slot.fault
         if slot.child is None:
             return None
         if not was_alive:
             return slot.how_it_died()
         if slot.overdue_s > self._silent_after_s:
-            return "silent", f"no sign of life for {self._silent_after_s} s"
+            return WorkerEnd.SILENT, f"no sign of life for {self._silent_after_s} s"
         if slot.busy_for_s > self._job_timeout_s:
-            return "timeout", f"not done after {self._job_timeout_s} s"
+            return WorkerEnd.TIMEOUT, f"not done after {self._job_timeout_s} s"
         return self._why_recycled(slot)
 
-    def _why_recycled(self, slot: WorkerSlot) -> tuple[str, str] | None:
+    def _why_recycled(self, slot: WorkerSlot) -> tuple[WorkerEnd, str] | None:
         if slot.is_idle and 0 < self._max_jobs <= slot.jobs:
-            return "recycle", f"after {slot.jobs} jobs"
+            return WorkerEnd.RECYCLE, f"after {slot.jobs} jobs"
         if slot.is_idle and slot.resident_bytes > self._max_memory_bytes:
-            return "recycle", f"it holds {slot.resident_bytes} bytes after a job"
+            return WorkerEnd.RECYCLE, f"it holds {slot.resident_bytes} bytes after a job"
         return None
 
-    def _replace(self, slot: WorkerSlot, reason: str, message: str) -> list[Event]:
+    def _replace(self, slot: WorkerSlot, reason: WorkerEnd, message: str) -> list[Event]:
         """Replace the process; a job that it had not begun goes back without blame."""
         order, is_to_blame = slot.order, slot.has_begun
-        slot.is_doubtful |= reason == "silent"
+        slot.is_doubtful |= reason is WorkerEnd.SILENT
         slot.replace()
         if order is None or is_to_blame:
             return [WorkerEnded(reason, order.job_id if order else None, message)]

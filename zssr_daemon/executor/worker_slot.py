@@ -4,6 +4,7 @@ import signal
 import time
 
 from zssr_daemon.errors import DeviceError
+from zssr_daemon.executor.interface import WorkerEnd
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.protocol.messages import (
     WorkCancelled,
@@ -114,12 +115,12 @@ class WorkerSlot:
             self._note(message)
         return messages
 
-    def how_it_died(self) -> tuple[str, str]:
+    def how_it_died(self) -> tuple[WorkerEnd, str]:
         """Return reason and message for a worker process that is gone, not by our hand."""
         code = self.child.exit_code if self.child else None
         if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            return "oom", "killed by the kernel: the machine's memory ran out"
-        return "crash", f"exit code {code}"
+            return WorkerEnd.OOM, "killed by the kernel: the machine's memory ran out"
+        return WorkerEnd.CRASH, f"exit code {code}"
 
     def replace(self) -> None:
         """Kill the process and start another: at once if it was ready, or died for the first time.

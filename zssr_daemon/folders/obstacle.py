@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.settings.schema import Settings
 
@@ -18,7 +19,7 @@ _BYTES_PER_OUT_PIXEL = 8
 class Obstacle:
     """Why the queue waits; `reason` is a slug, `message` says what would mend it."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -53,13 +54,13 @@ def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle 
         fault = None if markers is None else markers.fault(folder)
     except OSError as error:  # a stale share, a folder above it that is closed to us
         if error.errno in DISK_FULL_ERRNOS:
-            return Obstacle("disk_full", f"[folders] {name} = {folder}: {error.strerror}")
+            return Obstacle(Reason.DISK_FULL, f"[folders] {name} = {folder}: {error.strerror}")
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     return None if fault is None else _missing(name, folder, fault)
 
 
 def _missing(name: str, folder: Path, why: str) -> Obstacle:
-    return Obstacle("folder_missing", f"[folders] {name} = {folder}: {why}")
+    return Obstacle(Reason.FOLDER_MISSING, f"[folders] {name} = {folder}: {why}")
 
 
 def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
@@ -71,4 +72,4 @@ def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
     if free >= max(needed, 1):  # with nothing to be kept free, nothing free is too little still
         return None
     message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
-    return Obstacle("disk_full", message)
+    return Obstacle(Reason.DISK_FULL, message)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.containers import iso_boxes, jpeg_segments, tiff_tags
 
 _PHOTOMETRIC: Final = 262
@@ -88,4 +88,4 @@ def _avif_depth(data: bytes) -> int:
 
 
 def _unsupported(what: str) -> ImageError:
-    return ImageError(f"{what}: not supported yet", reason="unsupported_depth")
+    return ImageError(f"{what}: not supported yet", reason=Reason.UNSUPPORTED_DEPTH)

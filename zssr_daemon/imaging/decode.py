@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.alpha import fill_hidden_colour
 from zssr_daemon.imaging.bit_depth import bit_depth
 from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
@@ -110,7 +110,7 @@ def _read_file(fd: int, limits: ImageLimits) -> bytes:
     size = os.fstat(fd).st_size
     if size > limits.max_file_bytes:
         message = f"{size} bytes, more than the limit of {limits.max_file_bytes}"
-        raise ImageError(message, reason="file_too_large")
+        raise ImageError(message, reason=Reason.FILE_TOO_LARGE)
     data = bytearray()
     while len(data) < size and (block := os.pread(fd, size - len(data), len(data))):
         data += block
@@ -120,11 +120,11 @@ def _read_file(fd: int, limits: ImageLimits) -> bytes:
 def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
     """Pass the gate: content, header, full decode."""
     if not data:
-        raise ImageError("the file is empty", reason="truncated")
+        raise ImageError("the file is empty", reason=Reason.TRUNCATED)
     format_name = sniff_format(data[:HEAD_BYTES])
     if format_name is None:
         allowed = ", ".join(ALLOWED_FORMATS)
-        raise ImageError(f"the content is none of {allowed}", reason="unsupported_format")
+        raise ImageError(f"the content is none of {allowed}", reason=Reason.UNSUPPORTED_FORMAT)
     try:
         return _decode_picture(data, format_name, limits, frame, [])
     except ImageError as error:
@@ -158,7 +158,7 @@ def _decode_unguarded(
     with Image.open(io.BytesIO(data), formats=[format_name]) as source:
         frames = _count_frames(source, limits, notes)
         if ends_early(data, format_name, frame):
-            raise ImageError("the file ends before its content does", reason="truncated")
+            raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
         if frames > 1:
             source.seek(frame)
         drop_odd_xmp(source)
@@ -200,7 +200,7 @@ def _load_deep(
     """Decode 16 bits a channel through libvips; Pillow reads what is not pixels."""
     if source.format == "PNG":
         if getattr(source, "n_frames", 1) > 1:
-            raise ImageError("an animation of 16 bits per channel", reason="unsupported_depth")
+            raise ImageError("an animation of 16 bits per channel", reason=Reason.UNSUPPORTED_DEPTH)
         source.load()  # metadata may stand behind the pixels
     orientation = read_orientation(source)
     metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
@@ -217,7 +217,7 @@ def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) ->
         return 1
     if frames > 1 and not limits.each_frame:
         cure = 'set [output] frames = "each", or split it first'
-        raise ImageError(f"{frames} frames, and one is expected: {cure}", reason="multi_frame")
+        raise ImageError(f"{frames} frames, and one is expected: {cure}", reason=Reason.MULTI_FRAME)
     return frames
 
 
@@ -280,10 +280,10 @@ def _decoder_faults(data: bytes, format_name: str) -> Iterator[None]:
     except ImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ImageError(str(error), reason="too_many_pixels") from error
+        raise ImageError(str(error), reason=Reason.TOO_MANY_PIXELS) from error
     except MemoryError as error:
         message = "decoding needs more memory than is allowed"
-        raise ImageError(message, reason="too_many_pixels") from error
+        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS) from error
     except Exception as error:
         raise _fault(error, data, format_name) from error
 
@@ -293,8 +293,8 @@ def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
     # Where the end cannot be known beforehand, as in a packed BMP, the decoder says it.
     says_truncated = format_name != "PNG" and "truncated" in str(error).lower()
     if says_truncated or ends_early(data, format_name):
-        return ImageError("the file ends before its content does", reason="truncated")
+        return ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
     if isinstance(error, UnidentifiedImageError) and format_name in {"TIFF", "AVIF"}:
         message = f"a {format_name} of a kind that is not supported"
-        return ImageError(message, reason="unsupported_format")
-    return ImageError(f"damaged {format_name}: {error}", reason="corrupt")
+        return ImageError(message, reason=Reason.UNSUPPORTED_FORMAT)
+    return ImageError(f"damaged {format_name}: {error}", reason=Reason.CORRUPT)

@@ -6,7 +6,7 @@ The supervisor imports this module, so it imports neither Pillow nor numpy.
 from dataclasses import dataclass
 from typing import Final
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.formats import ImageInfo
 
 
@@ -71,19 +71,21 @@ class OutputRules:
         """Say what keeps an output of `width` by `height` pixels from being written, or None."""
         if width * height > self.max_pixels:
             message = f"{width} × {height} output pixels, [limits] max_output_pixels is "
-            return ImageError(f"{message}{self.max_pixels}", reason="output_too_large")
+            return ImageError(f"{message}{self.max_pixels}", reason=Reason.OUTPUT_TOO_LARGE)
         needed = self.predicted_bytes(source, width, height)
         if self.memory_bytes is not None and needed > self.memory_bytes:
             message = f"{width} × {height} output pixels need about {needed} bytes of memory, "
-            return ImageError(f"{message}there are {self.memory_bytes}", reason="output_too_large")
+            return ImageError(
+                f"{message}there are {self.memory_bytes}", reason=Reason.OUTPUT_TOO_LARGE
+            )
         output = self.format_for(source.format)
         if max(width, height) > output.max_side:
             message = f"{width} × {height} output pixels, a side of {output.name} holds "
-            return ImageError(f"{message}{output.max_side}", reason="output_too_large")
+            return ImageError(f"{message}{output.max_side}", reason=Reason.OUTPUT_TOO_LARGE)
         if source.has_alpha and not output.has_alpha:
             cure = "[output] format must be png, tiff or webp"
             message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
-            return ImageError(message, reason="output_without_alpha")
+            return ImageError(message, reason=Reason.OUTPUT_WITHOUT_ALPHA)
         return None
 
     def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zssr_daemon.imaging.vips  # noqa: F401 (teaches Pillow the tags of grey with alpha)
-from zssr_daemon.errors import JobError
+from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.imaging.containers import png_chunks
 from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.truncation import ends_early
@@ -108,4 +108,4 @@ def _compare_picture(
 
 
 def _invalid(message: str) -> JobError:
-    return JobError(message, reason="output_invalid")
+    return JobError(message, reason=Reason.OUTPUT_INVALID)

@@ -9,7 +9,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
 
 # A worker has its cores for torch; the probe's address space is limited, and threads take of it.
@@ -95,7 +95,7 @@ def read_deep(
     image = open_lossless(data, format_name, page=page)
     if image.width * image.height > max_pixels:
         message = f"{image.width * image.height} pixels, more than the limit of {max_pixels}"
-        raise ImageError(message, reason="too_many_pixels")
+        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
     samples: NDArray[np.uint16] = np.atleast_3d(image.numpy())
     assert samples.dtype == np.uint16, samples.dtype
     return samples

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError
+from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
@@ -52,7 +52,7 @@ class Refused:
     """A file can never be processed; it has a job that waits to be failed with this reason."""
 
     job: Job
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -252,7 +252,7 @@ class Intake:
         except ImageSettingsError as error:
             return self._wait_or_refuse(candidate, error, now)
         except OSError as error:
-            fault = ImageError(str(error), reason="share_fault")
+            fault = ImageError(str(error), reason=Reason.SHARE_FAULT)
             return self._wait_or_refuse(candidate, fault, now)
         self._probing[candidate.rel] = own
         each_frame = own.settings.output.frames == "each"
@@ -285,17 +285,18 @@ class Intake:
     ) -> ImageError | None:
         """Say what stands against queueing, or None."""
         if result.oserror_errno is not None:
-            reason = "share_fault" if result.oserror_errno in _SHARE_ERRNOS else "unreadable"
+            is_of_share = result.oserror_errno in _SHARE_ERRNOS
+            reason = Reason.SHARE_FAULT if is_of_share else Reason.UNREADABLE
             return ImageError(str(result.message), reason=reason)
         if result.reason is not None:
             return ImageError(str(result.message), reason=result.reason)
         if result.identity != identity:
-            return ImageError("the file changed while it was read", reason="source_changed")
+            return ImageError("the file changed while it was read", reason=Reason.SOURCE_CHANGED)
         assert result.info is not None
         size = own.settings.zssr.output_size(result.info.width, result.info.height)
         return output_rules(self._settings.limits, own.settings.output).fault(result.info, *size)
 
-    def _may_still_change(self, reason: str, candidate: Candidate, now: float) -> bool:
+    def _may_still_change(self, reason: Reason, candidate: Candidate, now: float) -> bool:
         if reason in {"source_changed", "share_fault"}:
             return True
         if reason not in UNFINISHED_REASONS:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
@@ -56,7 +56,7 @@ class ProbeResult:
     info: ImageInfo | None = None
     identity: FileIdentity | None = None
     sha256: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     message: str | None = None
     oserror_errno: int | None = None
 
@@ -110,7 +110,7 @@ def _examine_open(
         fault = error
     if FileIdentity.from_stat(os.fstat(fd)) != before:
         message = "the file changed while it was read"
-        return ProbeResult(request=request, reason="source_changed", message=message)
+        return ProbeResult(request=request, reason=Reason.SOURCE_CHANGED, message=message)
     return ProbeResult(
         request=request,
         info=info,

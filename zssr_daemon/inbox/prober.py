@@ -5,6 +5,7 @@ from collections import deque
 from multiprocessing.connection import Connection
 from typing import Any
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult, probe_main
 from zssr_daemon.system.child_process import ChildProcess
@@ -42,9 +43,11 @@ class Prober:
         if results:
             self._current = None
         elif not was_alive:
-            results = self._give_up("corrupt", f"the decoder died of it ({self._how_it_ended()})")
+            results = self._give_up(
+                Reason.CORRUPT, f"the decoder died of it ({self._how_it_ended()})"
+            )
         elif self._current and time.monotonic() - self._since_s > _TIMEOUT_S:
-            results = self._give_up("corrupt", f"not decoded within {_TIMEOUT_S:.0f} s")
+            results = self._give_up(Reason.CORRUPT, f"not decoded within {_TIMEOUT_S:.0f} s")
         self._send_next()
         return results
 
@@ -71,7 +74,7 @@ class Prober:
             self._since_s = time.monotonic()
             self._child.send(self._current)
 
-    def _give_up(self, reason: str, message: str) -> list[ProbeResult]:
+    def _give_up(self, reason: Reason, message: str) -> list[ProbeResult]:
         """Blame the file in hand for the end of the probe."""
         assert self._child is not None
         self._child.kill()

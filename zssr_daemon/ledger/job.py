@@ -16,6 +16,17 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+class Disposal(StrEnum):
+    """What became of the source of an ended job; the first three are `[output] on_success`."""
+
+    ARCHIVE = "archive"
+    KEEP = "keep"
+    DELETE = "delete"
+    FAILED = "failed"
+    RERUN = "rerun"  # it was kept in the inbox; another job makes it anew
+    RETRY = "retry"  # back in the inbox, where the gate will queue it again
+
+
 LIVE_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING)
 
 
@@ -39,9 +50,9 @@ class Job:
     settings_hash: str | None  # of what shapes the output, as queued or as begun last
     out_rel: str | None  # below the output folder
     out_sha256: str | None
-    disposal: str | None  # what became of the source; None while that is still to do
+    disposal: Disposal | None  # what became of the source; None while that is still to do
     disposal_rel: str | None  # where it went, below archive/ or failed/
-    reason: str | None
+    reason: str | None  # a `Reason`, or a word of another version
     message: str | None
     created_at: float
     started_at: float | None

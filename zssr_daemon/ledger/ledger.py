@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from zssr_daemon.errors import LedgerLostError
+from zssr_daemon.errors import LedgerLostError, Reason
 from zssr_daemon.ledger.database import DAMAGED, SCHEMA_VERSION, open_file, open_file_to_read
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.system.file_identity import FileIdentity
 
 _BLOCKING = "(state IN ('queued', 'running', 'publishing') OR disposal IS NULL)"
@@ -235,7 +235,7 @@ class Ledger:
         attempts = max(0, self.get(job_id).attempts - 1)
         return self._set(job_id, state=JobState.QUEUED, attempts=attempts, not_before=not_before)
 
-    def retry(self, job_id: str, *, not_before: float, reason: str, message: str) -> Job:
+    def retry(self, job_id: str, *, not_before: float, reason: Reason, message: str) -> Job:
         """Put a job back whose attempt failed; the attempt stays counted."""
         return self._set(
             job_id,
@@ -270,7 +270,7 @@ class Ledger:
         """Record that the output is durable; the source is still to be disposed of."""
         return self._set(job_id, state=JobState.DONE, finished_at=now, reason=None, message=None)
 
-    def fail(self, job_id: str, *, now: float, reason: str, message: str) -> Job:
+    def fail(self, job_id: str, *, now: float, reason: Reason, message: str) -> Job:
         """Record the end of a job without an output."""
         return self._set(
             job_id, state=JobState.FAILED, finished_at=now, reason=reason, message=message
@@ -280,7 +280,7 @@ class Ledger:
         """Commit where the source is about to go, before that name is tried."""
         return self._set(job_id, disposal_rel=rel)
 
-    def disposed(self, job_id: str, disposal: str) -> Job:
+    def disposed(self, job_id: str, disposal: Disposal) -> Job:
         """Record what became of the source; nothing is left to do for this job."""
         return self._set(job_id, disposal=disposal)
 
@@ -300,11 +300,13 @@ class Ledger:
 
     def undo_retry(self, job_id: str, *, src_rel: str) -> Job:
         """Record that the source is in failed/ still."""
-        return self._set(job_id, src_rel=src_rel, disposal="failed")
+        return self._set(job_id, src_rel=src_rel, disposal=Disposal.FAILED)
 
     def retried(self, job_id: str) -> Job:
         """Record that the source is back in the inbox: the gate queues it again under this id."""
-        return self._set(job_id, disposal="retry", disposal_rel=None, attempts=0, not_before=0.0)
+        return self._set(
+            job_id, disposal=Disposal.RETRY, disposal_rel=None, attempts=0, not_before=0.0
+        )
 
     def forget(self, job_id: str) -> None:
         """Drop a live job whose source has changed; the changed file is queued as a new job."""
@@ -377,4 +379,5 @@ def _job(row: sqlite3.Row) -> Job:
     for name in _PATHS:
         values[name] = None if values[name] is None else os.fsdecode(values[name])
     values["state"] = JobState(values["state"])
+    values["disposal"] = None if values["disposal"] is None else Disposal(values["disposal"])
     return Job(identity=identity, **values)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.kernel_file import KernelFile
@@ -113,7 +114,7 @@ class WorkFailed:
     """The attempt is over without an output; with an errno where the system failed it."""
 
     job_id: str
-    reason: str
+    reason: Reason
     message: str
     is_retryable: bool
     oserror_errno: int | None = None

@@ -22,7 +22,7 @@ from zssr_daemon import failpoints
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.attempt_files import companion_rel, companions_of, is_part, part_rel
@@ -122,12 +122,12 @@ class Publisher:
             job = self._move(job, self._folders.failed)
             self._let_follow(job, self._folders.failed)
             self._write_error_record(job)
-            return replace(job, disposal="failed")
-        on_success = self._own(job).output.on_success
-        if on_success == "archive":
+            return replace(job, disposal=Disposal.FAILED)
+        on_success = Disposal(self._own(job).output.on_success)
+        if on_success is Disposal.ARCHIVE:
             job = self._move(job, self._folders.archive)
             self._let_follow(job, self._folders.archive)
-        elif on_success == "delete":
+        elif on_success is Disposal.DELETE:
             self._delete(job)
         return replace(job, disposal=on_success)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from zssr_daemon.errors import RetryRefusedError
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish import profile_moves
 from zssr_daemon.publish.publisher import ERROR_SUFFIX
@@ -46,8 +46,8 @@ class Retrier:
             job = self._ledger.get(job_id)
         except KeyError as error:
             raise RetryRefusedError(f"no job has the id {job_id}") from error
-        if job.state is JobState.DONE and job.disposal == "keep":
-            self._ledger.disposed(job.id, "rerun")  # the scan finds it, and makes a new job
+        if job.state is JobState.DONE and job.disposal is Disposal.KEEP:
+            self._ledger.disposed(job.id, Disposal.RERUN)  # the scan finds it, and makes a new job
             return job.src_rel
         source = self._source_of(job)
         identity = durable.identity_of(source)
@@ -58,7 +58,7 @@ class Retrier:
     def _source_of(self, job: Job) -> Path:
         if job.state is not JobState.FAILED:
             raise RetryRefusedError(f"it is {job.state}; only failed jobs can be tried again")
-        if job.disposal == "retry":
+        if job.disposal is Disposal.RETRY:
             raise RetryRefusedError("it is on its way back already")
         if job.disposal is None:
             raise RetryRefusedError("its file is still on its way to failed/; try again soon")

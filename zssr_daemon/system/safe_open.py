@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from zssr_daemon.errors import ImageError
+from zssr_daemon.errors import ImageError, Reason
 
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -34,7 +34,7 @@ def open_source(root: str | Path, rel_path: str) -> int:
     fd = _step(fd, name, _FILE_FLAGS)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise ImageError(f"{name!r} is not a regular file", reason="unsafe_file")
+        raise ImageError(f"{name!r} is not a regular file", reason=Reason.UNSAFE_FILE)
     return fd
 
 
@@ -42,7 +42,7 @@ def _split(rel_path: str) -> list[str]:
     """Split a relative path, refusing components that could leave the root."""
     parts = rel_path.split("/")
     if not {"", ".", ".."}.isdisjoint(parts):
-        raise ImageError(f"{rel_path!r} is not a plain relative path", reason="unsafe_file")
+        raise ImageError(f"{rel_path!r} is not a plain relative path", reason=Reason.UNSAFE_FILE)
     return parts
 
 
@@ -53,7 +53,7 @@ def _step(folder_fd: int, name: str, flags: int) -> int:
     except OSError as error:
         if error.errno in _UNSAFE_ERRNOS:
             message = f"{name!r} is not a plain file or folder"
-            raise ImageError(message, reason="unsafe_file") from error
+            raise ImageError(message, reason=Reason.UNSAFE_FILE) from error
         raise
     finally:
         os.close(folder_fd)

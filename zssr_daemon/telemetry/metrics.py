@@ -7,6 +7,7 @@ lies there.
 import os
 import time
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 
 from prometheus_client import (
@@ -19,6 +20,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from zssr_daemon import __version__
+from zssr_daemon.errors import Reason
 from zssr_daemon.telemetry.status import Status
 
 #: The file is written this often, in seconds.
@@ -26,11 +28,30 @@ WRITE_S = 15.0
 
 _BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
-_RESTART_REASONS = {"silent": "timeout", "device_lost": "cuda", "out_of_memory": "oom"}
+#: Labels of `zssr_worker_restarts` that differ from the word of the log; alert rules use them.
+_RESTART_LABELS = {"silent": "timeout", "device_lost": "cuda"}
 
-_PAUSES = ("disk_full", "folder_missing", "device_lost")
+_PAUSES = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
 
 _Families = Iterator[GaugeMetricFamily]
+
+
+class FileResult(StrEnum):
+    """What the gate said of a file."""
+
+    READY = "ready"
+    IGNORED = "ignored"  # no image
+    UNSAFE = "unsafe"  # refused
+    DUPLICATE = "duplicate"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    RETRIED = "retried"  # it failed, and another attempt follows
+    INTERRUPTED = "interrupted"  # nothing was at fault; it does not count as an attempt
 
 
 class Metrics:
@@ -66,17 +87,17 @@ class Metrics:
         )
         self._state = _State()
         registry.register(self._state)
-        for result in ("ready", "ignored", "unsafe", "duplicate"):
+        for result in FileResult:
             self._files.labels(result)
 
-    def file_seen(self, result: str) -> None:
-        """Count a file: ready, ignored (no image), unsafe (refused by the gate), duplicate."""
+    def file_seen(self, result: FileResult) -> None:
+        """Count a file of the inbox."""
         self._files.labels(result).inc()
 
-    def job_ended(self, outcome: str, reason: str = "") -> None:
-        """Count the end of an attempt: done, failed, retried, interrupted."""
+    def job_ended(self, outcome: Outcome, reason: str = "") -> None:
+        """Count the end of an attempt."""
         self._jobs.labels(outcome, reason).inc()
-        if outcome == "done":
+        if outcome is Outcome.DONE:
             self._state.last_success_at = time.time()
 
     def job_took(self, seconds: Mapping[str, float], total_s: float, gpu_peak_bytes: int) -> None:
@@ -92,7 +113,7 @@ class Metrics:
 
     def worker_restarted(self, reason: str) -> None:
         """Count a worker process that was replaced."""
-        self._worker_restarts.labels(_RESTART_REASONS.get(reason, reason)).inc()
+        self._worker_restarts.labels(_RESTART_LABELS.get(reason, reason)).inc()
 
     def watch_restarted(self, times: int) -> None:
         """Count watches that were rebuilt."""
@@ -136,7 +157,7 @@ class _State:
         backend = {str(status.watch): 1.0}
         yield _labelled("zssr_watch_backend", "How changes are noticed.", "backend", backend)
         reason = status.pause and status.pause.reason
-        pauses = {name: float(name == reason) for name in _PAUSES}
+        pauses = {str(name): float(name == reason) for name in _PAUSES}
         yield _labelled("zssr_paused", "Whether the queue waits.", "reason", pauses)
         yield _labelled("zssr_disk_free_bytes", "Free space.", "folder", self.free_bytes)
         yield _plain(

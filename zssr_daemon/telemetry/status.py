@@ -10,7 +10,7 @@ Phase = Literal["starting", "running", "paused", "draining", "stopped", "silent"
 class PauseStatus:
     """Why the queue waits, and since when (seconds since the epoch)."""
 
-    reason: str
+    reason: str  # a `Reason`
     message: str
     since: float
 

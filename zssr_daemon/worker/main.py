@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zssr_daemon.errors import DeviceError, JobError
+from zssr_daemon.errors import DeviceError, JobError, Reason
 from zssr_daemon.protocol.messages import (
     CANCEL,
     WorkCancelled,
@@ -91,10 +91,10 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enla
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except OSError as error:
-        failed = _failed(order, "io_error", str(error), is_retryable=True)
+        failed = _failed(order, Reason.IO_ERROR, str(error), is_retryable=True)
         return replace(failed, oserror_errno=error.errno)
     except Exception as error:  # noqa: BLE001 (the job boundary: one bad image, not one dead worker)
-        return _failed(order, "internal_error", repr(error), is_retryable=True)
+        return _failed(order, Reason.INTERNAL_ERROR, repr(error), is_retryable=True)
 
 
 def _write_report(order: WorkOrder, done: WorkDone, losses: LossCurve) -> None:
@@ -112,7 +112,7 @@ def _write_report(order: WorkOrder, done: WorkDone, losses: LossCurve) -> None:
         log.warning(Events.REPORT_UNAVAILABLE, message=str(error))
 
 
-def _failed(order: WorkOrder, reason: str, message: str, *, is_retryable: bool) -> WorkFailed:
+def _failed(order: WorkOrder, reason: Reason, message: str, *, is_retryable: bool) -> WorkFailed:
     return WorkFailed(
         job_id=order.job_id, reason=reason, message=message, is_retryable=is_retryable
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zssr_daemon.errors import DeviceError, ImageError, TransientError
+from zssr_daemon.errors import DeviceError, ImageError, Reason, TransientError
 from zssr_daemon.zssr.device import is_out_of_memory
 
 # What torch says where it has no class for it; its AcceleratorError says so too.
@@ -25,10 +25,10 @@ def faults_as_reasons() -> Iterator[None]:
         if not isinstance(error.__cause__, MemoryError):
             raise
         # The probe has decoded this very file: it is not too large, memory is short just now.
-        raise TransientError(str(error), reason="out_of_memory") from error
+        raise TransientError(str(error), reason=Reason.OUT_OF_MEMORY) from error
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
-            raise TransientError(str(error), reason="out_of_memory") from error
+            raise TransientError(str(error), reason=Reason.OUT_OF_MEMORY) from error
         if _OF_DEVICE.search(f"{type(error).__name__} {error}"):
             raise DeviceError(str(error)) from error
         raise

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from zssr_daemon import __version__, failpoints
-from zssr_daemon.errors import JobError
+from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging import decode, encode
 from zssr_daemon.imaging.output_format import OutputFormat
@@ -37,7 +37,7 @@ def put_levels(values: NDArray[np.floating], samples: NDArray[np.unsignedinteger
     Values outside [0, 1] are clipped. Raises JobError (`not_finite`) for NaN and infinity.
     """
     if not np.isfinite(values).all():
-        raise JobError("the result holds NaN or infinity", reason="not_finite")
+        raise JobError("the result holds NaN or infinity", reason=Reason.NOT_FINITE)
     np.rint(np.clip(values, 0, 1) * np.iinfo(samples.dtype).max, out=samples, casting="unsafe")
 
 
