@@ -28,7 +28,7 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress
 from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.schema import Folders, Settings
-from zssr_daemon.settings.sources import origins
+from zssr_daemon.settings.sources import setting_sources
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.zssr.config import ZSSRConfig
 
@@ -126,11 +126,11 @@ def check(
             results.append(result)
             if not as_json:
                 _print_check(result.name, result.message, is_good=result.is_good)
-        found = origins(loaded, settings)
+        found = setting_sources(loaded, settings)
         is_good = all(result.is_good for result in results)
         if as_json:
             checks = [dataclasses.asdict(result) for result in results]
-            values = [dataclasses.asdict(origin) for origin in found]
+            values = [dataclasses.asdict(setting) for setting in found]
             _print_json({"is_good": is_good, "checks": checks, "settings": values})
         else:
             _print_table(settings_table([each for each in found if each.source != "default"]))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from zssr_daemon.daemon.progress_board import clock
 from zssr_daemon.ledger.job import Job
-from zssr_daemon.settings.sources import Origin
+from zssr_daemon.settings.sources import SettingSource
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry.status import JobStatus, Status
 
@@ -76,7 +76,7 @@ def status_table(status: Status) -> Group:
     return Group(*parts)
 
 
-def settings_table(settings: list[Origin]) -> Table:
+def settings_table(settings: list[SettingSource]) -> Table:
     """Lay settings out with where each comes from."""
     table = Table(box=box.SIMPLE)
     for header in ("key", "value", "from"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from zssr_daemon.errors import KernelError, SettingsError
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.config import KernelPhase
 
 
 def configured_kernel(settings: Settings) -> KernelFile | None:
@@ -43,14 +43,14 @@ def _read(path: Path) -> bytes:
         return stream.read(KERNEL_FILE_BYTES + 1)
 
 
-def _try(kernel: KernelFile, phase: Phase) -> None:
+def _try(kernel: KernelFile, phase: KernelPhase) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         fault = pool.submit(_fault, kernel, phase).result()
     if fault is not None:
         raise KernelError(fault)
 
 
-def _fault(kernel: KernelFile, phase: Phase) -> str | None:
+def _fault(kernel: KernelFile, phase: KernelPhase) -> str | None:
     """Return what stands against a kernel; runs in the process of the trial."""
     from zssr_daemon.worker.kernel_files import load_kernel  # noqa: PLC0415 (loads torch)
 

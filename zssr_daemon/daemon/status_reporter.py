@@ -14,7 +14,7 @@ from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.file_names import printable
-from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Phase, Status, WorkerStatus
+from zssr_daemon.telemetry.status import DaemonPhase, JobStatus, PauseStatus, Status, WorkerStatus
 
 #: A write to the ledger is tried this often, and must have succeeded within the second.
 _PROVE_S = 30.0
@@ -75,7 +75,7 @@ class Overview:
         """Return how the workers are."""
         return tuple(self._executor.workers())
 
-    def _phase(self, *, is_ready: bool) -> Phase:
+    def _phase(self, *, is_ready: bool) -> DaemonPhase:
         if self._signals.is_draining:
             return "draining"
         if self._pause:

@@ -8,7 +8,7 @@ from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.zssr.config import Phase, ZSSRConfig
+from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
 
@@ -32,7 +32,7 @@ class WorkOrder:
     report_path: str | None = None  # absolute path to write a report to; None writes none
     # Of images without one beside them; "estimate": from the image; None: bicubic.
     kernel: KernelFile | Literal["estimate"] | None = None
-    kernel_phase: Phase = "centred"  # of any
+    kernel_phase: KernelPhase = "centred"  # of any
     noise_std: float | Literal["auto"] = 0.0  # of the image, levels of 255; "auto" measures it
     jpeg_quality: int | Literal["none", "auto"] = "none"  # it was once compressed at
     frame: int = 0  # of a file of several

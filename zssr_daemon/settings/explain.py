@@ -10,24 +10,24 @@ from pydantic import ValidationError
 Known = Mapping[str, Sequence[str]]
 
 #: Says where a key, or a table, was written; given [table], or [table, key, ...].
-Origin = Callable[[list[str]], str]
+WhereWritten = Callable[[list[str]], str]
 
 
-def explain(error: ValidationError, known: Known, origin: Origin) -> str:
+def explain(error: ValidationError, known: Known, where: WhereWritten) -> str:
     """Say for each fault: where it came from, key, value, how to mend it."""
-    return "\n".join(_explain_one(dict(fault), known, origin) for fault in error.errors())
+    return "\n".join(_explain_one(dict(fault), known, where) for fault in error.errors())
 
 
-def _explain_one(fault: dict[str, Any], known: Known, origin: Origin) -> str:
+def _explain_one(fault: dict[str, Any], known: Known, where: WhereWritten) -> str:
     # pydantic also names the functions of ours that it called, and the kinds of value it tried
     parts = [part for part in fault["loc"] if not str(part).startswith("function-")]
     names = [str(part) for at, part in enumerate(parts) if at < 2 or isinstance(part, int)]
     if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"{origin(names)}: unknown key {_key(names)}{_nearest(names, known)}"
+        return f"{where(names)}: unknown key {_key(names)}{_nearest(names, known)}"
     message = fault["msg"].removeprefix("Value error, ")
     if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
-        return f"{origin([*names, message.split()[0]])}: [zssr] {message}"
-    return f"{origin(names)}: {_key(names)} = {_shorten(fault['input'])}: {message}"
+        return f"{where([*names, message.split()[0]])}: [zssr] {message}"
+    return f"{where(names)}: {_key(names)} = {_shorten(fault['input'])}: {message}"
 
 
 def _key(names: list[str]) -> str:

@@ -13,11 +13,11 @@ from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.settings.explain import explain
 from zssr_daemon.settings.load import known_keys
 from zssr_daemon.settings.profile_files import Profile, profiles_of, read_below
-from zssr_daemon.settings.schema import Degradation, Output, Settings, Table, ZSSRTable
+from zssr_daemon.settings.schema import Degradation, Output, Settings, SettingsTable, ZSSRTable
 from zssr_daemon.system.file_names import printable
 
 
-class ImageSettings(Table):
+class ImageSettings(SettingsTable):
     """What holds for one image: all that shapes its output and its way."""
 
     zssr: ZSSRTable
@@ -87,7 +87,7 @@ def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
     return tables
 
 
-def _written(table: Table) -> dict[str, Any]:
+def _written(table: SettingsTable) -> dict[str, Any]:
     """Return the keys that somebody wrote, so that a default can still be told from a choice."""
     return {key: getattr(table, key) for key in table.model_fields_set}
 

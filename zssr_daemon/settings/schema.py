@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
-from zssr_daemon.zssr.config import PRESETS, Phase, ZSSRConfig
+from zssr_daemon.zssr.config import PRESETS, KernelPhase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
@@ -32,7 +32,7 @@ ENV_DELIMITER = "__"
 JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
 
 
-class Table(BaseModel):
+class SettingsTable(BaseModel):
     """One table of settings.toml: frozen, and strict about names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -51,7 +51,7 @@ def _plain_path(path: Path) -> Path:
 PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 
 
-class Folders(Table):
+class Folders(SettingsTable):
     """Where pictures come from and go to; relative paths count from the settings file."""
 
     inbox: PlainPath = Path("inbox")
@@ -65,7 +65,7 @@ class Folders(Table):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-class Watch(Table):
+class Watch(SettingsTable):
     """When a file of the inbox counts as there, and as complete."""
 
     recursive: bool = True
@@ -88,13 +88,13 @@ def _kernel_path(path: Path) -> Path:
 _FROM_THE_IMAGE = {"kernel": "estimate", "noise_std": "auto", "jpeg_quality": "auto"}
 
 
-class Degradation(Table):
+class Degradation(SettingsTable):
     """How the sources came from what is wanted; a relative path counts from the settings file."""
 
     kernel: Literal["bicubic", "estimate"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = (
         "bicubic"
     )
-    kernel_phase: Phase = "centred"
+    kernel_phase: KernelPhase = "centred"
     noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
     jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
     auto: bool = False
@@ -107,7 +107,7 @@ class Degradation(Table):
         return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left if self.auto})
 
 
-class Output(Table):
+class Output(SettingsTable):
     """What is written, and what becomes of the source."""
 
     name: str = "{stem}_x{scale}"
@@ -133,7 +133,7 @@ class Output(Table):
         return name
 
 
-class Limits(Table):
+class Limits(SettingsTable):
     """What one image may cost."""
 
     max_MB: float = Field(200.0, gt=0)  # noqa: N815 (the article's name)
@@ -150,7 +150,7 @@ class Limits(Table):
         return int(self.max_MB * 1_000_000)
 
 
-class Worker(Table):
+class Worker(SettingsTable):
     """The processes that compute."""
 
     devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
@@ -162,7 +162,7 @@ class Worker(Table):
     max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
 
 
-class Logging(Table):
+class Logging(SettingsTable):
     """What is told, and where; a file always receives JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -170,7 +170,7 @@ class Logging(Table):
     progress_interval_s: float = Field(5.0, gt=0)
 
 
-class Metrics(Table):
+class MetricsSettings(SettingsTable):
     """What a Prometheus node exporter is given to read."""
 
     textfile: PlainPath | None = None
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     worker: Worker = Worker()
     logging: Logging = Logging()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     _written: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="wrap")

@@ -14,7 +14,7 @@ from zssr_daemon.zssr.config import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingSource:
     """One key's effective value; `value` is what JSON can hold."""
 
     table: str
@@ -23,7 +23,7 @@ class Origin:
     source: str  # "default", "preset NAME", the file, or "environment NAME"
 
 
-def origins(settings: Settings, file: Path) -> list[Origin]:
+def setting_sources(settings: Settings, file: Path) -> list[SettingSource]:
     """Return every key of settings that were loaded from `file`, in the order of the file."""
     with file.open("rb") as stream:
         written = tomllib.load(stream)
@@ -35,7 +35,7 @@ def origins(settings: Settings, file: Path) -> list[Origin]:
             source = f"environment {variable}" if variable else None
             if source is None and key in written.get(table, {}):
                 source = str(file)
-            found.append(Origin(table, key, value, source or _default(settings, table, key)))
+            found.append(SettingSource(table, key, value, source or _default(settings, table, key)))
     return found
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Phase = Literal["starting", "running", "paused", "draining", "stopped", "silent"]
+DaemonPhase = Literal["starting", "running", "paused", "draining", "stopped", "silent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Status:
     """A daemon as a whole; times are seconds since the epoch, None of what has not been yet."""
 
     version: str
-    phase: Phase
+    phase: DaemonPhase
     pid: int | None
     started_at: float | None
     faults: tuple[str, ...]  # what keeps it from being alive; empty is well

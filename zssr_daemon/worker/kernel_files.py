@@ -16,7 +16,7 @@ from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, KERNEL_WEIGHTS, c
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, SIDECAR_SUFFIXES, KernelFile
 from zssr_daemon.system.safe_open import open_source
 from zssr_daemon.worker.mat_file import read_matrices
-from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import MOST_SIDE, Kernel
 
 #: Side of a weight in the picture, pixels.
@@ -41,7 +41,7 @@ def write_kernel(part: Path, kernel: Kernel) -> None:
     picture.save(companion_part(part, KERNEL_PICTURE), "PNG")
 
 
-def load_kernel(file: KernelFile, phase: Phase) -> Kernel:
+def load_kernel(file: KernelFile, phase: KernelPhase) -> Kernel:
     """Return the kernel of a file.
 
     Raises:

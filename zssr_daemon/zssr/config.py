@@ -10,7 +10,7 @@ from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, per_axis
 
 # Where the small image's pixels lie: centred: in the middle of the square of large pixels that
 # each stands for, as every resize has it; topleft: on its first pixel, as plain slicing has it.
-Phase = Literal["centred", "topleft"]
+KernelPhase = Literal["centred", "topleft"]
 
 Preset = Literal["fast", "balanced", "best", "paper"]
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.parts.kernels import gaussian, hook
 from tests.parts.zssr_pictures import load, psnr_db, quick, texture
-from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import BICUBIC, MOST_SIDE, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.inference.back_projection import back_project
@@ -37,7 +37,7 @@ def blob(size: int, centre: tuple[float, float], variance: float) -> torch.Tenso
 @pytest.mark.parametrize("scale", [2.0, 3.0, 4.0, 1.5, 2.5])
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 def test_blurred_blob_is_the_wider_blob_at_the_right_place(
-    size: tuple[int, int], scale: float, phase: Phase
+    size: tuple[int, int], scale: float, phase: KernelPhase
 ) -> None:
     """A Gaussian blurred by a Gaussian is known in closed form: variances add, nothing moves.
 
@@ -69,7 +69,7 @@ def test_centre_of_mass_decides_not_the_middle_of_the_file(scale: float) -> None
     ("phase", "scale", "first"),
     [("topleft", 2, 0), ("topleft", 3, 0), ("topleft", 4, 0), ("centred", 3, 1), ("centred", 5, 2)],
 )
-def test_delta_kernel_is_plain_sub_sampling(phase: Phase, scale: int, first: int) -> None:
+def test_delta_kernel_is_plain_sub_sampling(phase: KernelPhase, scale: int, first: int) -> None:
     """Every scale-th pixel, from the first or from the middle of the first square."""
     image = texture(60, 120)
     son = Kernel.of(DELTA, phase).shrink(image, (60 // scale, 120 // scale), float(scale))
@@ -120,7 +120,7 @@ def test_topleft_source_is_enlarged_where_its_pixels_lie(scale: float) -> None:
 )
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 def test_ensemble_is_the_kernels_own_symmetries(
-    weights: np.ndarray[Any, np.dtype[np.float64]], expected: tuple[int, ...], phase: Phase
+    weights: np.ndarray[Any, np.dtype[np.float64]], expected: tuple[int, ...], phase: KernelPhase
 ) -> None:
     """Isotropic: all 8; a slanted Gaussian: 0 and 180 degrees; motion: only as it is."""
     kernel = Kernel.of(weights, phase)
@@ -142,7 +142,7 @@ def test_a_noisy_kernel_keeps_its_ensemble_and_not_its_pairs() -> None:
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 @pytest.mark.parametrize("weights", [gaussian(9, 9, (2.0, 2.0)), SLANTED, hook()])
 def test_pair_turns_commute_with_the_blur(
-    weights: np.ndarray[Any, np.dtype[np.float64]], phase: Phase
+    weights: np.ndarray[Any, np.dtype[np.float64]], phase: KernelPhase
 ) -> None:
     """Of these, and of no others, a turned father's son is the turned son."""
     kernel, image = Kernel.of(weights, phase), texture(32, 32)
@@ -171,7 +171,7 @@ def test_representatives_and_group_give_all_of_the_eight_once() -> None:
 
 
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
-def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: Phase) -> None:
+def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: KernelPhase) -> None:
     """All 8 are drawn with an anisotropic kernel, and each is what a flipped scene gives."""
     image, kernel = texture(32, 32), Kernel.of(SLANTED, phase)
     rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
@@ -226,7 +226,7 @@ def test_turning_about_the_corner_keeps_the_grid(
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 @pytest.mark.parametrize("weights", [SLANTED, hook(), np.ones((1, 9)), np.ones((6, 6))])
 def test_back_projection_goes_down_by_the_kernel(
-    weights: np.ndarray[Any, np.dtype[np.float64]], phase: Phase
+    weights: np.ndarray[Any, np.dtype[np.float64]], phase: KernelPhase
 ) -> None:
     """The result comes to be what the kernel makes the source of; motion does not diverge."""
     kernel, source = Kernel.of(weights, phase), texture(21, 33)[None] * 0.6 + 0.2
@@ -304,7 +304,7 @@ def test_weights_know_the_kernel_they_were_fitted_with() -> None:
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 @pytest.mark.parametrize("weights", [SLANTED, hook()])
 def test_knowing_the_kernel_pays(
-    weights: np.ndarray[Any, np.dtype[np.float64]], phase: Phase
+    weights: np.ndarray[Any, np.dtype[np.float64]], phase: KernelPhase
 ) -> None:
     """A blurred image comes out far better than with bicubic assumed, in place and in focus."""
     kernel, truth = Kernel.of(weights, phase), load("butterfly_hr.png")
@@ -329,7 +329,9 @@ def test_knowing_the_kernel_pays(
     ],
 )
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
-def test_every_way_of_enlarging_takes_a_kernel(overrides: dict[str, Any], phase: Phase) -> None:
+def test_every_way_of_enlarging_takes_a_kernel(
+    overrides: dict[str, Any], phase: KernelPhase
+) -> None:
     """Size and progress are as without one; the result shrinks back to the source by it."""
     kernel, image = Kernel.of(SLANTED, phase), texture(37, 45) * 0.6 + 0.2
     steps: list[Step] = []

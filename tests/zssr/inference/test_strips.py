@@ -8,7 +8,7 @@ import torch
 
 from tests.parts.kernels import gaussian, hook
 from tests.parts.zssr_pictures import quick, texture
-from zssr_daemon.zssr.config import Phase, ZSSRConfig
+from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.inference import strips
@@ -70,7 +70,7 @@ def test_strips_equal_the_whole_with_a_kernel(
     monkeypatch: pytest.MonkeyPatch,
     scale: float,
     weights: np.ndarray[Any, np.dtype[np.float64]],
-    phase: Phase,
+    phase: KernelPhase,
 ) -> None:
     """Surroundings are as wide as the kernel asks, and tiles turn about the same pixels."""
     kernel = Kernel.of(weights, phase)

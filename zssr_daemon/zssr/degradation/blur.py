@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner
 from zssr_daemon.zssr.ops.resize import keys, resize, sample
 from zssr_daemon.zssr.scale import Scale, inverse, per_axis
@@ -80,10 +80,10 @@ class Kernel:
     """
 
     weights: NDArray[np.float64]
-    phase: Phase
+    phase: KernelPhase
 
     @classmethod
-    def of(cls, weights: NDArray[np.generic], phase: Phase = "centred") -> Self:
+    def of(cls, weights: NDArray[np.generic], phase: KernelPhase = "centred") -> Self:
         """Normalise a kernel of any odd or even size, any numbers that add up to more than 0.
 
         Raises:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from torch import Tensor
 
-from zssr_daemon.zssr.config import Phase
+from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.estimation.blur_family import (
     BICUBIC_FAMILY,
@@ -98,7 +98,7 @@ class BlurEstimate:
     evidence: float  # how much better a blur explains it than bicubic; from SURE on it is believed
     parameters: Array  # of the family; empty for bicubic
 
-    def kernel(self, scale: Scale, phase: Phase = "centred") -> Kernel | None:
+    def kernel(self, scale: Scale, phase: KernelPhase = "centred") -> Kernel | None:
         """Return the kernel for an enlargement by `scale`; None for bicubic.
 
         phase: where the pixels lie that were kept; the spectrum does not tell.
