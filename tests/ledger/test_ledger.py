@@ -489,7 +489,7 @@ from contextlib import suppress
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from zssr_daemon.ledger.database import LedgerLock
+from zssr_daemon.ledger.lock import LedgerLock
 lock = LedgerLock(Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()

@@ -264,7 +264,7 @@ def test_folder_of_the_interpreter_is_refused(tmp_path: Path) -> None:
 def test_settings_travel_to_children(tmp_path: Path) -> None:
     """Frozen classes of a module pickle, so spawned processes can have them."""
     code = (
-        "import pickle, sys; from zssr_daemon.settings.schema import load_settings;"
+        "import pickle, sys; from zssr_daemon.settings.load import load_settings;"
         "settings = load_settings(None);"
         "assert pickle.loads(pickle.dumps(settings)) == settings;"
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)"

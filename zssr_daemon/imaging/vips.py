@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
+from PIL import TiffImagePlugin
 
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
@@ -30,6 +31,9 @@ _MEANINGS: Final = {
 
 # Pillow cannot tell grey with alpha of 16 bits. With these it reads the tags; the pixels never.
 _GREY_WITH_ALPHA: Final = [(1, (1,), 1, (16, 16), extra) for extra in ((1,), (2,))]
+for _order in (b"II", b"MM"):
+    for _kind in _GREY_WITH_ALPHA:
+        TiffImagePlugin.OPEN_INFO[(_order, *_kind)] = ("LA", "LA")
 
 
 def from_samples(samples: NDArray[np.integer]) -> Any:
