@@ -35,9 +35,8 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     for name, folder in settings.folders.by_name().items():
         yield CheckResult(f"folder {name}", True, str(folder))
     kernel = configured_kernel(settings)
-    yield CheckResult(
-        "kernel", True, str(settings.degradation.asked.kernel) if kernel is None else kernel.name
-    )
+    named = str(settings.degradation.resolved().kernel) if kernel is None else kernel.name
+    yield CheckResult("kernel", True, named)
     yield _disk(settings)
     for device in sorted({place.device for place in placements(settings.worker)}):
         yield _device(device)

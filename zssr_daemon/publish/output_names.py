@@ -3,6 +3,7 @@
 import os
 import re
 
+from zssr_daemon.ledger.job import Job
 from zssr_daemon.system.file_names import MAX_NAME_BYTES, _split_suffix, cut_to_bytes
 from zssr_daemon.zssr.scale import Scale, label
 
@@ -25,3 +26,8 @@ def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: st
     fixed = os.fsencode(pattern.format(stem="", scale=label(scale)) + tag + suffix)
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - len(fixed))
     return os.path.join(folder, pattern.format(stem=stem, scale=label(scale)) + tag + suffix)  # noqa: PTH118
+
+
+def name_tags(job: Job) -> tuple[str, str, str]:
+    """Return what to add to a name until it is free: nothing, part of the job's id, all of it."""
+    return "", f"-{job.id[:8]}", f"-{job.id}"

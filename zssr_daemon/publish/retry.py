@@ -20,7 +20,8 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish import profile_moves
-from zssr_daemon.publish.publisher import ERROR_SUFFIX
+from zssr_daemon.publish.disposal import ERROR_SUFFIX
+from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
 from zssr_daemon.system.durable import ReplacedError
@@ -69,7 +70,7 @@ class Retrier:
     def _bring_back(self, job: Job, source: Path, identity: FileIdentity) -> str:
         for folder in (self._folders.inbox, self._folders.failed):
             self._markers.require(folder)
-        for tag in ("", f"-{job.id[:8]}", f"-{job.id}"):
+        for tag in name_tags(job):
             rel = file_names.tagged(job.src_rel, tag) if tag else job.src_rel
             if self._is_moved(job, source, rel, identity):
                 reach(Failpoint.RETRY_MOVED)
