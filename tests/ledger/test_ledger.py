@@ -15,8 +15,9 @@ from tests.parts.daemon_parts import HOSTILE_NAMES
 from zssr_daemon.errors import LedgerLockedError, LedgerLostError, Reason, SettingsError
 from zssr_daemon.ledger import database
 from zssr_daemon.ledger.database import LEDGER_NAME
+from zssr_daemon.ledger.folder_mark import FolderMark
 from zssr_daemon.ledger.job import LIVE_STATES, Disposal, Job, JobState
-from zssr_daemon.ledger.ledger import FolderMark, Ledger
+from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.system.file_identity import FileIdentity
 
@@ -158,7 +159,7 @@ def test_claim_takes_the_oldest_that_is_due(ledger: Ledger) -> None:
     """First come, first served; one that must wait lets the next pass."""
     old, new = add(ledger, 1, now=1.0), add(ledger, 2, now=2.0)
     assert claimed(ledger).id == old.id
-    ledger.retry(old.id, not_before=500.0, reason=Reason.IO_ERROR, message="m")
+    ledger.reattempt(old.id, not_before=500.0, reason=Reason.IO_ERROR, message="m")
     assert claimed(ledger).id == new.id
     assert claim(ledger, now=499.0) is None
     assert claimed(ledger, now=500.0).id == old.id
@@ -170,7 +171,7 @@ def test_new_and_retried_jobs_take_turns(ledger: Ledger) -> None:
     for number in range(3):
         add(ledger, number)
     for job in [claimed(ledger) for _ in range(3)]:
-        ledger.retry(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
+        ledger.reattempt(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
     for number in range(3, 6):
         add(ledger, number)
     kinds = ["new" if claimed(ledger).attempts == 1 else "retried" for _ in range(6)]
@@ -185,7 +186,7 @@ def test_interruption_gives_the_attempt_back(ledger: Ledger) -> None:
         claim(ledger)
         assert ledger.requeue(job.id).attempts == 0
     claim(ledger)
-    ledger.retry(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
+    ledger.reattempt(job.id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
     claim(ledger)
     assert ledger.requeue(job.id).attempts == 1
 
@@ -202,7 +203,7 @@ def test_forgotten_job_makes_room(ledger: Ledger) -> None:
 def test_done_clears_the_reason_of_earlier_attempts(ledger: Ledger) -> None:
     """A success does not read like a failure."""
     job = add(ledger)
-    ledger.retry(job.id, not_before=0.0, reason=Reason.WORKER_CRASH, message="m")
+    ledger.reattempt(job.id, not_before=0.0, reason=Reason.WORKER_CRASH, message="m")
     job = ledger.done(job.id, now=1.0)
     assert (job.state, job.reason, job.message) == (JobState.DONE, None, None)
 
@@ -489,7 +490,7 @@ from contextlib import suppress
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from zssr_daemon.ledger.database import LedgerLock
+from zssr_daemon.ledger.lock import LedgerLock
 lock = LedgerLock(Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()

@@ -74,9 +74,11 @@ class Desk:
         self._publisher.discard_part(job)
         doublings = max(0, job.attempts - 1)
         wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
-        self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        self._ledger.reattempt(
+            job.id, not_before=time.time() + wait_s, reason=reason, message=message
+        )
         self._metrics.job_ended(Outcome.RETRIED, reason)
-        self.log.retried(job, reason, message, wait_s)
+        self.log.reattempted(job, reason, message, wait_s)
 
     def fail(self, job: Job, reason: Reason, message: str) -> None:
         """End a job without an output."""
@@ -97,7 +99,7 @@ class Desk:
         not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
         self._ledger.requeue(job.id, not_before=not_before)
         self._metrics.job_ended(Outcome.INTERRUPTED, reason)
-        self.log.retried(job, reason, "interrupted, not at fault", wait_s)
+        self.log.reattempted(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
         """Begin anew with a source that was only touched; let a changed one be another job."""
@@ -108,7 +110,7 @@ class Desk:
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
         self._metrics.job_ended(Outcome.INTERRUPTED, error.reason)
-        self.log.retried(job, error.reason, str(error), 0.0)
+        self.log.reattempted(job, error.reason, str(error), 0.0)
 
     def end_again(self, job: Job) -> None:
         """Go on with an end that an interruption may have kept from the log; a line may repeat."""
