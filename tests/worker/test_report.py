@@ -18,7 +18,7 @@ from tests.parts.fake_executor import content_of, good
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import TINY, SettingsFactory
 from zssr_daemon.daemon.work_order import order_for
-from zssr_daemon.executor.interface import Event
+from zssr_daemon.executor.interface import ExecutorEvent
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
@@ -74,7 +74,7 @@ def written(order: WorkOrder) -> str:
     return Path(order.report_path or "").read_text()
 
 
-def good_report(order: WorkOrder) -> list[Event]:
+def good_report(order: WorkOrder) -> list[ExecutorEvent]:
     """Return what the fake executor says, leaving the part as it is."""
     content = Path(order.part).read_bytes()
     events = list(good(order))

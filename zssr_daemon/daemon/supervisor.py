@@ -15,7 +15,7 @@ from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.daemon.reload import Reloader
 from zssr_daemon.daemon.work_order import order_for
 from zssr_daemon.errors import ImageSettingsError, Reason, SourceChangedError
-from zssr_daemon.executor.interface import Event, Executor, WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import Executor, ExecutorEvent, WorkerEnd, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import Obstacle, find_obstacle
@@ -322,7 +322,7 @@ class Supervisor:
 
     # -- what workers say ---------------------------------------------------------------------
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: ExecutorEvent) -> None:
         running = self._desk.running
         match event:
             case WorkerReady():

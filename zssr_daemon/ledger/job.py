@@ -7,7 +7,7 @@ from zssr_daemon.system.file_identity import FileIdentity
 
 
 class JobState(StrEnum):
-    """Where a job is; from each state it moves forward, or back to `queued`."""
+    """Where a job is; it only ever moves to a later state, or back to `queued`."""
 
     QUEUED = "queued"
     RUNNING = "running"

@@ -24,7 +24,7 @@ class LedgerLock:
         self._file = (state_folder / LOCK_NAME).open("ab")
         deadline_s = time.monotonic() + patience_s
         try:
-            while not _is_taken(self._file.fileno(), fcntl.LOCK_EX):
+            while not _could_lock(self._file.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() >= deadline_s:
                     raise BlockingIOError(errno.EWOULDBLOCK, "locked")
                 time.sleep(_LOCK_RETRY_S)
@@ -44,12 +44,12 @@ def is_locked(state_folder: Path) -> bool:
     """Tell whether a daemon, or a command that writes, holds the lock."""
     try:
         with (state_folder / LOCK_NAME).open("rb") as file:
-            return not _is_taken(file.fileno(), fcntl.LOCK_SH)
+            return not _could_lock(file.fileno(), fcntl.LOCK_SH)
     except OSError:  # there is no lock yet, or we are not allowed to see it
         return False
 
 
-def _is_taken(fd: int, kind: int) -> bool:
+def _could_lock(fd: int, kind: int) -> bool:
     """Take a lock of `kind` if it is free, and tell whether that succeeded."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
