@@ -12,7 +12,7 @@ from tests.parts.daemon_parts import drop, identity_of, wait_until
 from tests.parts.picture_files import LIMITS
 from tests.parts.tiny_settings import TINY
 from zssr_daemon import failpoints
-from zssr_daemon.executor.interface import Event
+from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.failpoints import Failpoint
@@ -35,6 +35,9 @@ LONG = ZSSRConfig(num_epochs=1_000_000, rounds=1, crop_size=8, model_width=4, mo
 SELF_TEST = (12, 12)
 
 QUIET = LogSettings(level="error")
+
+#: What a worker process runs; tests put another function in its place.
+WORKER_MAIN = "zssr_daemon.executor.worker_slot.worker_main"
 
 
 def executor_on(device: str, **limits: Any) -> LocalExecutor:
@@ -67,9 +70,9 @@ def order_of(path: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> Work
     )
 
 
-def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
+def events_until(executor: LocalExecutor, kind: type) -> list[ExecutorEvent]:
     """Poll until an event of `kind` has come; return all that came."""
-    events: list[Event] = []
+    events: list[ExecutorEvent] = []
 
     def came() -> bool:
         events.extend(executor.poll())
@@ -77,6 +80,11 @@ def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
 
     wait_until(came, kind.__name__)
     return events
+
+
+def ends(events: list[ExecutorEvent]) -> list[WorkerEnded]:
+    """Return the ends of workers among events."""
+    return [event for event in events if isinstance(event, WorkerEnded)]
 
 
 def submit(executor: LocalExecutor, order: WorkOrder) -> None:

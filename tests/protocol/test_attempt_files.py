@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import files_in, queue
+from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
-from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.attempt_files import (
@@ -31,7 +31,7 @@ SHA256 = hashlib.sha256(b"enlarged").hexdigest()
 
 def written(settings: Settings, ledger: Ledger, frames: int) -> tuple[Publisher, Job]:
     """Write the parts of a job's frames, each with a kernel beside it."""
-    publisher = Publisher(settings, ledger, Markers(ledger))
+    publisher = FileMoves(settings, ledger)
     queue(ledger, settings, "a.png")
     job = ledger.claim(now=time.time())
     assert job is not None

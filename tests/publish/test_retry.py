@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.daemon_parts import drop, files_in, ports_of, queue, wait_until
+from tests.parts.daemon_parts import context_of, drop, files_in, queue, wait_until
 from tests.parts.fake_executor import FakeExecutor
+from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
@@ -20,7 +21,6 @@ from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Settings
 
@@ -65,8 +65,8 @@ def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
     signals, control = Signals(), ControlSocket(settings.folders.state)
 
     def run(ledger: Ledger) -> None:
-        ports = ports_of(settings, signals, control)
-        Supervisor(settings, ledger, FakeExecutor(), ports).run(is_once=True)
+        context = context_of(settings, signals, control)
+        Supervisor(settings, ledger, FakeExecutor(), context).run(is_once=True)
 
     yield run
     control.close()
@@ -78,8 +78,8 @@ def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     job = queue(ledger, settings, name)
     ledger.claim(now=time.time() + 1)
     job = ledger.fail(job.id, now=1.0, reason=Reason.CORRUPT, message="broken")
-    publisher = Publisher(settings, ledger, Markers(ledger))
-    publisher.close(publisher.dispose(job))
+    publisher = FileMoves(settings, ledger)
+    publisher.end(job)
     return ledger.get(job.id)
 
 

@@ -10,7 +10,16 @@ from PIL import Image
 
 from tests.parts.daemon_parts import files_in
 from tests.parts.picture_files import LIMITS, decode_path, deep_file, inspect_path, levels, samples
-from tests.parts.publish_parts import CONTENT, SHA256, all_files, crash_at, marked, resume, worked
+from tests.parts.publish_parts import (
+    CONTENT,
+    SHA256,
+    FileMoves,
+    all_files,
+    crash_at,
+    marked,
+    resume,
+    worked,
+)
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import ImageError, JobError
 from zssr_daemon.imaging.formats import ImageLimits
@@ -19,7 +28,6 @@ from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.attempt_files import frame_part, is_part, part_rel
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.frames import enlarge_frames
@@ -190,15 +198,15 @@ def frame_parts(part: Path) -> list[Path]:
     return paths
 
 
-def publish(publisher: Publisher, job: Job) -> Job:
+def publish(publisher: FileMoves, job: Job) -> Job:
     """Publish three frames and dispose of their source."""
     published = publisher.publish(job, out_sha256=SHA256, suffix=".tif", frames=3)
-    return publisher.close(publisher.dispose(published))
+    return publisher.end(published)
 
 
 def test_frames_are_published_under_their_numbers(settings: Settings, ledger: Ledger) -> None:
     """Pages count from 1, with leading zeros; the endings are the format's."""
-    publisher = Publisher(settings, ledger, marked(settings, ledger))
+    publisher = FileMoves(settings, ledger, marked(settings, ledger))
     job, part = worked(ledger, settings, publisher)
     frame_parts(part)
     job = publish(publisher, job)
@@ -210,7 +218,7 @@ def test_frames_are_published_under_their_numbers(settings: Settings, ledger: Le
 
 def test_frames_of_a_given_up_attempt_are_removed(settings: Settings, ledger: Ledger) -> None:
     """Its parts go, all of them, and those of a daemon that died too."""
-    publisher = Publisher(settings, ledger, marked(settings, ledger))
+    publisher = FileMoves(settings, ledger, marked(settings, ledger))
     job, part = worked(ledger, settings, publisher)
     frame_parts(part)
     publisher.discard_part(job)
@@ -237,7 +245,7 @@ def test_crash_at_every_step_of_publishing_frames(
         folders = ("inbox", "output", "archive", "failed", "state")
         settings = make_settings(folders={n: tmp_path / str(number) / n for n in folders})
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         job, part = worked(ledger, settings, publisher)
         frame_parts(part)
         if is_taken:

@@ -16,17 +16,17 @@ from PIL import Image
 from tests.parts.daemon_parts import files_in, queue
 from tests.parts.fake_executor import content_of, good
 from tests.parts.picture_files import smooth_picture
+from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import TINY, SettingsFactory
-from zssr_daemon.daemon.work_order import order_for
-from zssr_daemon.executor.interface import Event
-from zssr_daemon.folders.markers import Markers
+from zssr_daemon.daemon.work_order import attempt_of, work_order
+from zssr_daemon.executor.interface import ExecutorEvent
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
-from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
-from zssr_daemon.publish.publisher import Publisher
-from zssr_daemon.settings.image_settings import resolve
+from zssr_daemon.settings.image_settings import Resolver
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.worker import report as report_module
 from zssr_daemon.worker.loss_curve import LossCurve
 from zssr_daemon.worker.report import FAULTS, curve, write_report
@@ -74,7 +74,7 @@ def written(order: WorkOrder) -> str:
     return Path(order.report_path or "").read_text()
 
 
-def good_report(order: WorkOrder) -> list[Event]:
+def good_report(order: WorkOrder) -> list[ExecutorEvent]:
     """Return what the fake executor says, leaving the part as it is."""
     content = Path(order.part).read_bytes()
     events = list(good(order))
@@ -181,6 +181,13 @@ def test_report_that_cannot_be_made(tmp_path: Path) -> None:
         written(order)
 
 
+def attempt_order(job: Job, settings: Settings, publisher: FileMoves) -> WorkOrder:
+    """Write the order for a job's attempt, as the supervisor does."""
+    own = Resolver(settings, settings.folders.inbox).resolve(job.src_rel)
+    attempt = attempt_of(job, settings, publisher.part_path(job))
+    return work_order(attempt, own, settings.limits)
+
+
 @pytest.mark.parametrize("is_interrupted", [False, True])
 def test_report_is_published_whole(
     make_settings: SettingsFactory, ledger: Ledger, is_interrupted: bool
@@ -190,9 +197,8 @@ def test_report_is_published_whole(
     queue(ledger, settings)
     job = ledger.claim(now=time.time() + 1)
     assert job is not None
-    publisher = Publisher(settings, ledger, Markers(ledger))
-    own = resolve(settings, settings.folders.inbox, job.src_rel)
-    order = order_for(job, settings, own, publisher, None)
+    publisher = FileMoves(settings, ledger)
+    order = attempt_order(job, settings, publisher)
     (done,) = (event for event in good(order) if isinstance(event, WorkDone))
     Path(order.report_path or "").write_text("the report")
     output = settings.folders.output
@@ -221,9 +227,8 @@ def test_failed_attempt_leaves_no_report(make_settings: SettingsFactory, ledger:
     queue(ledger, settings)
     job = ledger.claim(now=time.time() + 1)
     assert job is not None
-    publisher = Publisher(settings, ledger, Markers(ledger))
-    own = resolve(settings, settings.folders.inbox, job.src_rel)
-    path = Path(order_for(job, settings, own, publisher, None).report_path or "")
+    publisher = FileMoves(settings, ledger)
+    path = Path(attempt_order(job, settings, publisher).report_path or "")
     path.write_text("half")
     publisher.discard_part(job)
     assert files_in(settings.folders.output) == []

@@ -126,9 +126,11 @@ class JobLifecycle:
         self._publisher.discard_part(job)
         doublings = max(0, job.attempts - 1)
         wait_s = min(_MAX_WAIT_S, self._limits.retry_after_s * 2**doublings)
-        self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        self._ledger.reattempt(
+            job.id, not_before=time.time() + wait_s, reason=reason, message=message
+        )
         self._metrics.job_ended(Outcome.RETRIED, reason)
-        self._log.retried(job, reason, message, wait_s)
+        self._log.reattempted(job, reason, message, wait_s)
 
     def fail(self, job: Job, reason: Reason, message: str) -> None:
         """End a job without an output."""
@@ -149,7 +151,7 @@ class JobLifecycle:
         not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
         self._ledger.requeue(job.id, not_before=not_before)
         self._metrics.job_ended(Outcome.INTERRUPTED, reason)
-        self._log.retried(job, reason, "interrupted, not at fault", wait_s)
+        self._log.reattempted(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
         """Begin anew with a source that was only touched; let a changed one be another job."""
@@ -160,7 +162,7 @@ class JobLifecycle:
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
         self._metrics.job_ended(Outcome.INTERRUPTED, error.reason)
-        self._log.retried(job, error.reason, str(error), 0.0)
+        self._log.reattempted(job, error.reason, str(error), 0.0)
 
     def end_again(self, job: Job) -> None:
         """Go on with an end that an interruption may have kept from the log; a line may repeat."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
 from zssr_daemon.errors import Reason, SourceChangedError
-from zssr_daemon.executor.interface import Event, WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnd, WorkerEnded
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.messages import (
     WorkCancelled,
@@ -38,7 +38,7 @@ class WorkerEvents:
         self._scan_soon = scan_soon
         self._log = logs.get_logger()
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: ExecutorEvent) -> None:
         """Take note of an event, and let the job that it is about go on.
 
         Raises:

@@ -11,7 +11,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from zssr_daemon.ledger.ledger import FolderMark, Ledger
+from zssr_daemon.ledger.folder_mark import FolderMark
+from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system import durable
 from zssr_daemon.system.mounts import mount_of
 
