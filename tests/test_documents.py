@@ -45,6 +45,7 @@ SHIPPED = ROOT / "settings.toml"
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs/reference.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PACKAGE = ROOT / "zssr_daemon"
 
 #: Without these the largest value of a key contradicts the default of another one.
@@ -463,6 +464,24 @@ def test_make_targets_of_the_pages_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"^(?:sudo )?make ([a-z]+)", "\n".join(map(shell_commands, PAGES)), re.M)
     assert {"run", "test", "install"} <= set(named) <= targets
+
+
+def test_contributing_says_why_each_dependency_is_there() -> None:
+    """Whatever is installed has its reason in a table."""
+    pinned = {
+        re.split(r"[\[=]", line)[0]
+        for file in ROOT.glob("requirements*.txt")
+        for line in file.read_text().splitlines()
+        if re.match(r"\w", line)
+    }
+    found = [table for table in tables(CONTRIBUTING) if table.heading == "Dependencies"]
+    told = {
+        name
+        for table in found
+        for row in table.rows
+        for name in next(iter(row.values())).split(", ")
+    }
+    assert pinned - told == set()
 
 
 def test_readme_stays_short() -> None:
