@@ -69,7 +69,7 @@ def test_killed_decoder_costs_one_file(prober: Prober, tmp_path: Path) -> None:
     os.kill(child_pid(prober), signal.SIGKILL)
     results = answers(prober)
     assert [result.reason for result in results] == ["corrupt", None]
-    assert "the decoder died of it (exit code -9)" in str(results[0].message)
+    assert "the decoder died while it read this file (exit code -9)" in str(results[0].message)
 
 
 def test_decoder_that_died_idle_costs_no_file(prober: Prober, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_what_cannot_be_tried_again(retrier: Retrier, ledger: Ledger, settings: 
         ("0" * 32, "no job has the id"),
         (queued.id, "it is queued; only failed"),
         (gone.id, "no longer there"),
-        (twice.id, "on its way back already"),
+        (twice.id, "back in the inbox already"),
     ]:
         with pytest.raises(RetryRefusedError, match=why):
             retrier.retry(job_id)

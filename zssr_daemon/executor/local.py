@@ -9,6 +9,7 @@ from typing import Any
 from zssr_daemon.executor.interface import (
     ExecutorEvent,
     OnRung,
+    StopRung,
     WorkerEnd,
     WorkerEnded,
     tell_nobody,
@@ -82,17 +83,17 @@ class LocalExecutor:
     def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
         """Use the rungs of the stop ladder in turn; once it is urgent, go to the last one."""
         if busy := self._busy():
-            on_rung("cancel", len(busy))
+            on_rung(StopRung.CANCEL, len(busy))
             for slot in busy:
                 slot.send(CANCEL)
             self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
         if (busy := self._busy()) and not is_urgent():
-            on_rung("sigterm", len(busy))
+            on_rung(StopRung.SIGTERM, len(busy))
             for child in busy.values():
                 child.terminate()
             self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
         if busy := self._busy():
-            on_rung("sigkill", len(busy))
+            on_rung(StopRung.SIGKILL, len(busy))
         for slot in self._slots:
             slot.end()
 

@@ -31,7 +31,7 @@ _BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 #: Labels of `zssr_worker_restarts` that differ from the word of the log; alert rules use them.
 _RESTART_LABELS = {"silent": "timeout", "device_lost": "cuda"}
 
-_PAUSES = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
+PAUSE_REASONS = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
 
 _Families = Iterator[GaugeMetricFamily]
 
@@ -157,7 +157,7 @@ class _State:
         backend = {str(status.watch): 1.0}
         yield _labelled("zssr_watch_backend", "How changes are noticed.", "backend", backend)
         reason = status.pause and status.pause.reason
-        pauses = {str(name): float(name == reason) for name in _PAUSES}
+        pauses = {str(name): float(name == reason) for name in PAUSE_REASONS}
         yield _labelled("zssr_paused", "Whether the queue waits.", "reason", pauses)
         yield _labelled("zssr_disk_free_bytes", "Free space.", "folder", self.free_bytes)
         yield _plain(
