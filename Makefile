@@ -33,7 +33,7 @@ ifeq ($(INTERPRETER),$(LIBDIR)/venv/bin/python)
 	$(DESTDIR)$(INTERPRETER) -m pip install --disable-pip-version-check -r requirements.txt
 endif
 	rm -rf $(DESTDIR)$(LIBDIR)/python
-	find zssr_daemon -name '*.py' -o -name '*.json' -o -name '*.html' | while read -r file; do \
+	find zssr_daemon -type f -not -path '*/__pycache__/*' | while read -r file; do \
 	  install -D -m 644 "$$file" "$(DESTDIR)$(LIBDIR)/python/$$file"; done
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon

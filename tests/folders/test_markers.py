@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.tools import tool
 from zssr_daemon.folders.markers import MARKER_NAME, Markers
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.mounts import mount_of
@@ -29,7 +30,7 @@ def markers(ledger: Ledger) -> Markers:
 @contextmanager
 def mounted(folder: Path) -> Iterator[None]:
     """Mount an empty file system on a folder, where that is allowed."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "test", str(folder)]
+    command = [tool("mount", package="mount"), "-t", "tmpfs", "-o", "size=1m", "test", str(folder)]
     if subprocess.run(command, check=False, capture_output=True).returncode != 0:
         pytest.skip("mounting is not allowed here")
     try:

@@ -1,12 +1,13 @@
 """Small real file systems, to be filled, made read-only, taken away and brought back."""
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.parts.tools import tool
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -71,7 +72,7 @@ class SmallDisk:
 
 
 def _mount(*arguments: str) -> None:
-    done = _run("mount", *arguments)
+    done = _run(tool("mount", package="mount"), *arguments)
     if done.returncode:
         pytest.skip(f"mounting is refused here: {done.stderr.strip()}")
 
@@ -89,14 +90,13 @@ class RenumberedDisk:
         self.path = path
         self._image = path.with_name(path.name + ".image")
         self._others: list[str] = []
-        if shutil.which("mke2fs") is None:
-            pytest.skip("mke2fs is not installed")
+        make_file_system = tool("mke2fs", package="e2fsprogs")
         path.mkdir()
         self._spacer = path.with_name(path.name + ".spacer")
         for file in (self._image, self._spacer):
             with file.open("wb") as stream:
                 stream.truncate(self._SIZE_BYTES)
-        _run("mke2fs", "-q", str(self._image))
+        _run(make_file_system, "-q", str(self._image))
         _mount("-o", "loop", str(self._image), str(path))
 
     def mount_again(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.parts.tools import tool
 from zssr_daemon.telemetry.metrics import FileResult, Metrics, Outcome
 from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Status
 
@@ -36,10 +36,6 @@ PUBLISHED = {
     "zssr_gpu_memory_peak_bytes": set(),
     "zssr_job_progress_ratio": set(),
 }
-
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not here (Debian package prometheus)"
-)
 
 
 @pytest.fixture
@@ -160,22 +156,19 @@ def test_rules_and_dashboard_use_published_names() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels) > 5
 
 
-@needs_promtool
 def test_promtool_takes_the_metrics(text: str) -> None:
     """Its linter has nothing to say."""
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
+    command = [tool("promtool", package="prometheus"), "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@needs_promtool
 @pytest.mark.parametrize("what", [("check", "rules", "rules"), ("test", "rules", "test")])
 def test_promtool_takes_the_rules(what: tuple[str, str, str]) -> None:
     """They are well-formed, and fire when they should and only then."""
     verb, noun, file = what
     done = subprocess.run(
-        ["promtool", verb, noun, f"zssr-daemon.{file}.yml"],
+        [tool("promtool", package="prometheus"), verb, noun, f"zssr-daemon.{file}.yml"],
         cwd=MONITORING,
         capture_output=True,
         text=True,
