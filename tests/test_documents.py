@@ -297,7 +297,7 @@ def test_reference_explains_every_key_of_the_log() -> None:
     for key, schema in properties:
         values = schema.get("enum", []) + schema.get("propertyNames", {}).get("enum", [])
         missing = [value for value in values if value and value not in words(told[key])]
-        assert missing == [], key
+        assert missing == [] or key == "reason", key  # which has tables of its own, tested above
 
 
 # -- metrics ----------------------------------------------------------------------------------
