@@ -20,7 +20,8 @@ from zssr_daemon.zssr.scale import (
     ratio,
     scaled_size,
 )
-from zssr_daemon.zssr.training.pairs import PairPool, shrink
+from zssr_daemon.zssr.training.pair_rule import PairRule
+from zssr_daemon.zssr.training.pairs import PairPool
 
 SIZE = (37, 45)  # of no scale a multiple
 
@@ -101,16 +102,16 @@ def test_resizing_by_a_pair_is_resizing_each_axis() -> None:
 @pytest.mark.parametrize("index", dihedrals((2.0, 4.0)))
 def test_shrinking_by_a_pair_commutes_with_its_transformations(index: int) -> None:
     """Those that keep the axes; so pairs may be transformed instead of fathers."""
-    image = texture(32, 48)
-    turned = shrink(dihedral(image, index), (2.0, 4.0))
-    expected = dihedral(shrink(image, (2.0, 4.0)), index)
+    image, rule = texture(32, 48), PairRule(scale=(2.0, 4.0))
+    turned = rule.lr_son(dihedral(image, index))
+    expected = dihedral(rule.lr_son(image), index)
     torch.testing.assert_close(turned, expected, rtol=0, atol=0.004)
 
 
 def test_crops_of_two_scales_are_never_turned_on_their_side() -> None:
     """A ramp in x stays one in x: all 8 rotations and flips would exchange the scales."""
     ramp = (torch.arange(40.0) / 40).expand(1, 40, 40)
-    pool = PairPool([ramp], scale=(2.0, 3.0), unshuffle=2, crop_size=8, dtype=torch.float32)
+    pool = PairPool([ramp], PairRule(scale=(2.0, 3.0)), crop_size=8, dtype=torch.float32)
     inputs, residuals = pool.sample(50, torch.Generator().manual_seed(0))
     steps = (inputs + residuals).diff(dim=-2).abs().amax()
     assert float(steps) < 1e-5

@@ -14,6 +14,8 @@ from torch.nn import functional
 
 from zssr_daemon.zssr.scale import Scale, mean
 
+Variant = Literal["compact", "paper"]
+
 LEAK = 0.1  # a plain ReLU let whole fits die: the residual went to zero and stayed there
 
 
@@ -32,12 +34,12 @@ class ResidualNet(nn.Module):
         depth: int,
         kernel_size: int,
         generator: torch.Generator,
-        variant: Literal["compact", "paper"] = "compact",
+        variant: Variant = "compact",
     ) -> None:
         super().__init__()
         is_paper = variant == "paper"
         self.unshuffle = unshuffle
-        self.centre = 0.0 if is_paper else 0.5  # what callers take from an image in [0, 1]
+        self.centre = input_centre(variant)
         self._leak = 0.0 if is_paper else LEAK
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
@@ -86,7 +88,15 @@ class ResidualNet(nn.Module):
         return functional.pixel_shuffle(self.layers[-1](x), self.unshuffle)
 
 
-def unshuffle_factor(scale: Scale, variant: Literal["compact", "paper"] = "compact") -> int:
+def input_centre(variant: Variant = "compact") -> float:
+    """Return what is subtracted from an image in [0, 1] before the network sees it.
+
+    The paper's network sees images as they are.
+    """
+    return 0.0 if variant == "paper" else 0.5
+
+
+def unshuffle_factor(scale: Scale, variant: Variant = "compact") -> int:
     """Return u: the scale itself if whole, else the nearest whole number of at least 2.
 
     The paper's network stays on the output's grid: 1.

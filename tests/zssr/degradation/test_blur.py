@@ -11,7 +11,7 @@ from tests.parts.kernels import gaussian, hook
 from tests.parts.zssr_pictures import load, psnr_db, quick, texture
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import BICUBIC, MOST_SIDE, Kernel
-from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
 from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner, representatives
@@ -19,7 +19,8 @@ from zssr_daemon.zssr.pipeline import Step, super_resolve
 from zssr_daemon.zssr.scale import scaled_size
 from zssr_daemon.zssr.training import pairs
 from zssr_daemon.zssr.training.guard import Guard
-from zssr_daemon.zssr.training.pairs import PairPool, pair_of, shrink
+from zssr_daemon.zssr.training.pair_rule import PairRule
+from zssr_daemon.zssr.training.pairs import PairPool
 from zssr_daemon.zssr.training.weights import compatibility_key
 
 DELTA = np.ones((1, 1))
@@ -174,27 +175,24 @@ def test_representatives_and_group_give_all_of_the_eight_once() -> None:
 def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: KernelPhase) -> None:
     """All 8 are drawn with an anisotropic kernel, and each is what a flipped scene gives."""
     image, kernel = texture(32, 32), Kernel.of(SLANTED, phase)
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
-    pool = PairPool([image], scale=2.0, crop_size=32, dtype=torch.float32, **rule)
+    rule = PairRule(scale=2.0, degradation=Degradation(blur=kernel))
+    pool = PairPool([image], rule, crop_size=32, dtype=torch.float32)
     assert _turns_drawn(pool, image, rule) == set(range(8))
 
 
 def test_many_fathers_get_a_part_of_the_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held is bounded, and of fathers of each size all turns still occur."""
     image, kernel = texture(32, 32), Kernel.of(hook())
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
+    rule = PairRule(scale=2.0, degradation=Degradation(blur=kernel))
     monkeypatch.setattr(pairs, "TURNED_PIXELS", 32 * 32)
-    pool = PairPool([image] * 8, scale=2.0, crop_size=32, dtype=torch.float32, **rule)
+    pool = PairPool([image] * 8, rule, crop_size=32, dtype=torch.float32)
     assert pool._areas[-1] == 8 * 32 * 32  # the smaller sizes are smaller than the crop
     assert _turns_drawn(pool, image, rule) == set(range(8))
 
 
-def _turns_drawn(pool: PairPool, image: torch.Tensor, rule: dict[str, Any]) -> set[int]:
+def _turns_drawn(pool: PairPool, image: torch.Tensor, rule: PairRule) -> set[int]:
     """Tell which turned fathers the pairs are of; each must be of one."""
-    scenes = [
-        pair_of(dihedral(image, index), 2.0, centre=0.5, is_rounded=True, **rule)
-        for index in range(8)
-    ]
+    scenes = [rule.pair(dihedral(image, index)) for index in range(8)]
     inputs, residuals = pool.sample(100, torch.Generator().manual_seed(0))
     seen = set()
     for drawn in torch.cat([inputs, residuals], dim=1):
@@ -245,9 +243,13 @@ def test_back_projection_goes_down_by_the_kernel(
 def test_guard_and_sons_go_down_by_the_kernel() -> None:
     """A wider blur loses more, so the guard must see a larger error."""
     image, config = load("butterfly_lr.png"), quick()
-    wide = Guard([image], config, Degradation(blur=Kernel.of(gaussian(15, 15, (6.0, 6.0)))))
-    assert wide.bicubic_mse > 1.5 * Guard([image], config).bicubic_mse
-    son = shrink(image, 2.0, degradation=Degradation(blur=Kernel.of(DELTA, "topleft")))
+    wide, plain = (
+        Guard([image], PairRule.of(config, each), back_projections=config.back_projections)
+        for each in (Degradation(blur=Kernel.of(gaussian(15, 15, (6.0, 6.0)))), IDEAL)
+    )
+    assert wide.bicubic_mse > 1.5 * plain.bicubic_mse
+    sharp = Degradation(blur=Kernel.of(DELTA, "topleft"))
+    son = PairRule(scale=2.0, degradation=sharp).lr_son(image)
     torch.testing.assert_close(son, image[:, ::2, ::2], rtol=0, atol=0.5 / 255)
 
 

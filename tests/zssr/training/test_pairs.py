@@ -6,12 +6,13 @@ import torch
 from tests.parts.zssr_pictures import load, texture
 from zssr_daemon.zssr.ops.dihedral import dihedral, dihedral_inverse
 from zssr_daemon.zssr.ops.resize import resize
-from zssr_daemon.zssr.training.pairs import PairPool, shrink
+from zssr_daemon.zssr.training.pair_rule import PairRule
+from zssr_daemon.zssr.training.pairs import PairPool
 
 
 def pool_of(image: torch.Tensor, *, scale: float = 2.0, crop_size: int = 32) -> PairPool:
     """Return the pool of one father."""
-    return PairPool([image], scale=scale, unshuffle=2, crop_size=crop_size, dtype=torch.float32)
+    return PairPool([image], PairRule(scale=scale), crop_size=crop_size, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("index", range(8))
@@ -30,14 +31,15 @@ def test_the_eight_dihedral_images_differ() -> None:
 @pytest.mark.parametrize("index", range(8))
 def test_shrinking_commutes_with_the_eight(index: int) -> None:
     """So a transformed pair is the pair of a transformed father (scale divides)."""
-    image = texture(32, 48)
-    expected = dihedral(shrink(image, 2.0), index)
-    torch.testing.assert_close(shrink(dihedral(image, index), 2.0), expected, rtol=0, atol=0.004)
+    image, rule = texture(32, 48), PairRule(scale=2.0)
+    expected = dihedral(rule.lr_son(image), index)
+    turned = rule.lr_son(dihedral(image, index))
+    torch.testing.assert_close(turned, expected, rtol=0, atol=0.004)
 
 
 def test_son_is_rounded_to_eight_bits() -> None:
     """Real sources are."""
-    son = shrink(load("butterfly_lr.png"), 2.0) * 255
+    son = PairRule(scale=2.0).lr_son(load("butterfly_lr.png")) * 255
     torch.testing.assert_close(son, son.round(), rtol=0, atol=1e-4)
 
 
@@ -78,7 +80,7 @@ def test_input_is_the_enlarged_son() -> None:
     """What the network sees in training is made as what it sees at inference."""
     image = load("butterfly_lr.png")
     inputs, _ = pool_of(image, crop_size=128).sample(1, torch.Generator().manual_seed(0))
-    enlarged = resize(shrink(image, 2.0), (128, 128), 2.0)
+    enlarged = resize(PairRule(scale=2.0).lr_son(image), (128, 128), 2.0)
     closest = min(
         float((dihedral(enlarged, index) - 0.5 - inputs[0]).abs().max()) for index in range(8)
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
+from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
 
@@ -43,11 +43,18 @@ class Degradation:
         return self.noise_std == 0 and self.jpeg_quality is None
 
     def adapted(self, config: ZSSRConfig) -> ZSSRConfig:
-        """Return `config` with as many back-projections as such a source bears.
+        """Return `config` as a source of this kind needs it.
 
-        They hold the result to the source, to its faults too. The weakest residuals are no longer
-        noise either.
+        With a kernel one pass reaches the whole scale: a network that also removes a blur must not
+        be applied to its own output. With noise or compression there are fewer back-projections,
+        since they hold the result to the faults of the source too; and the weakest residuals are
+        no longer noise.
+
+        Raises:
+            ValueError: with a kernel the total scale is more than 8.
         """
+        if isinstance(self.blur, Kernel):
+            config = config.in_one_pass()
         if self.is_clean:
             return config
         kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.ops.dihedral import dihedral
-from zssr_daemon.zssr.scale import Scale
-from zssr_daemon.zssr.training.pairs import pair_of
+from zssr_daemon.zssr.training.pair_rule import PairRule
 
 AS_IS = 0.05  # share of crops left as they are
 TURNED = 0.45  # share under one of the 8 rotations and flips; the others are warped
@@ -31,30 +29,16 @@ class AffinePool:
     """Fathers, of which each sample is a new crop with its own son."""
 
     def __init__(
-        self,
-        fathers: list[Tensor],
-        *,
-        scale: Scale,
-        unshuffle: int,
-        crop_size: int,
-        dtype: torch.dtype,
-        centre: float = 0.5,
-        is_rounded: bool = True,
-        degradation: Degradation = IDEAL,
-        seed: int = 0,
+        self, fathers: list[Tensor], rule: PairRule, *, crop_size: int, dtype: torch.dtype
     ) -> None:
-        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels.
-
-        seed: of the sons' noise.
-        """
+        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` is in father pixels."""
         largest = max(min(father.shape[-2:]) for father in fathers)
-        self.crop_size = min(-(-crop_size // unshuffle) * unshuffle, largest)
+        self.crop_size = min(-(-crop_size // rule.unshuffle) * rule.unshuffle, largest)
         self._fathers = [father for father in fathers if min(father.shape[-2:]) >= self.crop_size]
-        # The paper's weights, squared size ratios, are areas.
+        # The paper draws a father by its squared size ratio, which is its share of the area.
         self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in self._fathers))
-        self._rule = (scale, unshuffle, centre, is_rounded)
-        self._degradation = degradation
-        self._generator = torch.Generator().manual_seed(seed)
+        self._rule = rule
+        self._noise_generator = rule.noise_generator()
         self._dtype = dtype
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -65,17 +49,8 @@ class AffinePool:
         """
         uniform = torch.rand(count, 6, generator=generator).tolist()
         normal = torch.randn(count, 2, generator=generator).tolist()
-        scale, unshuffle, centre, is_rounded = self._rule
         pairs = [
-            pair_of(
-                self._father_crop(u, n),
-                scale,
-                unshuffle=unshuffle,
-                centre=centre,
-                is_rounded=is_rounded,
-                degradation=self._degradation,
-                generator=self._generator,
-            )
+            self._rule.pair(self._father_crop(u, n), self._noise_generator)
             for u, n in zip(uniform, normal, strict=True)
         ]
         inputs, residuals = torch.stack(pairs).to(self._dtype).chunk(2, dim=1)
