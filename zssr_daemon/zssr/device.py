@@ -15,7 +15,7 @@ Key = Literal["patch_size", "batch_size"]
 Result = TypeVar("Result")
 
 # A smaller tile (source pixels) is mostly halo and saves nothing; a batch has at least one crop.
-LEAST = {"patch_size": 16, "batch_size": 1}
+MIN_SIZES = {"patch_size": 16, "batch_size": 1}
 
 # What torch's allocator, oneDNN and C++ say on a CPU, where there is no class for it.
 _CPU_MESSAGES = (
@@ -70,7 +70,7 @@ class Memory:
         if isinstance(error, OutOfMemoryError) or not is_out_of_memory(error):
             raise error
         size: int = getattr(self, key)
-        if size // 2 < LEAST[key]:
+        if size // 2 < MIN_SIZES[key]:
             raise OutOfMemoryError(f"{key} = {size} is still too much: {error}") from error
         setattr(self, key, size // 2)
 

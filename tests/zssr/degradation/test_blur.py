@@ -10,7 +10,7 @@ import torch
 from tests.parts.kernels import gaussian, hook
 from tests.parts.zssr_pictures import load, psnr_db, quick, texture
 from zssr_daemon.zssr.config import KernelPhase
-from zssr_daemon.zssr.degradation.blur import BICUBIC, MOST_SIDE, Kernel
+from zssr_daemon.zssr.degradation.blur import BICUBIC, MAX_SIDE, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
@@ -266,7 +266,7 @@ def test_guard_and_sons_go_down_by_the_kernel() -> None:
         (np.ones(5), "shape"),
         (np.ones((2, 3, 4)), "shape"),
         (np.ones((0, 3)), "shape"),
-        (np.ones((MOST_SIDE + 1, 3)), "shape"),
+        (np.ones((MAX_SIDE + 1, 3)), "shape"),
         (np.array([[1.0, 0.0, -0.3]]), "outside"),
     ],
 )

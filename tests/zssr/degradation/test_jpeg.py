@@ -5,7 +5,7 @@ import torch
 
 from tests.parts.zssr_pictures import jpeg, load, noised, psnr_db, texture
 from zssr_daemon.zssr.degradation.jpeg import compress
-from zssr_daemon.zssr.estimation.jpeg_estimate import MOST_QUALITY, estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
 from zssr_daemon.zssr.ops.dihedral import dihedral
 
 
@@ -28,7 +28,7 @@ def test_every_size_is_compressed(size: tuple[int, int]) -> None:
     torch.testing.assert_close(both[0], compress(picture, 75))
 
 
-@pytest.mark.parametrize("quality", [5, 30, 50, 60, 75, 85, 92, 95, MOST_QUALITY])
+@pytest.mark.parametrize("quality", [5, 30, 50, 60, 75, 85, 92, 95, MAX_QUALITY])
 def test_quality_is_found(quality: int) -> None:
     """Exactly, in colour and in grey, with the chroma halved or whole."""
     picture = load("butterfly_lr.png")

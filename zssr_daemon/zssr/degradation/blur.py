@@ -23,7 +23,7 @@ from zssr_daemon.zssr.ops.resize import keys, resize, sample
 from zssr_daemon.zssr.scale import Scale, inverse, per_axis
 
 #: Largest side of a kernel, pixels of the enlarged image.
-MOST_SIDE = 101
+MAX_SIDE = 101
 
 # A kernel counts as symmetric where it differs so little from its transformed self, summed over
 # all pixels (2: nothing in common): exactly, for training; about, for the self-ensemble.
@@ -32,10 +32,10 @@ EXACTLY, ABOUT = 1e-3, 0.2
 # The least a wave may keep of itself, 1 is all, for back-projection to add what is missing as it
 # is. Below 0 it comes out turned round: noise of a measured Gaussian (-0.05) does no harm in the
 # few times it is repeated; a disk (-0.2) or motion (-0.2 to -0.4) is 1 to 9 dB worse after 8.
-LEAST_RESPONSE = -0.1
+MIN_RESPONSE = -0.1
 
 # Weights may be negative, but what they add up to is at least this share of their absolute sum.
-_LEAST_SUM = 0.5
+_MIN_SUM = 0.5
 
 
 class Bicubic:
@@ -94,16 +94,16 @@ class Kernel:
         if np.iscomplexobj(weights):
             raise ValueError("a kernel of complex numbers: must be real")
         plain = np.squeeze(weights) if weights.ndim > 2 else weights
-        if plain.ndim != 2 or not 1 <= min(plain.shape) <= max(plain.shape) <= MOST_SIDE:
+        if plain.ndim != 2 or not 1 <= min(plain.shape) <= max(plain.shape) <= MAX_SIDE:
             raise ValueError(
                 f"a kernel of shape {weights.shape}: must be two-dimensional, "
-                f"from 1 × 1 to {MOST_SIDE} × {MOST_SIDE}"
+                f"from 1 × 1 to {MAX_SIDE} × {MAX_SIDE}"
             )
         numbers = plain.astype(np.float64)
         if not np.isfinite(numbers).all():
             raise ValueError("a kernel with infinite numbers, or with some that are none")
         total, absolute = numbers.sum(), np.abs(numbers).sum()
-        if not total > _LEAST_SUM * absolute:
+        if not total > _MIN_SUM * absolute:
             raise ValueError(f"a kernel that adds up to {total:.3g}: must be above 0, and clearly")
         kernel = cls(numbers / total, phase)
         sides = zip(kernel.centre, plain.shape, strict=True)
@@ -190,7 +190,7 @@ class Kernel:
     def _turned(self) -> "Kernel | None":
         """The kernel turned by 180 degrees, where the way up needs it."""
         centred = np.fft.ifftshift(self._about_its_centre)
-        if np.fft.fft2(centred).real.min() >= LEAST_RESPONSE:
+        if np.fft.fft2(centred).real.min() >= MIN_RESPONSE:
             return None
         return Kernel(self.weights[::-1, ::-1].copy(), "topleft")
 

@@ -19,7 +19,7 @@ from zssr_daemon.zssr.degradation.jpeg import compress
 HALVING_NOISE_STD = 2.0
 
 # More, levels of 255, leaves no picture.
-MOST_NOISE_STD = 100.0
+MAX_NOISE_STD = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Degradation:
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names them."""
-        if not 0 <= self.noise_std <= MOST_NOISE_STD:
-            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MOST_NOISE_STD}")
+        if not 0 <= self.noise_std <= MAX_NOISE_STD:
+            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MAX_NOISE_STD}")
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}: must be from 1 to 100")
 

@@ -48,13 +48,13 @@ _UNEXPLAINED = 10.0
 # A line must be so much better than a Gaussian, which may stand for anything; but for one that is
 # narrower across than any lens, variance in square source pixels: that is a line.
 _CLEARLY = 0.5
-_LEAST_ACROSS = 0.12
+_MIN_ACROSS = 0.12
 
 # Noise and rounding are so much of the mean block's power that nothing can be seen.
-_MOST_FLOOR = math.exp(-5.5)
+_MAX_FLOOR = math.exp(-5.5)
 
 # Stronger compression leaves too little of what a blur would leave less of.
-_LEAST_QUALITY = 92
+_MIN_QUALITY = 92
 
 # The slope of the power law, and how far it is expected to differ.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
@@ -72,12 +72,12 @@ _SOFT = 0.5
 
 # Pictures are a little soft themselves, and too wide is worse than too narrow: what is measured
 # (square source pixels) and what is right, over Gaussians on other pictures than the benches'.
-_SHARE, _LEAST = 0.85, 0.055
-_MOST_VARIANCE = 2.0
+_VARIANCE_SHARE, _MIN_VARIANCE = 0.85, 0.055
+_MAX_VARIANCE = 2.0
 
 # A Gaussian of less than this trace, square source pixels, leaves more than bicubic does: noise,
 # or a picture sliced without any blur.
-_LEAST_TRACE = 0.3
+_MIN_TRACE = 0.3
 
 # Changes so small end a search; a hundred times smaller ones are worth nothing.
 _ENOUGH = 1e-4
@@ -117,7 +117,7 @@ class BlurEstimate:
     def covariance(self) -> Array:
         """The (2, 2) covariance, (y, x), of a Gaussian, square source pixels."""
         values, vectors = np.linalg.eigh(covariance(self.parameters))
-        values = (values * _SHARE + _LEAST).clip(max=_MOST_VARIANCE)
+        values = (values * _VARIANCE_SHARE + _MIN_VARIANCE).clip(max=_MAX_VARIANCE)
         return np.asarray(vectors @ np.diag(values) @ vectors.T)
 
     def __str__(self) -> str:
@@ -143,7 +143,7 @@ def estimate_blur(
     of 255; jpeg_quality: at which it was once compressed.
     The same image gives the same answer. 0.5 to 0.7 s on one core, whatever the size.
     """
-    if jpeg_quality is not None and jpeg_quality < _LEAST_QUALITY:
+    if jpeg_quality is not None and jpeg_quality < _MIN_QUALITY:
         return _unblurred("compressed", 0.0)
     parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
     spectrum = Spectrum.of(
@@ -152,12 +152,12 @@ def estimate_blur(
     )
     if spectrum is None:
         return _unblurred("too_small", 0.0)
-    if spectrum.floor > _MOST_FLOOR:
+    if spectrum.floor > _MAX_FLOOR:
         return _unblurred("no_detail", 0.0)
     plain = _fit(BICUBIC_FAMILY, spectrum)
     best = _best_blur(spectrum)
     evidence = (plain.cost - best.cost) / (best.cost + _UNEXPLAINED)
-    if best.shape == "gaussian" and np.trace(covariance(best.parameters)) < _LEAST_TRACE:
+    if best.shape == "gaussian" and np.trace(covariance(best.parameters)) < _MIN_TRACE:
         return _unblurred("sharp", 0.0)
     if evidence < SURE:
         return _unblurred("doubtful" if evidence >= DOUBTFUL else "sharp", evidence)
@@ -182,7 +182,7 @@ def _best_blur(spectrum: Spectrum) -> _Explained:
     variances, axes = np.linalg.eigh(covariance(gaussian.parameters))
     line, disk = _fit(lines_along(axes[:, 1]), spectrum), _fit(DISK, spectrum)
     if _is_believable(line) and (
-        variances[0] < _LEAST_ACROSS or line.cost < min(gaussian.cost, disk.cost) - _CLEARLY
+        variances[0] < _MIN_ACROSS or line.cost < min(gaussian.cost, disk.cost) - _CLEARLY
     ):
         return line
     if _is_believable(disk) and disk.cost < gaussian.cost + _ABOUT_AS_GOOD:

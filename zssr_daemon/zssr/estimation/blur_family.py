@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 Shape = Literal["bicubic", "gaussian", "disk", "motion"]
 
 # What is left even at the frequencies that a disk or a line takes out: none is ideal.
-_LEAST_LEFT = 0.02
+_MIN_LEFT = 0.02
 
 # Variance of a line's own width, square pixels.
 _LINE_WIDTH = 0.08
@@ -57,14 +57,14 @@ def _gaussian(parameters: Array, at: Spectrum) -> Array:
 def _disk(parameters: Array, at: Spectrum) -> Array:
     """Return what a lens out of focus leaves: (radius,)."""
     argument = 2 * np.pi * abs(parameters[0]) * np.exp(at.log_radius) + 1e-6
-    return np.asarray(2 * np.log(np.abs(2 * j1(argument) / argument) + _LEAST_LEFT))
+    return np.asarray(2 * np.log(np.abs(2 * j1(argument) / argument) + _MIN_LEFT))
 
 
 def _line(parameters: Array, at: Spectrum) -> Array:
     """Return what straight motion leaves: (y, x) from one end to the other."""
     along = parameters[0] * at.y + parameters[1] * at.x
     width = 4 * np.pi**2 * _LINE_WIDTH * np.exp(2 * at.log_radius)
-    return np.asarray(2 * np.log(np.abs(np.sinc(along)) + _LEAST_LEFT) - width)
+    return np.asarray(2 * np.log(np.abs(np.sinc(along)) + _MIN_LEFT) - width)
 
 
 def _bicubic(_: Array, at: Spectrum) -> Array:

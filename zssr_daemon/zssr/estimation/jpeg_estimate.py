@@ -11,13 +11,13 @@ from zssr_daemon.zssr.ops.dihedral import dihedral
 from zssr_daemon.zssr.ops.luma import luma
 
 # Finer compression is not looked for: it does less harm than to give back-projection up.
-MOST_QUALITY = 96
+MAX_QUALITY = 96
 
 # Blocks that are looked at.
-MOST_BLOCKS = 512
+MAX_BLOCKS = 512
 
 # Coefficients looked at: both frequencies together at most this, more are nearly always 0.
-MOST_FREQUENCY = 7
+MAX_FREQUENCY = 7
 
 # How far decoded coefficients lie from whole steps, levels: by rounding to 8 bits. Some few lie
 # anywhere.
@@ -25,20 +25,20 @@ STRAY, ANYWHERE = 0.35, 0.1
 
 # By how much steps must explain a coefficient better than none, natural logarithm. The right
 # quality was found to have 0.1 (at 97) to 4 (at 5), pictures never compressed have below -2.
-LEAST_EVIDENCE = 0.1
+MIN_EVIDENCE = 0.1
 
-LEAST_COEFFICIENTS = 64
+MIN_COEFFICIENTS = 64
 
 # Frequencies times multiples of their steps that must occur: a plain ramp of colour has the same
 # few coefficients everywhere, and some quality explains them.
-LEAST_KINDS = 8
+MIN_KINDS = 8
 
 
 def estimate_quality(image: Tensor) -> int | None:
     """Return the quality at which (C, H, W) float32 in [0, 1] was compressed, from its pixels.
 
     The image may have been turned or flipped since, but not cut at the sides that its blocks
-    begin at, nor resized. None where no quality up to MOST_QUALITY explains it. The same image
+    begin at, nor resized. None where no quality up to MAX_QUALITY explains it. The same image
     gives the same number.
     """
     brightness = luma(image * 255)
@@ -53,23 +53,23 @@ def estimate_quality(image: Tensor) -> int | None:
 
 
 def _some_blocks(brightness: Tensor, clipped: Tensor) -> Tensor:
-    """Return at most MOST_BLOCKS of (H, W), those in which nothing was clipped if there are any."""
+    """Return at most MAX_BLOCKS of (H, W), those in which nothing was clipped if there are any."""
     every = blocks(brightness, SIDE)
     whole = every[~blocks(clipped, SIDE).any(dim=2).any(dim=1)]
     chosen = whole if len(whole) > 0 else every
-    return chosen[torch.linspace(0, len(chosen) - 1, min(len(chosen), MOST_BLOCKS)).long()]
+    return chosen[torch.linspace(0, len(chosen) - 1, min(len(chosen), MAX_BLOCKS)).long()]
 
 
 def _best_quality(pixels: Tensor) -> int | None:
     """Return the quality that explains the blocks of a luma, (count, 8, 8), in levels."""
     frequency = torch.arange(SIDE)[:, None] + torch.arange(SIDE)
-    looked_at = (frequency >= 1) & (frequency <= MOST_FREQUENCY)
+    looked_at = (frequency >= 1) & (frequency <= MAX_FREQUENCY)
     coefficients = transform(pixels).abs()[:, looked_at]
-    steps = torch.stack([_steps(each)[looked_at] for each in range(1, MOST_QUALITY + 1)])
+    steps = torch.stack([_steps(each)[looked_at] for each in range(1, MAX_QUALITY + 1)])
     evidence, count = _evidence(coefficients, steps)
     best = int(evidence.argmax())
-    is_clear = count[best] >= LEAST_COEFFICIENTS and evidence[best] > LEAST_EVIDENCE * count[best]
-    return best + 1 if is_clear and _kinds(coefficients, steps[best]) >= LEAST_KINDS else None
+    is_clear = count[best] >= MIN_COEFFICIENTS and evidence[best] > MIN_EVIDENCE * count[best]
+    return best + 1 if is_clear and _kinds(coefficients, steps[best]) >= MIN_KINDS else None
 
 
 def _evidence(coefficients: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,24 +9,24 @@ import math
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.degradation.degradation import MOST_NOISE_STD
+from zssr_daemon.zssr.degradation.degradation import MAX_NOISE_STD
 from zssr_daemon.zssr.ops.dct import SIDE, blocks, transform
 
 # Weaker noise, levels of 255, counts as none: the finest texture of clean pictures looks like 0.6
 # at most, and taking noise of 1 out was measured to be worth nothing.
-LEAST_NOISE_STD = 1.5
+MIN_NOISE_STD = 1.5
 
 # Of all blocks, those that are measured, and the fewest that tell anything.
 FLATTEST = 0.03
-LEAST_BLOCKS = 32
+MIN_BLOCKS = 32
 
 # Noise is everywhere: hardly one block in a hundred has less than this share of its energy in its
 # high frequencies, even if it was compressed since. Where more have, the flattest blocks hold a
 # fine texture.
-RARE, LEAST_SHARE = 0.01, 0.15
+RARE, MIN_SHARE = 0.01, 0.15
 
 # About as many blocks are looked at, of an image of any size.
-MOST_BLOCKS = 20_000
+MAX_BLOCKS = 20_000
 
 # The sum of both frequencies of a coefficient: by the low ones blocks are chosen, which leaves the
 # noise of the others as it is.
@@ -39,17 +39,17 @@ _HIGH = _FREQUENCY >= 9
 def estimate_noise_std(image: Tensor) -> float:
     """Return the standard deviation of the noise of (C, H, W) float32 in [0, 1], levels of 255.
 
-    0 where it is less than LEAST_NOISE_STD, or nothing can be told. The same image gives the same
+    0 where it is less than MIN_NOISE_STD, or nothing can be told. The same image gives the same
     number.
     """
-    step = max(4, math.isqrt(image.numel() // MOST_BLOCKS))
+    step = max(4, math.isqrt(image.numel() // MAX_BLOCKS))
     looked_at = blocks(image, step)
     lowest, highest = looked_at.amin(dim=(1, 2)), looked_at.amax(dim=(1, 2))
     whole = looked_at[(lowest > 0) & (highest < 1)]  # where it was clipped, noise is weaker
-    if len(whole) < LEAST_BLOCKS:
+    if len(whole) < MIN_BLOCKS:
         return 0.0
     energy = transform(whole * 255).square()
-    count = max(LEAST_BLOCKS, round(len(whole) * FLATTEST))
+    count = max(MIN_BLOCKS, round(len(whole) * FLATTEST))
     flattest = energy[:, _LOW].mean(dim=1).argsort(stable=True)[:count]
     middle, high = (
         float(energy[flattest][:, part].mean(dim=1).median()) for part in (_MIDDLE, _HIGH)
@@ -58,5 +58,5 @@ def estimate_noise_std(image: Tensor) -> float:
     variance = high - max(0.0, middle - high)
     least = float(energy[:, _HIGH].mean(dim=1).quantile(RARE))
     std = math.sqrt(max(0.0, variance))
-    is_noise = std >= LEAST_NOISE_STD and least >= LEAST_SHARE * variance
-    return min(round(std, 2), MOST_NOISE_STD) if is_noise else 0.0
+    is_noise = std >= MIN_NOISE_STD and least >= MIN_SHARE * variance
+    return min(round(std, 2), MAX_NOISE_STD) if is_noise else 0.0

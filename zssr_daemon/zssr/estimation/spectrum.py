@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 BLOCK, STEP = 32, 16
 
 # Cycles a pixel. Below the least, the window's own width shows; above the most, mostly aliases do.
-_LEAST, _MOST = 0.06, 0.45
+_MIN_FREQUENCY, _MAX_FREQUENCY = 0.06, 0.45
 
 # The band by which a block's strength is judged.
 _BAND = (0.1, 0.3)
@@ -59,7 +59,7 @@ class Spectrum:
         noise = _ROUNDING + noise_variance
         weights = 1 / (strength[strong] + _DAMPING * noise)
         is_half = (x > 0) | ((x == 0) & (y > 0))
-        used = is_half & (radius >= _LEAST) & (np.maximum(abs(y), abs(x)) <= _MOST)
+        used = is_half & (radius >= _MIN_FREQUENCY) & (np.maximum(abs(y), abs(x)) <= _MAX_FREQUENCY)
         mean = np.tensordot(weights, power[strong], axes=1)[used] / len(weights)
         folds_y, folds_x = _FOLDS[:, :1], _FOLDS[:, 1:]
         return cls(

@@ -12,14 +12,14 @@ from zssr_daemon.zssr.scale import scaled_size
 FINE, MIDDLE = 0.7, 0.35
 
 # Fine over middle energy: natural edges have 0.3 to 1, aliased stripes above 2.
-LEAST_RATIO, SURE_RATIO = 1.2, 2.0
+MIN_RATIO, SURE_RATIO = 1.2, 2.0
 
 # Kurtosis of the fine band: waves 1.5, noise 3, sparse edges and letters above 4.
-SURE_KURTOSIS, MOST_KURTOSIS = 3.0, 4.5
+SURE_KURTOSIS, MAX_KURTOSIS = 3.0, 4.5
 
 QUANTISATION = 1e-6  # energy of 8-bit rounding: less than this tells nothing
 
-_LEAST_ENERGY = 1e-14  # keeps 0 / 0 away where nothing at all is added
+_MIN_ENERGY = 1e-14  # keeps 0 / 0 away where nothing at all is added
 
 WINDOW = 25  # pixels that a mean covers each way: smaller ones misjudge single edges
 
@@ -35,8 +35,8 @@ def trust(source: Tensor) -> Tensor:
     energy = local_mean(fine.square())
     ratio = energy / (local_mean((without_fine - without_middle).square()) + QUANTISATION)
     kurtosis = local_mean(fine**4) / (energy.square() + QUANTISATION**2)
-    waviness = ((MOST_KURTOSIS - kurtosis) / (MOST_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
-    return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - LEAST_RATIO)).clamp(0, 1)
+    waviness = ((MAX_KURTOSIS - kurtosis) / (MAX_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
+    return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - MIN_RATIO)).clamp(0, 1)
 
 
 def _soften(image: Tensor, by: float) -> Tensor:
@@ -59,7 +59,7 @@ def credit(residual: Tensor, span: Tensor, faint_levels: float) -> Tensor:
     """
     energy = local_mean(residual.square().mean(dim=1, keepdim=True))
     faint_energy = (faint_levels / 255 * span).square()
-    return torch.as_tensor(energy / (energy + faint_energy + _LEAST_ENERGY))
+    return torch.as_tensor(energy / (energy + faint_energy + _MIN_ENERGY))
 
 
 def local_mean(image: Tensor) -> Tensor:

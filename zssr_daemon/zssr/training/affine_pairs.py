@@ -20,7 +20,7 @@ TURNED = 0.45  # share under one of the 8 rotations and flips; the others are wa
 SMALLEST_SCALE = 0.5  # of a warp; the largest is 1
 AXES_DIFFERENCE = 0.25  # standard deviation of x scale minus y scale
 SHEAR = 0.1  # standard deviation
-LEAST_AXIS_SCALE = 0.1  # where a large difference would turn an axis around
+MIN_AXIS_SCALE = 0.1  # where a large difference would turn an axis around
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 
@@ -80,8 +80,8 @@ class AffinePool:
 
 def warp_matrix(*, scale: float, difference: float, shear: float, angle: float) -> Matrix:
     """Return rotation (radians) times shear times the two axes' scales, father to crop."""
-    scale_x = max(LEAST_AXIS_SCALE, scale + difference / 2)
-    scale_y = max(LEAST_AXIS_SCALE, scale - difference / 2)
+    scale_x = max(MIN_AXIS_SCALE, scale + difference / 2)
+    scale_y = max(MIN_AXIS_SCALE, scale - difference / 2)
     cos, sin = math.cos(angle), math.sin(angle)
     return (
         (cos * scale_x, (cos * shear - sin) * scale_y),
