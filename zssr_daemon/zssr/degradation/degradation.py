@@ -1,7 +1,7 @@
-"""Degradation: all that made a source of what is wanted: blur, noise and JPEG compression.
+"""Degradation: how a source was made from the wanted image: blur, noise and JPEG compression.
 
-Where there was noise or compression, a source is cleaned first, and a network learns from sons
-that were spoilt and cleaned alike: it makes up for both, and for what the cleaning took.
+A source with noise or compression is cleaned before the fit, and the network learns from sons that
+were spoilt and cleaned in the same way: it removes what is left, and restores what cleaning took.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
 
-# Strength of noise (levels of 255) at which half of the back-projections are too many.
+# Noise of this strength, levels of 255, halves the number of back-projections.
 HALVING_NOISE_STD = 2.0
 
-# More, levels of 255, leaves no picture.
+# Stronger noise, levels of 255, leaves no picture.
 MAX_NOISE_STD = 100.0
 
 
@@ -27,7 +27,7 @@ class Degradation:
     """A blur, then white noise, then JPEG."""
 
     blur: Blur = BICUBIC
-    noise_std: float = 0.0  # levels of 255, 0 to 100
+    noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
 
     def __post_init__(self) -> None:
@@ -39,7 +39,7 @@ class Degradation:
 
     @property
     def is_clean(self) -> bool:
-        """Whether a source was shrunk, and nothing else."""
+        """Whether the source was shrunk, and nothing else happened to it."""
         return self.noise_std == 0 and self.jpeg_quality is None
 
     def adapted(self, config: ZSSRConfig) -> ZSSRConfig:
@@ -67,9 +67,10 @@ class Degradation:
         )
 
     def spoilt(self, son: Tensor, *, is_rounded: bool, generator: torch.Generator | None) -> Tensor:
-        """Return a son (..., C, H, W), shrunk, as it would be as a source: noised and compressed.
+        """Return a shrunk son (..., C, H, W), [0, 1], with the noise and compression of the source.
 
-        is_rounded: to 8 bits, as real sources are; JPEG rounds in any case.
+        is_rounded: whether to round it to 8 bits, as real sources are; JPEG rounds in any case.
+        generator: draws the noise; None where there is none.
         """
         if self.noise_std > 0:
             assert generator is not None, "noise is drawn from a generator"
@@ -80,7 +81,7 @@ class Degradation:
         return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
-        """Return (..., C, H, W), [0, 1], without its noise; on_strip is called now and then."""
+        """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""
         return denoise(source, self.noise_std, on_strip) if self.noise_std > 0 else source
 
 

@@ -1,7 +1,7 @@
-"""Affine fathers: the paper's augmentation, drawn anew for each crop (arXiv 1712.06087, 3.1).
+"""AffinePool: pairs by the paper's augmentation, drawn anew for each crop (arXiv 1712.06087, 3.1).
 
-Slower than the precomputed pyramid; black where a warp reaches outside the image, and not
-antialiased, both as published.
+It is slower than the pyramid of `PairPool`. Crops are black where a warp reaches outside the image,
+and they are not antialiased, both as published.
 """
 
 import math
@@ -15,18 +15,18 @@ from torch.nn import functional
 from zssr_daemon.zssr.ops.dihedral import dihedral
 from zssr_daemon.zssr.training.pair_rule import PairRule
 
-AS_IS = 0.05  # share of crops left as they are
-TURNED = 0.45  # share under one of the 8 rotations and flips; the others are warped
+AS_IS = 0.05  # share of crops that are not changed
+TURNED = 0.45  # share of crops under one of the 8 rotations and flips; the others are warped
 SMALLEST_SCALE = 0.5  # of a warp; the largest is 1
 AXES_DIFFERENCE = 0.25  # standard deviation of x scale minus y scale
 SHEAR = 0.1  # standard deviation
-MIN_AXIS_SCALE = 0.1  # where a large difference would turn an axis around
+MIN_AXIS_SCALE = 0.1  # a large difference of the axes would mirror one of them
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 
 
 class AffinePool:
-    """Fathers, of which each sample is a new crop with its own son."""
+    """Fathers; each sample is a new crop of one of them, with a son of its own."""
 
     def __init__(
         self, fathers: list[Tensor], rule: PairRule, *, crop_size: int, dtype: torch.dtype
@@ -57,6 +57,7 @@ class AffinePool:
         return inputs, residuals
 
     def _father_crop(self, uniform: list[float], normal: list[float]) -> Tensor:
+        """Return the crop (C, side, side) that 6 uniform and 2 normal random numbers choose."""
         which, kind, y, x, turn, size = uniform
         father = self._fathers[bisect(self._areas, which * self._areas[-1])]
         side = self.crop_size
@@ -92,8 +93,8 @@ def warp_matrix(*, scale: float, difference: float, shear: float, angle: float) 
 def warp(father: Tensor, side: int, matrix: Matrix, middle: tuple[float, float]) -> Tensor:
     """Return the (C, side, side) crop of the father under `matrix`, bicubic, black outside.
 
-    father: (C, H, W) float32 in [0, 1]; middle: the father's point (x, y), pixels from its
-    corner, that lies in the middle of the crop.
+    father: (C, H, W) float32 in [0, 1]; middle: the point (x, y) of the father, in pixels
+    from its corner, that becomes the middle of the crop.
     """
     (a, b), (c, d) = matrix
     determinant = a * d - b * c
@@ -114,5 +115,5 @@ def warp(father: Tensor, side: int, matrix: Matrix, middle: tuple[float, float])
 
 
 def _within(length: int, reach: float, at: float) -> float:
-    """Return the point `at` (0..1) of those that keep `reach` pixels inside, or the middle."""
+    """Return the point at share `at` of a side where `reach` pixels fit in, or its middle."""
     return length / 2 + (at - 0.5) * max(0.0, length - reach)
