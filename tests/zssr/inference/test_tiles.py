@@ -1,4 +1,4 @@
-"""Tiles and ensemble: nothing shows of them in the result."""
+"""Tiles: nothing shows of them in the result."""
 
 from dataclasses import replace
 
@@ -11,7 +11,6 @@ from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference import tiles
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
-from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.progress import Progress, Step
 from zssr_daemon.zssr.training.rounds import new_network
@@ -68,27 +67,3 @@ def test_tiled_equals_whole_on_a_photograph_sized_source() -> None:
     tiled, count, _ = apply_to(quick(patch_size=300, **sizes), source)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
     assert count == 4 * 6
-
-
-def test_ensemble_of_an_equivariant_function_is_the_function() -> None:
-    """Each transformation is undone after the forward pass."""
-    tile = texture(8, 12)[None]
-    for reduce in ("mean", "median"):
-        torch.testing.assert_close(
-            self_ensemble(lambda turned: turned**2, tile, members=tuple(range(8)), reduce=reduce),
-            tile**2,
-        )
-
-
-def test_median_of_the_ensemble_ignores_an_outlier() -> None:
-    """The paper's reduction; one bad pass of eight leaves it alone, and shifts the mean."""
-    tile = torch.zeros(1, 1, 4, 4)
-    for reduce, expected in (("median", 0.0), ("mean", 1.0)):
-        passes = iter([8.0] + [0.0] * 7)
-        result = self_ensemble(
-            lambda turned, passes=passes: turned + next(passes),  # type: ignore[misc]
-            tile,
-            members=tuple(range(8)),
-            reduce=reduce,  # type: ignore[arg-type]
-        )
-        assert expected == float(result.mean())
