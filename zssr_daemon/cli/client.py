@@ -44,7 +44,7 @@ _STOPPED = Status(
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetryResult:
     """What became of one request to retry a job; `error` is None when it was granted."""
 
     job_id: str
@@ -72,7 +72,7 @@ def status_of(folders: Folders) -> Status:
     return _with_ledger(replace(_STOPPED, phase="silent", faults=(fault,)), folders)
 
 
-def retry(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
+def retry(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:
     """Have jobs tried again, one after the other, by the daemon or, without one, by this process.
 
     Raises:
@@ -83,7 +83,7 @@ def retry(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
         for job in jobs:
             reply = ask(folders.state, command="retry", job_id=job.id)
             image = reply.get("image", printable(job.src_rel))
-            yield Retried(job.id, image, reply.get("error"))
+            yield RetryResult(job.id, image, reply.get("error"))
     except NoDaemonError:
         yield from _retry_here(folders, jobs)
 
@@ -128,7 +128,7 @@ def failed_jobs(state_folder: Path) -> list[Job]:
         return [job for job in ledger.in_state(JobState.FAILED) if job.disposal is Disposal.FAILED]
 
 
-def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
+def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:
     lock = LedgerLock(folders.state)
     try:
         with closing(Ledger.open(folders.state)) as ledger:
@@ -139,11 +139,11 @@ def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
         lock.release()
 
 
-def _retry_one(retrier: Retrier, job: Job) -> Retried:
+def _retry_one(retrier: Retrier, job: Job) -> RetryResult:
     try:
-        return Retried(job.id, printable(retrier.retry(job.id)))
+        return RetryResult(job.id, printable(retrier.retry(job.id)))
     except (RetryRefusedError, OSError) as error:
-        return Retried(job.id, printable(job.src_rel), str(error))
+        return RetryResult(job.id, printable(job.src_rel), str(error))
 
 
 def _with_ledger(status: Status, folders: Folders) -> Status:

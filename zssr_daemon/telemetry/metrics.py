@@ -86,8 +86,8 @@ class Metrics:
         self._worker_restarts = Counter(
             "zssr_worker_restarts", "Worker processes replaced.", ["reason"], registry=registry
         )
-        self._state = _State()
-        registry.register(self._state)
+        self._snapshot = _Snapshot()
+        registry.register(self._snapshot)
         for result in FileResult:
             self._files.labels(result)
 
@@ -99,18 +99,18 @@ class Metrics:
         """Count the end of an attempt."""
         self._jobs.labels(outcome, reason).inc()
         if outcome is Outcome.DONE:
-            self._state.last_success_at = time.time()
+            self._snapshot.last_success_at = time.time()
 
     def job_took(self, seconds: Mapping[str, float], total_s: float, gpu_peak_bytes: int) -> None:
         """Note the seconds of a finished job, by stage and in all, and its peak of GPU memory."""
         for stage, value in seconds.items():
             self._seconds.labels(stage).observe(value)
         self._seconds.labels("total").observe(total_s)
-        self._state.gpu_peak_bytes = max(gpu_peak_bytes, self._state.gpu_peak_bytes)
+        self._snapshot.gpu_peak_bytes = max(gpu_peak_bytes, self._snapshot.gpu_peak_bytes)
 
     def worker_ready(self, torch_version: str) -> None:
         """Note the version of torch that the workers use."""
-        self._state.torch_version = torch_version
+        self._snapshot.torch_version = torch_version
 
     def worker_restarted(self, reason: str) -> None:
         """Count a worker process that was replaced."""
@@ -132,14 +132,14 @@ class Metrics:
             OSError: it cannot be written.
         """
         if self.file is not None:
-            self._state.status = status
-            self._state.scan_took_s = scan_took_s
-            self._state.publishing = publishing
-            self._state.free_bytes = _free_bytes(self._folders)
+            self._snapshot.status = status
+            self._snapshot.scan_took_s = scan_took_s
+            self._snapshot.publishing = publishing
+            self._snapshot.free_bytes = _free_bytes(self._folders)
             write_to_textfile(str(self.file), self._registry)
 
 
-class _State:
+class _Snapshot:
     """The values at the moment of writing, which Prometheus' client collects from here."""
 
     def __init__(self) -> None:
