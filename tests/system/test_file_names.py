@@ -19,7 +19,7 @@ def test_names_fit_every_file_system(name: str, tag: str) -> None:
 
 
 def test_a_character_is_never_cut_in_half() -> None:
-    """What is left of a long stem is still text."""
+    """A long stem is cut between two characters."""
     cut = file_names.cut_to_bytes("超" * 100, 255)
     assert cut == "超" * 85
     assert file_names.cut_to_bytes("超" * 100, 256) == cut
@@ -31,12 +31,12 @@ def test_cutting_to_nothing_ends() -> None:
 
 
 def test_suffix_that_is_most_of_the_name_is_no_suffix() -> None:
-    """A tag must be visible, so an overlong ending gives way like a stem."""
+    """A tag must be visible, so an overlong suffix is cut like a stem."""
     assert file_names.tagged("a." + "s" * 253, "-1") == "a." + "s" * 251 + "-1"
 
 
 def test_printable_is_always_utf8() -> None:
-    """Names that are no text are escaped, others untouched."""
+    """Bytes that are not UTF-8 are escaped; other names stay as they are."""
     assert file_names.printable("ä b") == "ä b"
     assert file_names.printable(os.fsdecode(b"\xff\xc3\xa4")) == "\\xffä"
     file_names.printable(os.fsdecode(bytes(range(1, 256)))).encode("utf-8")

@@ -28,12 +28,12 @@ RESUMED = {
 
 
 def test_schema_is_one() -> None:
-    """By the rules of JSON Schema."""
+    """The file follows the rules of JSON Schema."""
     Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_schema_knows_every_event() -> None:
-    """And no others."""
+    """Every event of the code has its place in the schema, and there are no others."""
     kinds = [kind["$ref"].removeprefix("#/$defs/") for kind in SCHEMA["oneOf"]]
     assert set(SCHEMA["$defs"]) - SHARED == {str(event) for event in Events}
     assert sorted(kinds) == sorted([*Events, "foreign"])
@@ -83,7 +83,7 @@ def test_what_becomes_of_a_done_jobs_source_is_a_disposal() -> None:
 
 
 def test_good_lines() -> None:
-    """An event, and a library's record."""
+    """An event and a library's record are valid."""
     assert_valid(RESUMED)
     foreign = {name: RESUMED[name] for name in ("timestamp", "level")}
     assert_valid({**foreign, "event": "old style", "logger": "someone"})
@@ -101,6 +101,6 @@ def test_good_lines() -> None:
     ],
 )
 def test_bad_lines(change: dict[str, Any]) -> None:
-    """A missing or unknown key, a value of another kind, an event that nobody documented."""
+    """A missing or unknown key, a value of another type and an unknown event are refused."""
     with pytest.raises(AssertionError):
         assert_valid({**RESUMED, **change})

@@ -55,7 +55,7 @@ class StopRung(StrEnum):
 OnRung = Callable[[StopRung, int], None]
 
 
-def tell_nobody(rung: StopRung, workers: int) -> None:
+def ignore_rung(rung: StopRung, workers: int) -> None:
     """Do nothing: an `OnRung` for callers that need none."""
 
 
@@ -84,7 +84,7 @@ class Executor(Protocol):
     def connections(self) -> "Sequence[Connection[Any, Any]]":
         """Return what to wait on for the next event."""
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """End every attempt and every process.
 
         Args:

@@ -12,7 +12,7 @@ from zssr_daemon.executor.interface import (
     StopRung,
     WorkerEnd,
     WorkerEnded,
-    tell_nobody,
+    ignore_rung,
 )
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.executor.worker_slot import WorkerSlot
@@ -80,7 +80,7 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """Use the rungs of the stop ladder in turn; once it is urgent, go to the last one."""
         if busy := self._busy():
             on_rung(StopRung.CANCEL, len(busy))
