@@ -16,9 +16,9 @@ from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Output, Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.system.safe_open import open_source
 
 
@@ -386,7 +386,7 @@ def test_faulty_own_settings_get_their_time(
         asked.append(rel)
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", asking)
+    monkeypatch.setattr(safe_open, "open_source", asking)
     (inbox / "a.toml").write_text("[zssr]\nscale_fac")
     drop(inbox)
 
@@ -413,7 +413,7 @@ def test_own_settings_on_a_share_that_fails(
             raise OSError(faults.pop(), "the share fails")
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", failing)
+    monkeypatch.setattr(safe_open, "open_source", failing)
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
     gate.steps_until_outcomes(1)
