@@ -38,8 +38,8 @@ from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.system.safe_open import open_source
 
 Bench = Callable[..., "Daemon"]
@@ -644,7 +644,7 @@ class TestOwnSettings:
                 raise OSError(faults.pop(), "the disk fails")
             return open_source(root, rel)
 
-        monkeypatch.setattr(profile_module, "open_source", failing)
+        monkeypatch.setattr(safe_open, "open_source", failing)
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings, "a.png")
         (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")

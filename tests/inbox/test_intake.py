@@ -17,9 +17,9 @@ from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refus
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.image_settings import ImageSettings, Resolver
 from zssr_daemon.settings.schema import Output, Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.system.safe_open import open_source
 
 
@@ -390,7 +390,7 @@ def test_faulty_own_settings_get_their_time(
         asked.append(rel)
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", asking)
+    monkeypatch.setattr(safe_open, "open_source", asking)
     (inbox / "a.toml").write_text("[zssr]\nscale_fac")
     drop(inbox)
 
@@ -417,7 +417,7 @@ def test_own_settings_on_a_share_that_fails(
             raise OSError(faults.pop(), "the share fails")
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", failing)
+    monkeypatch.setattr(safe_open, "open_source", failing)
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
     gate.steps_until_outcomes(1)

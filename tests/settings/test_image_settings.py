@@ -9,11 +9,11 @@ import pytest
 
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.profile_files import PROFILE_BYTES
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.zssr.config import ZSSRConfig
 
 Resolve = Callable[..., Resolved]
@@ -242,7 +242,7 @@ def test_fault_of_the_disk_is_no_fault_of_the_file(
         raise OSError(number, os.strerror(number))
 
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    monkeypatch.setattr(safe_open, "open_source", open_source)
     with pytest.raises(OSError, match=os.strerror(number)):
         found(inbox)
 
@@ -254,7 +254,7 @@ def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(errno.EACCES, "Permission denied")
 
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    monkeypatch.setattr(safe_open, "open_source", open_source)
     assert "zssr.toml: Permission denied; let the user" in fault(inbox)
 
 

@@ -23,6 +23,7 @@ from zssr_daemon.settings.schema import Limits, Settings
 from zssr_daemon.system import durable
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
 #: What the command line makes of the parameters that hold for an image.
@@ -133,7 +134,8 @@ def _upscale(enlarger: Enlarger, request: _Request, target: Path, report: Report
     part = target.with_name(part_rel("", uuid.uuid4().hex, 1))
     started_s = time.monotonic()
     try:
-        done = enlarger.enlarge_file(
+        done = enlarge_file(
+            enlarger,
             _order(source, part, request),
             lambda progress: report(
                 request.image, progress, progress.eta_s(time.monotonic() - started_s)
