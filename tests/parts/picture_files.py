@@ -177,6 +177,14 @@ def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: in
     return tiff(entries, pixels)
 
 
+def save_picture(path: Path, picture: Image.Image, **options: Any) -> Path:
+    """Save in the format of the ending, without loss where it has a choice; return the path."""
+    if path.suffix == ".webp":
+        options |= {"lossless": True, "exact": True}
+    picture.save(path, **options)
+    return path
+
+
 def smooth_picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
     """Return a picture that lossy formats keep well."""
     ramp = Image.linear_gradient("L").resize((width, height))

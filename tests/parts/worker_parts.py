@@ -219,7 +219,7 @@ def killed_at_part_begun(connection: "Connection[Any, Any]", *arguments: Any) ->
 
 
 def killed_at_part_written(connection: "Connection[Any, Any]", *arguments: Any) -> None:
-    """Be a worker that gets SIGKILL when its output is whole and nobody told."""
+    """Be a worker that gets SIGKILL when its output is whole and no answer sent."""
     _killed_at(Failpoint.PART_WRITTEN)
     worker_main(connection, *arguments)
 

@@ -1,4 +1,4 @@
-"""KernelFile: kernels are read from every format, and nothing in a file harms whoever reads it."""
+"""KernelFiles: kernels are read from every format, and no file can harm the reader."""
 
 import io
 import os
