@@ -70,7 +70,7 @@ def test_progress_of_the_next_attempt_is_told(job: Job) -> None:
     with capture_logs() as lines:
         for _ in range(2):
             log.progress(job, progress("fit", 0), None)
-            log.retried(job, Reason.WORKER_CRASH, "m", 1.0)
+            log.reattempted(job, Reason.WORKER_CRASH, "m", 1.0)
     assert [line["event"] for line in lines] == ["job_progress", "job_retry"] * 2
 
 
@@ -80,7 +80,7 @@ def test_every_line_names_its_job(job: Job) -> None:
     with capture_logs() as lines:
         log.started(job, "cpu", TINY)
         log.progress(job, progress("fit", 0), 3.14159)
-        log.retried(job, Reason.IO_ERROR, "m", 1.0)
+        log.reattempted(job, Reason.IO_ERROR, "m", 1.0)
         log.disposal_delayed(job, "m")
         log.failed(job)
         log.done(job, report(30.0), TINY)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.parts.daemon_parts import drop, files_in, ports_of, queue, wait_until
+from tests.parts.daemon_parts import context_of, drop, files_in, queue, wait_until
 from tests.parts.fake_executor import FakeExecutor, good, silent
 from tests.parts.tiny_settings import TINY, SettingsFactory
-from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.reload import differences, merge
 from zssr_daemon.daemon.signals import Signals
@@ -26,10 +26,10 @@ from zssr_daemon.zssr.config import ZSSRConfig
 
 
 @pytest.fixture
-def ports(settings: Settings) -> Iterator[Ports]:
-    """Return ports, closed in the end."""
+def context(settings: Settings) -> Iterator[Context]:
+    """Return context, closed in the end."""
     signals, control = Signals(), ControlSocket(settings.folders.state)
-    yield ports_of(settings, signals, control)
+    yield context_of(settings, signals, control)
     control.close()
     signals.close()
 
@@ -49,9 +49,9 @@ def steps_until(supervisor: Supervisor, condition: Callable[[], object]) -> None
     wait_until(is_true)
 
 
-def with_load(ports: Ports, load: Any) -> Ports:
-    """Return the ports with other settings to be read."""
-    return replace(ports, load_settings=load)
+def with_load(context: Context, load: Any) -> Context:
+    """Return the context with other settings to be read."""
+    return replace(context, load_settings=load)
 
 
 def test_what_is_taken(settings: Settings, make_settings: SettingsFactory, tmp_path: Path) -> None:
@@ -71,16 +71,16 @@ def test_what_is_taken(settings: Settings, make_settings: SettingsFactory, tmp_p
 
 
 def test_new_scale_waits_for_the_job_in_work(
-    settings: Settings, ledger: Ledger, ports: Ports
+    settings: Settings, ledger: Ledger, context: Context
 ) -> None:
     """An output is named by the settings it was made with; the next one by the new."""
     new = settings.model_copy(update={"zssr": replace(TINY, scale_factor=3.0)})
     executor = FakeExecutor(silent)
-    supervisor = Supervisor(settings, ledger, executor, with_load(ports, lambda: new))
+    supervisor = Supervisor(settings, ledger, executor, with_load(context, lambda: new))
     queue(ledger, settings, "a.png")
     steps_until(supervisor, lambda: executor.orders)
     queue(ledger, settings, "b.png")
-    ports.signals.reload()
+    context.signals.reload()
     step(supervisor)
     executor.answers[0] = good
     steps_until(supervisor, lambda: len(files_in(settings.folders.output)) == 2)
@@ -89,7 +89,7 @@ def test_new_scale_waits_for_the_job_in_work(
 
 
 def test_own_settings_lie_over_the_new_ones(
-    settings: Settings, ledger: Ledger, ports: Ports, tmp_path: Path
+    settings: Settings, ledger: Ledger, context: Context, tmp_path: Path
 ) -> None:
     """A preset of theirs leaves what the new file says, also where that says a preset's value."""
     (tmp_path / "new.toml").write_text("[zssr]\nnum_epochs = 4200\nseed = 5")
@@ -97,9 +97,9 @@ def test_own_settings_lie_over_the_new_ones(
     merged = merge(settings, load_settings(tmp_path / "new.toml"))
     assert merged.zssr == new
     executor = FakeExecutor()
-    supervisor = Supervisor(settings, ledger, executor, with_load(ports, lambda: merged))
+    supervisor = Supervisor(settings, ledger, executor, with_load(context, lambda: merged))
     (settings.folders.inbox / "zssr.toml").write_text('[zssr]\npreset = "best"\nscale_factor = 3.0')
-    ports.signals.reload()
+    context.signals.reload()
     queue(ledger, settings)
     steps_until(supervisor, lambda: ledger.count(JobState.DONE))
     supervisor._intake.stop()
@@ -109,7 +109,7 @@ def test_own_settings_lie_over_the_new_ones(
 
 
 def test_faulty_settings_are_refused_as_a_whole(
-    settings: Settings, ledger: Ledger, ports: Ports
+    settings: Settings, ledger: Ledger, context: Context
 ) -> None:
     """The daemon goes on with what it has, and the log says what is wrong."""
 
@@ -117,8 +117,8 @@ def test_faulty_settings_are_refused_as_a_whole(
         raise SettingsError("settings.toml: unknown key")
 
     with capture_logs() as log:
-        supervisor = Supervisor(settings, ledger, FakeExecutor(), with_load(ports, load))
-        ports.signals.reload()
+        supervisor = Supervisor(settings, ledger, FakeExecutor(), with_load(context, load))
+        context.signals.reload()
         drop(settings.folders.inbox)
         assert supervisor.run(is_once=True)
     refused = [line["message"] for line in log if line["event"] == "settings_refused"]

@@ -1,22 +1,24 @@
-"""Health: each part that dies is noticed, and a declared pause excuses what it explains."""
+"""StatusReporter: each part that dies is noticed, and a declared pause excuses what it explains."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 
-from zssr_daemon.daemon.status_reporter import Health
+from zssr_daemon.daemon.status_reporter import Parts as DaemonParts
+from zssr_daemon.daemon.status_reporter import StatusReporter
+from zssr_daemon.errors import Reason
 from zssr_daemon.telemetry.status import WorkerStatus
 
 
 @dataclass
 class Parts:
-    """What Health looks at, as a test sets it; `calls` counts the writes."""
+    """What the reporter looks at, as a test sets it; `calls` counts the writes."""
 
     scans: int = 1
     last_scan_s: float = 1000.0
     is_watch_well: bool = True
-    reason: str | None = None
+    reason: Reason | None = None
     is_well: bool = True
     is_ready: bool = True
     error: OSError | None = None
@@ -36,10 +38,13 @@ class Parts:
             raise self.error
 
 
-def health_of(parts: Parts) -> Health:
+def health_of(parts: Parts) -> StatusReporter:
     """Return the health of these parts, at 1000 s, proven once."""
     some = cast(Any, parts)
-    health = Health(some, some, some, some, scan_interval_s=15.0)
+    looked_at = DaemonParts(
+        ledger=some, executor=some, intake=some, lifecycle=some, pause=some, signals=some
+    )
+    health = StatusReporter(looked_at, scan_interval_s=15.0)
     health.step(1000.0)
     return health
 
@@ -57,7 +62,7 @@ def health_of(parts: Parts) -> Health:
 )
 def test_faults(change: dict[str, Any], now: float, fault: str | None, excuses: list[str]) -> None:
     """Watch, scan, ledger, worker: each on its own, and excused by the pauses that explain it."""
-    for reason in (None, "folder_missing", "disk_full", "device_lost"):
+    for reason in (None, Reason.FOLDER_MISSING, Reason.DISK_FULL, Reason.DEVICE_LOST):
         parts = Parts()
         health = health_of(parts)
         for name, value in {**change, "reason": reason}.items():
@@ -97,8 +102,8 @@ def test_failed_write_is_told_and_tried_again() -> None:
         ({}, True),
         ({"scans": 0}, False),
         ({"is_ready": False}, False),
-        ({"is_ready": False, "reason": "device_lost"}, True),
-        ({"scans": 0, "reason": "folder_missing"}, True),
+        ({"is_ready": False, "reason": Reason.DEVICE_LOST}, True),
+        ({"scans": 0, "reason": Reason.FOLDER_MISSING}, True),
     ],
 )
 def test_begin(change: dict[str, Any], has_begun: bool) -> None:

@@ -18,17 +18,17 @@ from structlog.testing import capture_logs
 
 from tests.parts.daemon_parts import (
     HOSTILE_NAMES,
+    context_of,
     drop,
     files_in,
     identity_of,
-    ports_of,
     queue,
     wait_until,
 )
 from tests.parts.fake_executor import Answer, FakeExecutor, dying, failing, good, silent
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.daemon import pause as pause_module
-from zssr_daemon.daemon import supervisor as supervisor_module
+from zssr_daemon.daemon import recovery as recovery_module
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
@@ -38,8 +38,8 @@ from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.system.safe_open import open_source
 
 Bench = Callable[..., "Daemon"]
@@ -54,8 +54,8 @@ class Daemon:
         self.executor = FakeExecutor(*answers)
         self.signals = Signals()
         self.control = ControlSocket(settings.folders.state)
-        self.ports = ports_of(settings, self.signals, self.control)
-        self.supervisor = Supervisor(settings, ledger, self.executor, self.ports)
+        self.context = context_of(settings, self.signals, self.control)
+        self.supervisor = Supervisor(settings, ledger, self.executor, self.context)
 
     def steps_until(self, condition: Callable[[], object]) -> None:
         """Step on real time until something is true."""
@@ -80,7 +80,7 @@ class Daemon:
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pause_module, "_CHECK_S", 0.05)
-    monkeypatch.setattr(supervisor_module, "_DISPOSAL_RETRY_S", 0.05)
+    monkeypatch.setattr(recovery_module, "_DISPOSAL_RETRY_S", 0.05)
 
 
 @pytest.fixture
@@ -431,7 +431,7 @@ class TestPauses:
         daemon = make_daemon()
         daemon.executor.has_device = False
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor._handle(WorkerEnded(WorkerEnd.DEVICE_LOST, None, "no such card"))
+        daemon.executor.tell(WorkerEnded(WorkerEnd.DEVICE_LOST, None, "no such card"))
         daemon.steps_until(lambda: told(log, "paused"))
         for _ in range(30):
             daemon.supervisor.step(time.monotonic())
@@ -598,7 +598,7 @@ class TestStartAndStop:
         """A worker that dies without a job is told of, and blamed on nobody."""
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings)
-        daemon.supervisor._handle(WorkerEnded(WorkerEnd.CRASH, None, "exit code -9"))
+        daemon.executor.tell(WorkerEnded(WorkerEnd.CRASH, None, "exit code -9"))
         daemon.steps_until(lambda: daemon.counts() == {"done": 1})
         assert [line["reason"] for line in told(log, "worker_restarted")] == ["crash"]
         assert daemon.ledger.newest()[0].attempts == 1
@@ -644,7 +644,7 @@ class TestOwnSettings:
                 raise OSError(faults.pop(), "the disk fails")
             return open_source(root, rel)
 
-        monkeypatch.setattr(profile_module, "open_source", failing)
+        monkeypatch.setattr(safe_open, "open_source", failing)
         daemon = make_daemon()
         queue(daemon.ledger, daemon.settings, "a.png")
         (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")

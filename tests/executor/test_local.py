@@ -1,7 +1,6 @@
-"""The executor, with real workers: done, failed, cancelled, killed, or without a device."""
+"""LocalExecutor, with real workers: jobs are done, fail, are cancelled, or lose their worker."""
 
 import os
-import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -13,36 +12,27 @@ from PIL import Image
 from tests.parts.daemon_parts import identity_of, wait_until
 from tests.parts.worker_parts import (
     LONG,
-    QUIET,
+    WORKER_MAIN,
     child_of,
+    ends,
     events_until,
     executor_on,
     killed_after_answer,
     killed_at_part_written,
     killed_before_begin,
     order_for,
-    quiet_worker,
     submit,
-    worker_if_there_is_a_device,
-    worker_that_fails,
 )
-from zssr_daemon.executor.interface import Event, WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
-    CANCEL,
     WorkCancelled,
     WorkDone,
-    WorkerBroken,
-    WorkerReady,
     WorkFailed,
     WorkOrder,
     WorkProgress,
 )
 from zssr_daemon.system import durable
-from zssr_daemon.system.child_process import ChildProcess
-from zssr_daemon.worker.main import worker_main
-
-TARGET = "zssr_daemon.executor.worker_slot.worker_main"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +45,7 @@ def executor() -> Iterator[LocalExecutor]:
 
 
 def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
-    """The part is a whole picture of twice the size, and its hash is told."""
+    """The part is a whole picture of twice the size, and its hash is reported."""
     order = order_for(tmp_path)
     submit(executor, order)
     *others, done = events_until(executor, WorkDone)
@@ -86,7 +76,7 @@ def test_equal_work_gives_equal_bytes(executor: LocalExecutor, tmp_path: Path) -
 
 
 def test_broken_source_fails(executor: LocalExecutor, tmp_path: Path) -> None:
-    """The worker says why, and lives on."""
+    """The worker says why, and goes on living."""
     order = order_for(tmp_path)
     pid = child_of(executor).pid
     source = tmp_path / order.src_rel
@@ -117,7 +107,7 @@ def test_missing_folder_is_retryable(executor: LocalExecutor, tmp_path: Path) ->
 
 
 def test_killed_worker_is_replaced(executor: LocalExecutor, tmp_path: Path) -> None:
-    """SIGKILL in the middle of a job: the job is told of, and a new worker does the next."""
+    """After SIGKILL in the middle of a job its attempt has failed; a new worker does the next."""
     submit(executor, order_for(tmp_path, "victim", LONG))
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGKILL)
@@ -134,61 +124,6 @@ def test_idle_worker_that_died_gets_no_job(executor: LocalExecutor) -> None:
     wait_until(lambda: not executor.has_room())
     (ended,) = [e for e in events_until(executor, WorkerEnded) if isinstance(e, WorkerEnded)]
     assert ended.job_id is None
-
-
-def test_cancel_is_heard_within_the_fit(tmp_path: Path) -> None:
-    """A worker stops at its next step; asked when idle, it just goes on."""
-    worker = ChildProcess("test-worker", worker_main, "cpu", 1, QUIET)
-    worker.send(CANCEL)
-    worker.send(order_for(tmp_path, "long", LONG))
-    messages: list[object] = []
-
-    def hears(kind: type) -> bool:
-        messages.extend(worker.received())
-        return any(isinstance(message, kind) for message in messages)
-
-    wait_until(lambda: hears(WorkProgress))
-    assert any(isinstance(message, WorkerReady) for message in messages)
-    worker.send(CANCEL)
-    wait_until(lambda: hears(WorkCancelled))
-    assert messages[-1] == WorkCancelled(job_id="long")
-    assert worker.is_alive
-    # In the middle of the next job its supervisor goes: the pipe's end is the worker's end.
-    worker.send(order_for(tmp_path, "orphaned", LONG))
-    messages.clear()
-    wait_until(lambda: hears(WorkProgress))
-    worker.connection.close()
-    assert worker.join(60.0)
-    assert worker.exit_code == 0
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "auto:x", ""])
-def test_device_that_is_not_there(device: str) -> None:
-    """It is told as such, the worker is not restarted at once, and there is never room."""
-    executor = executor_on(device)
-    events = events_until(executor, WorkerEnded)
-    broken, ended = events
-    assert isinstance(broken, WorkerBroken)
-    assert isinstance(ended, WorkerEnded)
-    assert (ended.reason, ended.job_id, ended.message) == ("device_lost", None, broken.message)
-    assert ended.message
-    assert executor.poll() == []
-    assert not executor.has_room()
-    assert executor.connections() == []
-    executor.cancel_all(is_urgent=lambda: False)
-
-
-def test_worker_that_dies_while_it_loads() -> None:
-    """Once is an accident: the next is started at once, and no device is lost."""
-    executor = executor_on("cpu")
-    os.kill(child_of(executor).pid, signal.SIGKILL)
-    ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded(WorkerEnd.CRASH, None, "exit code -9")
-    assert not executor.is_lost()
-    os.kill(child_of(executor).pid, signal.SIGKILL)
-    events_until(executor, WorkerEnded)
-    assert executor.is_lost()
-    executor.cancel_all(is_urgent=lambda: True)
 
 
 def test_stop_and_silence(tmp_path: Path) -> None:
@@ -210,40 +145,21 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid
     started_s = time.monotonic()
-    rungs: list[tuple[str, int]] = []
+    rungs: list[tuple[StopRung, int]] = []
     executor.cancel_all(
         is_urgent=lambda: time.monotonic() > started_s + 60,
         on_rung=lambda rung, workers: rungs.append((rung, workers)),
     )
-    assert rungs == [("cancel", 1)]
+    assert rungs == [(StopRung.CANCEL, 1)]
     assert not Path(f"/proc/{pid}").exists()
     assert executor.connections() == []
 
 
-def ends(events: list[Event]) -> list[WorkerEnded]:
-    """Return the ends of workers among events."""
-    return [event for event in events if isinstance(event, WorkerEnded)]
-
-
-def test_patience_is_granted_to_those_who_ask(
+def test_crash_after_the_answer_blames_no_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A long call on a large picture is no silence; after the next sign of life it would be."""
-    monkeypatch.setattr(TARGET, quiet_worker)
-    executor = executor_on("cpu")
-    submit(executor, order_for(tmp_path))
-    events_until(executor, WorkProgress)
-    executor._silent_after_s = 0.0
-    for _ in range(3):
-        assert executor.poll() == []
-    executor._slots[0].send("go on")
-    assert [end.reason for end in ends(events_until(executor, WorkerEnded))] == ["silent"]
-    executor.cancel_all(is_urgent=lambda: True)
-
-
-def test_crash_after_the_answer_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job is done and the next one not begun: neither is to blame."""
-    monkeypatch.setattr(TARGET, killed_after_answer)
+    """The job is done and the next one has not begun: no attempt has failed."""
+    monkeypatch.setattr(WORKER_MAIN, killed_after_answer)
     executor = executor_on("cpu")
     submit(executor, order_for(tmp_path, "first"))
     events = events_until(executor, WorkerEnded)
@@ -252,9 +168,11 @@ def test_crash_after_the_answer_is_nobodys(tmp_path: Path, monkeypatch: pytest.M
     executor.cancel_all(is_urgent=lambda: True)
 
 
-def test_crash_before_the_begin_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that dies with an order unread gives it back unblamed."""
-    monkeypatch.setattr(TARGET, killed_before_begin)
+def test_crash_before_the_start_blames_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of a worker that died before it read it goes back, without a failed attempt."""
+    monkeypatch.setattr(WORKER_MAIN, killed_before_begin)
     executor = executor_on("cpu")
     submit(executor, order_for(tmp_path, "unread"))
     events = events_until(executor, WorkerEnded)
@@ -265,11 +183,11 @@ def test_crash_before_the_begin_is_nobodys(tmp_path: Path, monkeypatch: pytest.M
     executor.cancel_all(is_urgent=lambda: True)
 
 
-def test_crash_before_the_answer_is_the_jobs(
+def test_crash_before_the_answer_blames_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its output may be whole: as long as nobody was told, the attempt has failed."""
-    monkeypatch.setattr(TARGET, killed_at_part_written)
+    """Though its output may be whole: until the worker reports it, the attempt has failed."""
+    monkeypatch.setattr(WORKER_MAIN, killed_at_part_written)
     executor = executor_on("cpu")
     submit(executor, order_for(tmp_path, "untold"))
     events = events_until(executor, WorkerEnded)
@@ -279,7 +197,7 @@ def test_crash_before_the_answer_is_the_jobs(
 
 @pytest.mark.parametrize("limit", [{"max_jobs": 2}, {"max_memory_bytes": 1}])
 def test_recycled_between_jobs(tmp_path: Path, limit: dict[str, int]) -> None:
-    """A fresh process after so many jobs, or above the mark; no job is interrupted for it."""
+    """A worker is replaced after its last job, or above its memory mark; no job is interrupted."""
     executor = executor_on("cpu", **limit)
     jobs_each = limit.get("max_jobs", 1)
     pids = set()
@@ -291,74 +209,4 @@ def test_recycled_between_jobs(tmp_path: Path, limit: dict[str, int]) -> None:
         assert [(end.reason, end.job_id) for end in ends(events)] == [("recycle", None)] * is_last
         assert not executor.is_lost()
     assert len(pids) == 2
-    executor.cancel_all(is_urgent=lambda: True)
-
-
-def test_broken_device_gets_no_further_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the failure on there is no room until a fresh worker has passed its test."""
-    monkeypatch.setattr(TARGET, worker_that_fails)
-    executor = executor_on("cpu")
-    submit(executor, order_for(tmp_path))
-    *_, failed, ended = events_until(executor, WorkerEnded)
-    assert isinstance(failed, WorkFailed)
-    assert (failed.reason, failed.is_retryable) == ("device_error", True)
-    assert ended == WorkerEnded(WorkerEnd.DEVICE_LOST, None, failed.message)
-    assert not executor.has_room()
-    assert not executor.is_lost()
-    events_until(executor, WorkerReady)
-    assert executor.has_room()
-    executor.cancel_all(is_urgent=lambda: True)
-
-
-def test_lost_until_a_worker_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker under test is no worker: neither does its start end the loss, nor a crash begin it.
-
-    Only a start that fails begins it.
-    """
-    monkeypatch.setattr(TARGET, worker_if_there_is_a_device)
-    monkeypatch.setattr("zssr_daemon.executor.worker_slot._START_RETRY_S", 0.0)
-    device = tmp_path / "device"
-    executor = executor_on(str(device))
-    assert not executor.is_lost()  # it may yet come
-    for _ in range(2):
-        events_until(executor, WorkerEnded)
-        assert executor.is_lost()
-        executor.poll()  # the next try is under way
-        assert executor.connections()
-        assert executor.is_lost()
-    device.touch()
-    while not any(isinstance(event, WorkerReady) for event in executor.poll()):
-        assert executor.is_lost()
-    assert not executor.is_lost()
-    device.unlink()
-    os.kill(child_of(executor).pid, signal.SIGKILL)
-    (crash,) = ends(events_until(executor, WorkerEnded))
-    assert crash.reason == "crash"
-    assert not executor.is_lost()
-    (broken,) = ends(events_until(executor, WorkerEnded))
-    assert (broken.reason, broken.message) == ("device_lost", "unplugged")
-    assert executor.is_lost()
-    executor.cancel_all(is_urgent=lambda: True)
-
-
-def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine short of descriptors or processes does not end the daemon; it is tried again."""
-    monkeypatch.setattr("zssr_daemon.executor.worker_slot._START_RETRY_S", 0.0)
-    executor = executor_on("cpu")
-    events_until(executor, WorkerReady)
-    os.kill(child_of(executor).pid, signal.SIGKILL)
-    wait_until(lambda: not executor.has_room())
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-    try:
-        # The dead worker's pipe may give its descriptor back, but one process needs more.
-        reasons = [end.reason for end in ends(executor.poll() + executor.poll())]
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert reasons[:2] == ["crash", "device_lost"]
-    assert executor.is_lost()
-    events_until(executor, WorkerReady)
-    assert not executor.is_lost()
     executor.cancel_all(is_urgent=lambda: True)

@@ -32,7 +32,7 @@ def test_more_processes_than_cores_have_a_thread_each() -> None:
 
 
 def test_auto_names_at_least_one_device() -> None:
-    """On any machine there is a place to work."""
+    """On any machine there is at least one device."""
     assert placements(Worker())[0].device == "auto:0"
 
 

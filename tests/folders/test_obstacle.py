@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.parts.tiny_settings import SettingsFactory
-from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.folders.obstacle import find_obstacle, find_shortage
 from zssr_daemon.settings.schema import Settings
 
 
 def test_nothing_in_the_way(settings: Settings) -> None:
     """Folders there, space enough: go on."""
-    assert find_obstacle(settings, 1000) is None
+    assert find_obstacle(settings) is None
+    assert find_shortage(settings, 1000) is None
 
 
 @pytest.mark.parametrize("name", ["inbox", "output", "archive", "failed", "state"])
@@ -42,7 +43,7 @@ def test_reserve_is_kept_free(make_settings: SettingsFactory, tmp_path: Path) ->
 
 def test_output_must_fit(settings: Settings, tmp_path: Path) -> None:
     """The raw size of the output is asked for beforehand."""
-    obstacle = find_obstacle(settings, shutil.disk_usage(tmp_path).free)
+    obstacle = find_shortage(settings, shutil.disk_usage(tmp_path).free)
     assert obstacle is not None
     assert obstacle.reason == "disk_full"
 

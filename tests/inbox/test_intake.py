@@ -12,13 +12,14 @@ import pytest
 from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
-from zssr_daemon.inbox.intake import Duplicate, Ignored, Intake, Outcome, Queued, Refused
+from zssr_daemon.inbox.intake import Intake
+from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
 from zssr_daemon.ledger.job import Disposal, Job, JobState
-from zssr_daemon.ledger.job_settings import settings_of
+from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings import profile_files as profile_module
-from zssr_daemon.settings.image_settings import ImageSettings
+from zssr_daemon.settings.image_settings import ImageSettings, Resolver
 from zssr_daemon.settings.schema import Output, Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.system.safe_open import open_source
 
 
@@ -26,7 +27,9 @@ class Gate:
     """An intake, stepped by the test."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
-        self.intake = Intake(settings, ledger, on_hint=lambda: None)
+        resolver = Resolver(settings, settings.folders.inbox)
+        job_settings = JobSettings(ledger, settings)
+        self.intake = Intake(settings, ledger, resolver, job_settings, on_hint=lambda: None)
         self.outcomes: list[Outcome] = []
 
     def step(self) -> None:
@@ -368,9 +371,10 @@ def test_own_settings_count_at_the_gate(
     assert refused.reason == "output_too_large"
     assert isinstance(queued, Queued)
     assert queued.info.frames == 2
-    own = settings_of(queued.job, ledger, settings)
+    own = JobSettings(ledger, settings).of(queued.job)
     assert own == ImageSettings.of(settings).model_copy(update={"output": Output(frames="each")})
-    of_all = settings_of(found["small.png"].job, ledger, make_settings(output={"report": True}))
+    by_now = JobSettings(ledger, make_settings(output={"report": True}))
+    of_all = by_now.of(found["small.png"].job)
     assert of_all == ImageSettings.of(settings)
 
 
@@ -386,7 +390,7 @@ def test_faulty_own_settings_get_their_time(
         asked.append(rel)
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", asking)
+    monkeypatch.setattr(safe_open, "open_source", asking)
     (inbox / "a.toml").write_text("[zssr]\nscale_fac")
     drop(inbox)
 
@@ -413,7 +417,7 @@ def test_own_settings_on_a_share_that_fails(
             raise OSError(faults.pop(), "the share fails")
         return open_source(root, rel)
 
-    monkeypatch.setattr(profile_module, "open_source", failing)
+    monkeypatch.setattr(safe_open, "open_source", failing)
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
     gate.steps_until_outcomes(1)

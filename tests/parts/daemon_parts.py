@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.parts.picture_files import smooth_picture
-from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.folders.markers import MARKER_NAME
@@ -65,9 +65,9 @@ def queue(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     return ledger.add(name, identity_of(path), now=time.time(), width=12, height=10)
 
 
-def ports_of(settings: Settings, signals: Signals, control: ControlSocket) -> Ports:
-    """Return the ports of a daemon without terminal and service manager."""
-    return Ports(
+def context_of(settings: Settings, signals: Signals, control: ControlSocket) -> Context:
+    """Return the context of a daemon without terminal and service manager."""
+    return Context(
         signals=signals,
         load_settings=lambda: settings,
         notifier=Notifier(),

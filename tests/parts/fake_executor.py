@@ -1,4 +1,4 @@
-"""FakeExecutor: the one double of the tests; it answers as told and writes real part files."""
+"""FakeExecutor: an executor that answers as a test tells it, and writes real part files."""
 
 import hashlib
 from collections import deque
@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from zssr_daemon.errors import Reason
-from zssr_daemon.executor.interface import Event, OnRung, WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import ExecutorEvent, OnRung, WorkerEnd, WorkerEnded
 from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.telemetry.status import WorkerStatus
 
-Answer = Callable[[WorkOrder], list[Event]]
+Answer = Callable[[WorkOrder], list[ExecutorEvent]]
 
 
 def content_of(order: WorkOrder) -> bytes:
-    """Return what stands for an enlarged picture: it tells which source it is of."""
+    """Return what stands for an output: it shows which source it was made from."""
     return b"enlarged " + (Path(order.inbox) / order.src_rel).read_bytes()
 
 
-def good(order: WorkOrder) -> list[Event]:
+def good(order: WorkOrder) -> list[ExecutorEvent]:
     """Write the part and say so."""
     content = content_of(order)
     Path(order.part).write_bytes(content)
@@ -45,7 +45,7 @@ def good(order: WorkOrder) -> list[Event]:
 def failing(reason: Reason = Reason.INTERNAL_ERROR, *, is_retryable: bool = True) -> Answer:
     """Leave half a part and fail."""
 
-    def answer(order: WorkOrder) -> list[Event]:
+    def answer(order: WorkOrder) -> list[ExecutorEvent]:
         Path(order.part).write_bytes(b"half")
         return [
             WorkFailed(
@@ -56,20 +56,20 @@ def failing(reason: Reason = Reason.INTERNAL_ERROR, *, is_retryable: bool = True
     return answer
 
 
-def dying(order: WorkOrder) -> list[Event]:
+def dying(order: WorkOrder) -> list[ExecutorEvent]:
     """Leave half a part and die."""
     Path(order.part).write_bytes(b"half")
     return [WorkerEnded(WorkerEnd.CRASH, order.job_id, "exit code -11")]
 
 
-def silent(order: WorkOrder) -> list[Event]:
+def silent(order: WorkOrder) -> list[ExecutorEvent]:
     """Never answer."""
     Path(order.part).write_bytes(b"half")
     return []
 
 
 class FakeExecutor:
-    """Works on one order at a time; `answers` are taken in turn, then every order goes well."""
+    """Works on one order at a time; `answers` are used in turn, and after them `good`."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = deque(answers)
@@ -77,9 +77,10 @@ class FakeExecutor:
         self._busy_with: WorkOrder | None = None
         self.is_cancelled = False
         self.has_device = True
+        self._untold: list[ExecutorEvent] = []
 
     def has_room(self) -> bool:
-        """Tell whether nothing is in hand."""
+        """Tell whether there is a device, and no order in hand."""
         return self.has_device and self._busy_with is None
 
     def is_lost(self) -> bool:
@@ -87,7 +88,7 @@ class FakeExecutor:
         return not self.has_device
 
     def workers(self) -> list[WorkerStatus]:
-        """Tell of one worker, which is well while there is a device."""
+        """Return the status of one worker, which is well while there is a device."""
         is_well = self.has_device
         return [WorkerStatus(device="fake:0", is_ready=True, is_well=is_well, silent_for_s=0.0)]
 
@@ -98,11 +99,16 @@ class FakeExecutor:
         self.orders.append(order)
         return "fake:0"
 
-    def poll(self) -> list[Event]:
+    def tell(self, event: ExecutorEvent) -> None:
+        """Have the next poll return an event that answers no order."""
+        self._untold.append(event)
+
+    def poll(self) -> list[ExecutorEvent]:
         """Return the answer."""
         order = self._busy_with
         if order is None:
-            return []
+            untold, self._untold = self._untold, []
+            return untold
         events = (self.answers.popleft() if self.answers else good)(order)
         if events:
             self._busy_with = None

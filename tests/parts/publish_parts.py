@@ -12,8 +12,11 @@ import pytest
 from tests.parts.daemon_parts import files_in, queue
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish.disposal import Disposer
 from zssr_daemon.publish.publisher import Publisher
+from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Settings
 
 CONTENT = b"enlarged"
@@ -32,6 +35,21 @@ def marked(settings: Settings, ledger: Ledger) -> Markers:
     for folder in settings.folders.by_name().values():
         assert markers.fault(folder) is None
     return markers
+
+
+class FileMoves(Publisher):
+    """A publisher with the disposer that follows it."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, markers: Markers | None = None) -> None:
+        folders, markers = settings.folders, markers or Markers(ledger)
+        sources = Sources(folders.inbox, ledger, markers)
+        job_settings = JobSettings(ledger, settings)
+        super().__init__(folders, ledger, markers, job_settings, sources)
+        self.disposer = Disposer(folders, ledger, markers, job_settings, sources)
+
+    def end(self, job: Job) -> Job:
+        """Let the source of an ended job leave the inbox, and record it."""
+        return self.disposer.close(self.disposer.dispose(job))
 
 
 def worked(
@@ -81,11 +99,11 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch, action: Callable[[], 
 def resume(settings: Settings) -> Job:
     """Do what a new daemon does at its start, with its own ledger, and return the one job."""
     ledger = Ledger.open(settings.folders.state)
-    publisher = Publisher(settings, ledger, marked(settings, ledger))
+    publisher = FileMoves(settings, ledger, marked(settings, ledger))
     for job in ledger.in_state(JobState.PUBLISHING):
         publisher.finish(job)
     for job in ledger.undisposed():
-        publisher.close(publisher.dispose(job))
+        publisher.end(job)
     publisher.remove_stale_parts()
     (job,) = ledger.newest()
     ledger.close()

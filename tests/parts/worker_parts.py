@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tests.parts.daemon_parts import drop, identity_of, wait_until
 from tests.parts.picture_files import LIMITS
 from tests.parts.tiny_settings import TINY
 from zssr_daemon import failpoints
-from zssr_daemon.executor.interface import Event
+from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.failpoints import Failpoint
@@ -35,6 +36,9 @@ LONG = ZSSRConfig(num_epochs=1_000_000, rounds=1, crop_size=8, model_width=4, mo
 SELF_TEST = (12, 12)
 
 QUIET = LogSettings(level="error")
+
+#: What a worker process runs; tests put another function in its place.
+WORKER_MAIN = "zssr_daemon.executor.worker_slot.worker_main"
 
 
 def executor_on(device: str, **limits: Any) -> LocalExecutor:
@@ -67,9 +71,9 @@ def order_of(path: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> Work
     )
 
 
-def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
+def events_until(executor: LocalExecutor, kind: type) -> list[ExecutorEvent]:
     """Poll until an event of `kind` has come; return all that came."""
-    events: list[Event] = []
+    events: list[ExecutorEvent] = []
 
     def came() -> bool:
         events.extend(executor.poll())
@@ -77,6 +81,11 @@ def events_until(executor: LocalExecutor, kind: type) -> list[Event]:
 
     wait_until(came, kind.__name__)
     return events
+
+
+def ends(events: list[ExecutorEvent]) -> list[WorkerEnded]:
+    """Return the ends of workers among events."""
+    return [event for event in events if isinstance(event, WorkerEnded)]
 
 
 def submit(executor: LocalExecutor, order: WorkOrder) -> None:
@@ -116,9 +125,11 @@ def heard(worker: ChildProcess, kind: Any) -> Any:
     return found[0]
 
 
-def ready_worker(target: Any = worker_main, *arguments: Any) -> ChildProcess:
+def ready_worker(
+    target: Any = worker_main, *arguments: Any, log: LogSettings = QUIET
+) -> ChildProcess:
     """Start a worker process and wait until its device has passed the test."""
-    worker = ChildProcess("test-worker", target, "cpu", 1, QUIET, *arguments)
+    worker = ChildProcess("test-worker", target, "cpu", 1, log, *arguments)
     heard(worker, WorkerReady)
     return worker
 
@@ -185,6 +196,19 @@ def worker_that_fails(
         raise error or RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
 
     vars(enlarger)["super_resolve"] = stub
+    worker_main(connection, device, threads, log)
+
+
+def worker_that_cannot_report(
+    connection: "Connection[Any, Any]", device: str, threads: int, log: LogSettings, place: str
+) -> None:
+    """Be a worker in which a function of reports, "module.name" of the worker, raises TypeError."""
+    module, _, name = place.partition(".")
+
+    def stub(*_: Any, **__: Any) -> Any:
+        raise TypeError(f"{name} does not like this")
+
+    vars(import_module(f"zssr_daemon.worker.{module}"))[name] = stub
     worker_main(connection, device, threads, log)
 
 

@@ -1,4 +1,4 @@
-"""Followers: NAME.toml goes where its image goes, comes back with it, and is nowhere lost."""
+"""Profile moves: NAME.toml goes where its image goes, comes back with it, and is never lost."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue
+from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import Reason
 from zssr_daemon.failpoints import Failpoint
@@ -17,7 +18,6 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish import profile_moves
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.profile_files import PROFILE_BYTES, own_names
 from zssr_daemon.settings.schema import Settings
@@ -31,7 +31,9 @@ from pathlib import Path
 from zssr_daemon import failpoints
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.publish.publisher import Publisher
+from zssr_daemon.ledger.job_settings import JobSettings
+from zssr_daemon.publish.disposal import Disposer
+from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders, Settings
 inbox, archive, state, point, times = sys.argv[1:]
 left = int(times)
@@ -44,15 +46,18 @@ failpoints.on_reach = crash
 root = Path(inbox).parent
 names = {name: root / name for name in Folders.model_fields} | {"archive": Path(archive)}
 ledger = Ledger.open(Path(state))
-publisher = Publisher(Settings(folders=Folders(**names)), ledger, Markers(ledger))
-publisher.close(publisher.dispose(ledger.newest()[0]))
+folders, markers = Folders(**names), Markers(ledger)
+job_settings = JobSettings(ledger, Settings(folders=folders))
+sources = Sources(folders.inbox, ledger, markers)
+disposer = Disposer(folders, ledger, markers, job_settings, sources)
+disposer.close(disposer.dispose(ledger.newest()[0]))
 """
 
 
 @pytest.fixture
-def publisher(settings: Settings, ledger: Ledger) -> Publisher:
+def publisher(settings: Settings, ledger: Ledger) -> FileMoves:
     """Return a publisher on `settings`."""
-    return Publisher(settings, ledger, Markers(ledger))
+    return FileMoves(settings, ledger)
 
 
 def ended(ledger: Ledger, settings: Settings, name: str = "a.png", *, is_good: bool = True) -> Job:
@@ -63,9 +68,9 @@ def ended(ledger: Ledger, settings: Settings, name: str = "a.png", *, is_good: b
     return ledger.fail(job.id, now=time.time(), reason=Reason.CORRUPT, message="broken")
 
 
-def dispose(publisher: Publisher, job: Job) -> Job:
+def dispose(publisher: FileMoves, job: Job) -> Job:
     """Let a job's files leave the inbox."""
-    return publisher.close(publisher.dispose(job))
+    return publisher.end(job)
 
 
 def write(folder: Path, *names: str, content: str = OWN) -> None:
@@ -83,9 +88,9 @@ def places(settings: Settings) -> tuple[list[str], list[str], list[str]]:
 
 @pytest.mark.parametrize("own", ["sub/a.png.toml", "sub/a.toml"])
 def test_follows_to_archive(
-    settings: Settings, ledger: Ledger, publisher: Publisher, own: str
+    settings: Settings, ledger: Ledger, publisher: FileMoves, own: str
 ) -> None:
-    """Under the name it had; zssr.toml stays, and what is another image's."""
+    """A profile keeps its name; zssr.toml and another image's profile stay."""
     write(settings.folders.inbox, own, "sub/zssr.toml", "sub/b.toml", "a.toml")
     dispose(publisher, ended(ledger, settings, "sub/a.png"))
     left = ["a.toml", "sub/b.toml", "sub/zssr.toml"]
@@ -95,7 +100,7 @@ def test_follows_to_archive(
 
 @pytest.mark.parametrize("own", ["a.png.toml", "a.toml"])
 def test_follows_to_failed_and_back(
-    settings: Settings, ledger: Ledger, publisher: Publisher, own: str
+    settings: Settings, ledger: Ledger, publisher: FileMoves, own: str
 ) -> None:
     """Failed and tried again, an image has the settings it had."""
     write(settings.folders.inbox, own)
@@ -110,10 +115,10 @@ def test_follows_to_failed_and_back(
 def test_other_ways_of_disposal(
     make_settings: SettingsFactory, ledger: Ledger, on_success: str, left: list[str]
 ) -> None:
-    """It stays where its image stays, and is deleted where its image is."""
+    """A profile stays with an image that stays, and is deleted with one that is deleted."""
     settings = make_settings(output={"on_success": on_success})
     write(settings.folders.inbox, "a.toml")
-    publisher = Publisher(settings, ledger, Markers(ledger))
+    publisher = FileMoves(settings, ledger)
     dispose(publisher, ended(ledger, settings))
     assert places(settings) == (left, [], [])
 
@@ -122,9 +127,9 @@ def test_other_ways_of_disposal(
 def test_stays_for_another_image(
     make_settings: SettingsFactory, ledger: Ledger, on_success: str
 ) -> None:
-    """One that goes by the stem leaves with the last image of that stem."""
+    """A profile named after the stem leaves with the last image of that stem."""
     settings = make_settings(output={"on_success": on_success})
-    publisher = Publisher(settings, ledger, Markers(ledger))
+    publisher = FileMoves(settings, ledger)
     write(settings.folders.inbox, "a.toml")
     first, second = ended(ledger, settings, "a.png"), ended(ledger, settings, "a.JPG")
     dispose(publisher, first)
@@ -135,9 +140,9 @@ def test_stays_for_another_image(
 
 
 def test_failed_image_takes_a_copy_of_what_must_stay(
-    settings: Settings, ledger: Ledger, publisher: Publisher
+    settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Tried again when the other image is gone with the file, it has the same settings still."""
+    """Retried after the other image left with the profile, an image still has its settings."""
     write(settings.folders.inbox, "a.toml")
     first, second = (
         ended(ledger, settings, "a.png", is_good=False),
@@ -154,7 +159,7 @@ def test_failed_image_takes_a_copy_of_what_must_stay(
 
 
 def test_what_cannot_be_read_is_not_copied(
-    settings: Settings, ledger: Ledger, publisher: Publisher
+    settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
     """A faulty profile of two images stays for the second, and stops neither."""
     (settings.folders.inbox / "a.toml").symlink_to("/etc/passwd")
@@ -169,8 +174,8 @@ def test_what_cannot_be_read_is_not_copied(
     assert (settings.folders.failed / "a.toml").is_symlink()
 
 
-def test_new_image_keeps_its_own(settings: Settings, ledger: Ledger, publisher: Publisher) -> None:
-    """What lies beside a picture that was dropped meanwhile belongs to that one."""
+def test_new_image_keeps_its_own(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
+    """A profile beside a picture that was dropped meanwhile belongs to that picture."""
     job = ended(ledger, settings)
     (settings.folders.inbox / "a.png").unlink()
     drop(settings.folders.inbox, "a.png", size=(30, 20))
@@ -181,9 +186,9 @@ def test_new_image_keeps_its_own(settings: Settings, ledger: Ledger, publisher: 
 
 
 def test_no_profile_overwrites_another(
-    settings: Settings, ledger: Ledger, publisher: Publisher
+    settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Where its name is taken it goes by the whole name of its image."""
+    """Where its name is taken, a profile is named after the whole name of its image."""
     write(settings.folders.archive, "a.toml", content="an earlier one's")
     write(settings.folders.inbox, "a.toml")
     dispose(publisher, ended(ledger, settings))
@@ -193,9 +198,9 @@ def test_no_profile_overwrites_another(
 
 
 def test_takes_the_name_of_its_image(
-    settings: Settings, ledger: Ledger, publisher: Publisher
+    settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Beside an image that had to be renamed it is still that image's."""
+    """When an image had to be renamed, its profile is renamed too."""
     drop(settings.folders.archive, "a.png")
     write(settings.folders.inbox, "a.toml", "a.png.toml")
     job = dispose(publisher, ended(ledger, settings))
@@ -206,9 +211,9 @@ def test_takes_the_name_of_its_image(
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_of_any_bytes(
-    settings: Settings, ledger: Ledger, publisher: Publisher, name: str
+    settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
 ) -> None:
-    """Whatever an image is called: what lies beside it goes with it, or can have no such name."""
+    """Whatever an image is called, its profile goes with it, or no such name is possible."""
     possible = [each for each in own_names(name) if len(os.fsencode(each)) <= 255]
     write(settings.folders.inbox, *possible)
     job = dispose(publisher, ended(ledger, settings, name))
@@ -220,15 +225,15 @@ def test_names_of_any_bytes(
     assert len(beside) == len(possible)
 
 
-def test_image_called_zssr(settings: Settings, ledger: Ledger, publisher: Publisher) -> None:
-    """The folder's file is not its own, neither here nor there."""
+def test_image_called_zssr(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
+    """zssr.toml is the folder's, and never an image's own profile."""
     write(settings.folders.inbox, "zssr.toml", "zssr.png.toml")
     dispose(publisher, ended(ledger, settings, "zssr.png"))
     assert places(settings) == (["zssr.toml"], ["zssr.png", "zssr.png.toml"], [])
 
 
 def test_folder_of_that_name_stays(tmp_path: Path) -> None:
-    """A folder is nobody's settings, and may hold images."""
+    """A folder with a profile's name is not a profile, and may hold images."""
     drop(tmp_path / "a.toml", "b.png")
     profile_moves.follow(tmp_path / "a.png", tmp_path / "there" / "a.png", is_shared_out=False)
     profile_moves.remove(tmp_path / "a.png")
@@ -260,7 +265,7 @@ def test_killed_between_the_moves(
     is_good: bool,
     is_far: bool,
 ) -> None:
-    """Whoever goes on finds both files, and they end beside each other, whole and once."""
+    """After a crash at any step, image and profile end beside each other, whole and once."""
     settings = make_settings(folders={"archive": elsewhere} if is_far else {})
     folders = settings.folders
     write(folders.inbox, "a.toml")
@@ -270,7 +275,7 @@ def test_killed_between_the_moves(
     done = subprocess.run([sys.executable, "-c", DISPOSE, *args], check=False)
     assert done.returncode == -signal.SIGKILL
     again = Ledger.open(folders.state)
-    publisher = Publisher(settings, again, Markers(again))
+    publisher = FileMoves(settings, again)
     for job in again.undisposed():
         dispose(publisher, job)
     assert again.blocking() == []
@@ -285,21 +290,21 @@ def test_killed_between_the_moves(
 def test_killed_while_deleting(
     make_settings: SettingsFactory, ledger: Ledger, has_new_image: bool
 ) -> None:
-    """The profile is deleted after its image, and not one that a new image brought."""
+    """A profile is deleted with its image, and one that a new image brought is not."""
     settings = make_settings(output={"on_success": "delete"})
     job = ended(ledger, settings)
     (settings.folders.inbox / "a.png").unlink()  # so far it came
     write(settings.folders.inbox, "a.toml")
     if has_new_image:
         drop(settings.folders.inbox, "a.png", size=(30, 20))
-    dispose(Publisher(settings, ledger, Markers(ledger)), job)
+    dispose(FileMoves(settings, ledger), job)
     assert files_in(settings.folders.inbox) == (["a.png", "a.toml"] if has_new_image else [])
 
 
 def test_durable_before_it_is_recorded(
-    settings: Settings, ledger: Ledger, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, ledger: Ledger, publisher: FileMoves, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folders it left and entered are synced before the ledger says that all is done."""
+    """Both folders are synced before the ledger says that the move is done."""
     write(settings.folders.inbox, "a.toml")
     job = ended(ledger, settings)
     calls: list[str] = []
@@ -310,8 +315,8 @@ def test_durable_before_it_is_recorded(
         fsync(fd)
 
     monkeypatch.setattr(os, "fsync", note)
-    moved = publisher.dispose(job)
+    moved = publisher.disposer.dispose(job)
     assert calls[-4:] == ["archive", "inbox"] * 2  # before, the folder was marked
     assert identity_of(settings.folders.archive / "a.toml").size == len(OWN)
     assert ledger.get(job.id).disposal is None
-    assert publisher.close(moved).disposal == "archive"
+    assert publisher.disposer.close(moved).disposal == "archive"

@@ -11,14 +11,22 @@ from typing import Any
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES, files_in, identity_of, queue
-from tests.parts.publish_parts import CONTENT, SHA256, all_files, crash_at, marked, resume, worked
+from tests.parts.publish_parts import (
+    CONTENT,
+    SHA256,
+    FileMoves,
+    all_files,
+    crash_at,
+    marked,
+    resume,
+    worked,
+)
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import Reason, SourceChangedError
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import Job, JobState
-from zssr_daemon.ledger.job_settings import keep_settings, settings_of
+from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Output, Settings
 from zssr_daemon.system.file_names import printable, tagged
@@ -26,20 +34,20 @@ from zssr_daemon.zssr.config import ZSSRConfig
 
 
 @pytest.fixture
-def publisher(settings: Settings, ledger: Ledger) -> Publisher:
+def publisher(settings: Settings, ledger: Ledger) -> FileMoves:
     """Return a publisher on `settings`."""
-    return Publisher(settings, ledger, marked(settings, ledger))
+    return FileMoves(settings, ledger, marked(settings, ledger))
 
 
-def publish(publisher: Publisher, job: Job) -> Job:
+def publish(publisher: FileMoves, job: Job) -> Job:
     """Publish and dispose."""
-    return publisher.close(publisher.dispose(publisher.publish(job, out_sha256=SHA256)))
+    return publisher.end(publisher.publish(job, out_sha256=SHA256))
 
 
-def fail(ledger: Ledger, publisher: Publisher, job: Job) -> Job:
+def fail(ledger: Ledger, publisher: FileMoves, job: Job) -> Job:
     """Fail and dispose."""
     failed = ledger.fail(job.id, now=5.0, reason=Reason.CORRUPT, message="it is broken")
-    return publisher.close(publisher.dispose(failed))
+    return publisher.end(failed)
 
 
 class TestSuccess:
@@ -47,7 +55,7 @@ class TestSuccess:
 
     @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "sub/deep/a.png"])
     def test_output_and_archive(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher, name: str
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
     ) -> None:
         """Whatever the source is called: one output, one archived source, no part."""
         job, _ = worked(ledger, settings, publisher, name)
@@ -69,7 +77,7 @@ class TestSuccess:
     ) -> None:
         """`keep` leaves the source in the inbox, `delete` removes it."""
         settings = make_settings(output={"on_success": on_success})
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         job = publish(publisher, worked(ledger, settings, publisher)[0])
         assert job.disposal == on_success
         assert all_files(settings) == {
@@ -80,7 +88,7 @@ class TestSuccess:
         }
 
     def test_changed_source_publishes_nothing(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves
     ) -> None:
         """A picture made from content that is gone has no name."""
         job, _ = worked(ledger, settings, publisher)
@@ -96,15 +104,15 @@ class TestSuccess:
     ) -> None:
         """New content under the old name is a new picture, and nobody removes it."""
         settings = make_settings(output={"on_success": on_success})
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         job = publisher.publish(worked(ledger, settings, publisher)[0], out_sha256=SHA256)
         (settings.folders.inbox / "a.png").write_bytes(b"new picture")
-        publisher.close(publisher.dispose(job))
+        publisher.end(job)
         assert all_files(settings)["inbox"] == ["a.png"]
         assert not ledger.is_blocking(job.identity)
 
     def test_no_output_overwrites_another(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves
     ) -> None:
         """a.jpg after a.png, a file of the user's, even two of them: each keeps its own."""
         first = publish(publisher, worked(ledger, settings, publisher, "a.png")[0])
@@ -118,7 +126,7 @@ class TestSuccess:
         assert len(all_files(settings)["output"]) == 3
 
     def test_no_source_overwrites_an_archived_one(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves
     ) -> None:
         """The same name dropped three times is archived three times, also when it is long."""
         name = "x" * 251 + ".png"
@@ -136,7 +144,7 @@ class TestFailure:
 
     @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "sub/a.png"])
     def test_record_follows_the_final_name(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher, name: str
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
     ) -> None:
         """The first and a second file of that name each have their own record."""
         for _ in range(2):
@@ -156,7 +164,7 @@ class TestFailure:
         assert all_files(settings)["inbox"] == []
 
     def test_stale_record_is_replaced(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves
     ) -> None:
         """A record whose picture the user took away tells nothing of the next one."""
         first = fail(ledger, publisher, queue(ledger, settings))
@@ -166,7 +174,7 @@ class TestFailure:
         assert record["job_id"] == second.id != first.id
 
     def test_source_that_is_gone(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves
     ) -> None:
         """Nothing to move, nothing to record beside; the job is over all the same."""
         job = queue(ledger, settings)
@@ -176,7 +184,7 @@ class TestFailure:
         assert all_files(settings)["failed"] == []
 
     def test_link_is_moved_not_followed(
-        self, settings: Settings, ledger: Ledger, publisher: Publisher, tmp_path: Path
+        self, settings: Settings, ledger: Ledger, publisher: FileMoves, tmp_path: Path
     ) -> None:
         """The target of a link that was refused stays where it is."""
         secret = tmp_path / "secret"
@@ -225,7 +233,7 @@ class Recorder:
 def test_order_of_publishing(
     settings: Settings,
     ledger: Ledger,
-    publisher: Publisher,
+    publisher: FileMoves,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -252,7 +260,7 @@ def test_order_of_publishing(
 def test_order_of_failing(
     settings: Settings,
     ledger: Ledger,
-    publisher: Publisher,
+    publisher: FileMoves,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -293,7 +301,7 @@ def test_crash_at_every_step_of_publishing(
             }
         )
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         job, _ = worked(ledger, settings, publisher)
         mine = settings.folders.output / "a_x2.png"
         if is_taken:
@@ -345,7 +353,7 @@ def test_crash_at_every_step_of_failing(
             }
         )
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         job = queue(ledger, settings)
         crashed = crash_at(
             number,
@@ -361,7 +369,7 @@ def test_crash_at_every_step_of_failing(
     assert number > 7
 
 
-def test_parts_of_others_are_left_alone(settings: Settings, publisher: Publisher) -> None:
+def test_parts_of_others_are_left_alone(settings: Settings, publisher: FileMoves) -> None:
     """Only files named as ours are removed at a start, in sub-folders too."""
     output = settings.folders.output
     (output / "sub").mkdir()
@@ -372,7 +380,7 @@ def test_parts_of_others_are_left_alone(settings: Settings, publisher: Publisher
     assert files_in(output) == [".a.part", "a.part", "sub/download.part"]
 
 
-def test_discarding_never_fails(settings: Settings, ledger: Ledger, publisher: Publisher) -> None:
+def test_discarding_never_fails(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
     """What cannot be removed, with its folder gone or a file, is no reason to lose a job."""
     job = queue(ledger, settings, "sub/a.png")
     publisher.discard_part(job)
@@ -387,7 +395,7 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
     """Without history the source is made again beside its first output; neither is lost."""
     for _ in range(2):
         ledger = Ledger.open(settings.folders.state)
-        publisher = Publisher(settings, ledger, marked(settings, ledger))
+        publisher = FileMoves(settings, ledger, marked(settings, ledger))
         publish(publisher, worked(ledger, settings, publisher)[0])
         ledger.close()
         (settings.folders.state / LEDGER_NAME).unlink()
@@ -398,7 +406,7 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
 
 
 def test_own_settings_hold_to_the_end(
-    settings: Settings, ledger: Ledger, publisher: Publisher
+    settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
     """Name, scale and disposal are the job's, as the ledger knows them, whatever holds by now."""
     own = ImageSettings.of(settings).model_copy(
@@ -408,8 +416,8 @@ def test_own_settings_hold_to_the_end(
         }
     )
     job, _ = worked(ledger, settings, publisher)
-    job = ledger.use_settings(job.id, keep_settings(own, ledger))
-    assert settings_of(job, ledger, settings) == own
+    job = JobSettings(ledger, settings).use(job, own)
+    assert JobSettings(ledger, settings).of(job) == own
     assert publish(publisher, job).disposal == "keep"
     assert all_files(settings)["inbox"] == ["a.png"]
     assert all_files(settings)["output"] == ["own_a_2x3.5.png"]
@@ -417,7 +425,7 @@ def test_own_settings_hold_to_the_end(
 
 @pytest.mark.parametrize("kept", [None, "no JSON", "[1]", '{"zssr": {"a_key_of_later": 1}}'])
 def test_settings_that_nobody_understands(
-    settings: Settings, ledger: Ledger, publisher: Publisher, kept: str | None
+    settings: Settings, ledger: Ledger, publisher: FileMoves, kept: str | None
 ) -> None:
     """A job that another version has queued ends by what holds for all."""
     job, _ = worked(ledger, settings, publisher)

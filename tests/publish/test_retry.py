@@ -1,4 +1,4 @@
-"""The way back of a failed job: the file is in the inbox once, whole, and under the same id."""
+"""A retry: the file is back in the inbox once and whole, and its job keeps its id."""
 
 import signal
 import subprocess
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.daemon_parts import drop, files_in, ports_of, queue, wait_until
+from tests.parts.daemon_parts import context_of, drop, files_in, queue, wait_until
 from tests.parts.fake_executor import FakeExecutor
+from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
@@ -20,7 +21,6 @@ from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Settings
 
@@ -55,18 +55,18 @@ POINTS = (
 
 @pytest.fixture
 def retrier(settings: Settings, ledger: Ledger) -> Retrier:
-    """Return what is tested."""
+    """Return a retrier on the test's ledger."""
     return Retrier(settings.folders, ledger, Markers(ledger))
 
 
 @pytest.fixture
 def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
-    """Return what runs a daemon on a ledger until the inbox is drained."""
+    """Return a function that runs a daemon on a ledger until the inbox is drained."""
     signals, control = Signals(), ControlSocket(settings.folders.state)
 
     def run(ledger: Ledger) -> None:
-        ports = ports_of(settings, signals, control)
-        Supervisor(settings, ledger, FakeExecutor(), ports).run(is_once=True)
+        context = context_of(settings, signals, control)
+        Supervisor(settings, ledger, FakeExecutor(), context).run(is_once=True)
 
     yield run
     control.close()
@@ -78,15 +78,15 @@ def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
     job = queue(ledger, settings, name)
     ledger.claim(now=time.time() + 1)
     job = ledger.fail(job.id, now=1.0, reason=Reason.CORRUPT, message="broken")
-    publisher = Publisher(settings, ledger, Markers(ledger))
-    publisher.close(publisher.dispose(job))
+    publisher = FileMoves(settings, ledger)
+    publisher.end(job)
     return ledger.get(job.id)
 
 
 def test_comes_back_under_its_id(
     retrier: Retrier, ledger: Ledger, settings: Settings, finish: Callable[[Ledger], None]
 ) -> None:
-    """File in the inbox, record gone, attempts 0; then it is done like any other."""
+    """The file is in the inbox, its record gone, no attempt counted; then it is done."""
     job = failed(ledger, settings, "sub/a.png")
     assert files_in(settings.folders.failed) == ["sub/a.png", "sub/a.png.error.json"]
     assert retrier.retry(job.id) == "sub/a.png"
@@ -102,7 +102,7 @@ def test_comes_back_under_its_id(
 def test_mended_file(
     retrier: Retrier, ledger: Ledger, settings: Settings, finish: Callable[[Ledger], None]
 ) -> None:
-    """What was replaced in failed/ passes the gate as what it is now, with its own size."""
+    """A file that was replaced in failed/ passes the gate as the file it is now."""
     job = failed(ledger, settings)
     drop(settings.folders.failed, "a.png", size=(30, 20))
     retrier.retry(job.id)
@@ -125,7 +125,7 @@ def test_name_in_the_inbox_is_taken(retrier: Retrier, ledger: Ledger, settings: 
 def test_kept_source_is_run_again(
     make_settings: SettingsFactory, ledger: Ledger, finish: Callable[[Ledger], None]
 ) -> None:
-    """With on_success = "keep" a job that is done can be forced, as a new job."""
+    """With on_success = "keep", a retry of a done job makes a new job."""
     settings = make_settings(output={"on_success": "keep"})
     first = queue(ledger, settings)
     ledger.done(first.id, now=1.0)
@@ -148,7 +148,7 @@ def test_what_cannot_be_tried_again(retrier: Retrier, ledger: Ledger, settings: 
         ("0" * 32, "no job has the id"),
         (queued.id, "it is queued; only failed"),
         (gone.id, "no longer there"),
-        (twice.id, "on its way back already"),
+        (twice.id, "back in the inbox already"),
     ]:
         with pytest.raises(RetryRefusedError, match=why):
             retrier.retry(job_id)
@@ -157,7 +157,7 @@ def test_what_cannot_be_tried_again(retrier: Retrier, ledger: Ledger, settings: 
 
 
 def test_inbox_that_is_not_mounted(retrier: Retrier, ledger: Ledger, settings: Settings) -> None:
-    """The file stays where it can be seen."""
+    """Without its inbox a retry is refused, and the file stays in failed/."""
     job = failed(ledger, settings)
     settings.folders.inbox.rename(settings.folders.inbox.with_name("away"))
     with pytest.raises(OSError, match="not mounted"):

@@ -9,14 +9,18 @@ import pytest
 
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings import profile_files as profile_module
-from zssr_daemon.settings.image_settings import Resolved, resolve
+from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.profile_files import PROFILE_BYTES
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system import safe_open
 from zssr_daemon.zssr.config import ZSSRConfig
 
 Resolve = Callable[..., Resolved]
+
+
+#: The kernel file that settings.toml names, as it was read at the start.
+CONFIGURED = KernelFile(name="configured.npy", content=b"weights of all")
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def settings_with(inbox: Path, toml: str = "") -> Settings:
 
 def found(inbox: Path, src_rel: str = "a.png", toml: str = "") -> Resolved:
     """Return what holds for an image."""
-    return resolve(settings_with(inbox, toml), inbox, src_rel)
+    return Resolver(settings_with(inbox, toml), inbox, CONFIGURED).resolve(src_rel)
 
 
 def fault(inbox: Path, src_rel: str = "a.png", toml: str = "") -> str:
@@ -238,7 +242,7 @@ def test_fault_of_the_disk_is_no_fault_of_the_file(
         raise OSError(number, os.strerror(number))
 
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    monkeypatch.setattr(safe_open, "open_source", open_source)
     with pytest.raises(OSError, match=os.strerror(number)):
         found(inbox)
 
@@ -250,7 +254,7 @@ def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch)
         raise PermissionError(errno.EACCES, "Permission denied")
 
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    monkeypatch.setattr(safe_open, "open_source", open_source)
     assert "zssr.toml: Permission denied; let the user" in fault(inbox)
 
 
@@ -276,11 +280,10 @@ class TestKernel:
         write(lies.parent, {lies.name: b"weights"})
         write(inbox, {f"{where}/zssr.toml": self.KERNEL.format(path)})
         own = found(inbox, f"{where}/below/a.png")
-        assert own.kernel is not None
+        assert isinstance(own.kernel, KernelFile)
         assert (own.kernel.name, own.kernel.content) == ("lens.npy", b"weights")
         assert own.settings.degradation.kernel == lies
         assert own.settings.degradation.kernel_phase == "topleft"
-        assert own.kernel_or(None) == own.kernel
 
     @pytest.mark.parametrize(
         ("path", "why"),
@@ -316,11 +319,9 @@ class TestKernel:
         write(inbox, {"a.toml": "[zssr]\nseed = 1", "b.toml": '[degradation]\nkernel = "bicubic"'})
         toml = '[degradation]\nkernel = "lens.npy"'
         own = found(inbox, "a.png", toml)
-        assert own.kernel is None
+        assert own.kernel == CONFIGURED
         assert own.settings.degradation.kernel == inbox.parent / "lens.npy"
-        configured = KernelFile(name="lens.npy", content=b"weights")
-        assert own.kernel_or(configured) == configured
-        assert found(inbox, "b.png", toml).kernel_or(configured) is None
+        assert found(inbox, "b.png", toml).kernel is None
 
     def test_scale_too_large_for_one(self, inbox: Path) -> None:
         """It is told before any work, and blamed on whoever asks for it."""
@@ -335,10 +336,10 @@ class TestKernel:
 def test_auto_of_a_profile_is_taken_back_by_a_nearer_one(inbox: Path) -> None:
     """What `auto` stands for is settled last, over all layers."""
     write(inbox, {"zssr.toml": "[degradation]\nauto = true\n"})
-    assert found(inbox).settings.degradation.asked.kernel == "estimate"
+    assert found(inbox).settings.degradation.kernel == "estimate"
     write(inbox, {"a.toml": "[degradation]\nauto = false\n"})
     toml = '[degradation]\nauto = true\nkernel = "bicubic"\n'
-    assert found(inbox, toml=toml).settings.degradation.asked.kernel == "bicubic"
+    assert found(inbox, toml=toml).settings.degradation.kernel == "bicubic"
 
 
 def test_estimated_kernel_has_the_scale_of_a_kernel(inbox: Path) -> None:

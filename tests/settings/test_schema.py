@@ -264,7 +264,7 @@ def test_folder_of_the_interpreter_is_refused(tmp_path: Path) -> None:
 def test_settings_travel_to_children(tmp_path: Path) -> None:
     """Frozen classes of a module pickle, so spawned processes can have them."""
     code = (
-        "import pickle, sys; from zssr_daemon.settings.schema import load_settings;"
+        "import pickle, sys; from zssr_daemon.settings.load import load_settings;"
         "settings = load_settings(None);"
         "assert pickle.loads(pickle.dumps(settings)) == settings;"
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)"
@@ -288,12 +288,12 @@ def test_auto_leaves_to_the_image_what_stands_at_its_default(
 ) -> None:
     """Also where the default is written out, as in the file that is shipped."""
     degradation = load(tmp_path, f"[degradation]\n{toml}").degradation
-    asked = degradation.asked
+    asked = degradation.resolved()
     assert (asked.kernel, asked.noise_std, asked.jpeg_quality) == (kernel, noise_std, jpeg_quality)
 
 
 def test_auto_leaves_a_given_kernel_alone(tmp_path: Path) -> None:
     """Somebody measured it."""
-    asked = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'").degradation.asked
+    asked = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'").degradation.resolved()
     assert asked.kernel == tmp_path / "lens.npy"
     assert asked.noise_std == "auto"

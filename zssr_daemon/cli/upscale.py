@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zssr_daemon.daemon.kernel_check import configured_kernel
+from zssr_daemon.daemon.work_order import Attempt, work_order
 from zssr_daemon.errors import JobError
 from zssr_daemon.executor.placement import placements
 from zssr_daemon.imaging.formats import HEAD_BYTES, sniff_format
@@ -16,12 +17,13 @@ from zssr_daemon.protocol.attempt_files import companion_rel, companions_of, fra
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.messages import WorkOrder, WorkProgress
 from zssr_daemon.publish.output_names import output_rel
-from zssr_daemon.settings.image_settings import ImageSettings, Resolved, resolve
-from zssr_daemon.settings.rules import image_limits, output_rules
+from zssr_daemon.settings.image_settings import ImageSettings, Resolved, Resolver
+from zssr_daemon.settings.rules import output_rules
 from zssr_daemon.settings.schema import Limits, Settings
 from zssr_daemon.system import durable
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
 #: What the command line makes of the parameters that hold for an image.
@@ -64,10 +66,10 @@ def upscale_all(
         started_s = time.monotonic()
         target, error = image, None
         try:
-            own = _adjusted(_resolved(image, settings), adjust)
-            job = _Job(image, output, is_folder, settings.limits, own, kernel)
-            target = job.target(job.rules.format_for(_format_of(image)).suffix)
-            target = _upscale(enlarger, job, target, report)
+            own = _adjusted(_resolved(image, settings, kernel), adjust)
+            request = _Request(image, output, is_folder, settings.limits, own)
+            target = request.target(request.rules.format_for(_format_of(image)).suffix)
+            target = _upscale(enlarger, request, target, report)
         except JobError as fault:
             error = f"{fault.reason}: {fault}"
         except FileExistsError as fault:
@@ -78,7 +80,7 @@ def upscale_all(
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Request:
     """One image, and where its result goes: `output` is None for beside it."""
 
     image: Path
@@ -86,7 +88,6 @@ class _Job:
     is_folder: bool
     limits: Limits
     own: Resolved
-    kernel: KernelFile | None
 
     @property
     def settings(self) -> ImageSettings:
@@ -114,9 +115,9 @@ class _Job:
         return (self.output or self.image.parent) / name
 
 
-def _resolved(image: Path, settings: Settings) -> Resolved:
+def _resolved(image: Path, settings: Settings, kernel: KernelFile | None) -> Resolved:
     source = image.resolve()
-    return resolve(settings, source.parent, source.name)
+    return Resolver(settings, source.parent, kernel).resolve(source.name)
 
 
 def _adjusted(own: Resolved, adjust: Adjust) -> Resolved:
@@ -124,25 +125,28 @@ def _adjusted(own: Resolved, adjust: Adjust) -> Resolved:
     return replace(own, settings=own.settings.model_copy(update={"zssr": config}))
 
 
-def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Path:
+def _upscale(enlarger: Enlarger, request: _Request, target: Path, report: Report) -> Path:
     """Write `target`, or its pages; return the first name written."""
     if target.exists():  # known before the work is done; the link below makes sure
         raise FileExistsError(target)
-    source = job.image.resolve(strict=True)
+    source = request.image.resolve(strict=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(part_rel("", uuid.uuid4().hex, 1))
     started_s = time.monotonic()
     try:
-        done = enlarger.enlarge_file(
-            _order(source, part, job),
+        done = enlarge_file(
+            enlarger,
+            _order(source, part, request),
             lambda progress: report(
-                job.image, progress, progress.eta_s(time.monotonic() - started_s)
+                request.image, progress, progress.eta_s(time.monotonic() - started_s)
             ),
         )
         parts = [Path(frame_part(str(part), frame)) for frame in range(done.frames - 1)]
         parts.append(part)
         pages = range(1, done.frames + 1)
-        finals = [job.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
+        finals = (
+            [request.target(done.suffix, page) for page in pages] if done.frames > 1 else [target]
+        )
         for written, final in zip(parts, finals, strict=True):
             for companion in companions_of(written):
                 durable.link_no_replace(companion, Path(companion_rel(str(final), companion)))
@@ -154,23 +158,16 @@ def _upscale(enlarger: Enlarger, job: _Job, target: Path, report: Report) -> Pat
             path.unlink(missing_ok=True)
 
 
-def _order(source: Path, part: Path, job: _Job) -> WorkOrder:
-    degradation = job.settings.degradation.asked
-    return WorkOrder(
-        job_id=str(job.image),
-        inbox=str(source.parent),
+def _order(source: Path, part: Path, request: _Request) -> WorkOrder:
+    attempt = Attempt(
+        job_id=str(request.image),
+        inbox=source.parent,
         src_rel=source.name,
         identity=FileIdentity.from_stat(os.lstat(source)),
-        part=str(part),
-        config=job.settings.zssr,
-        limits=image_limits(job.limits, job.settings.output),
-        output=job.rules,
-        weights_folder=None,
-        kernel=job.own.kernel_or(job.kernel),
-        kernel_phase=degradation.kernel_phase,
-        noise_std=degradation.noise_std,
-        jpeg_quality=degradation.jpeg_quality,
+        part=part,
     )
+    order = work_order(attempt, request.own, request.limits)
+    return replace(order, output=request.rules)
 
 
 def _format_of(image: Path) -> str | None:

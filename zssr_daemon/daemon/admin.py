@@ -1,20 +1,14 @@
-"""Service: what the surroundings of a daemon ask of it and hear from it, once a tick."""
+"""Admin: answers administrators, and tells the service manager and Prometheus how the daemon is."""
 
 from typing import Any
 
-from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control_socket import Call
-from zssr_daemon.daemon.job_lifecycle import Desk
-from zssr_daemon.daemon.pause import Pause
-from zssr_daemon.daemon.status_reporter import Health, Overview
+from zssr_daemon.daemon.status_reporter import StatusReporter
 from zssr_daemon.errors import RetryRefusedError
-from zssr_daemon.executor.interface import Executor
-from zssr_daemon.folders.markers import Markers
 from zssr_daemon.inbox.intake import Intake
-from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish.retry import Retrier
-from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system import file_names
+from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
 from zssr_daemon.telemetry.metrics import WRITE_S
@@ -24,37 +18,19 @@ from zssr_daemon.telemetry.status import Status
 _TELL_S = 0.2
 
 
-class Service:
+class Admin:
     """Serves one supervisor; nothing here can stop it."""
 
     def __init__(
-        self,
-        *,
-        ports: Ports,
-        settings: Settings,
-        ledger: Ledger,
-        executor: Executor,
-        intake: Intake,
-        desk: Desk,
-        pause: Pause,
-        markers: Markers,
+        self, context: Context, reporter: StatusReporter, intake: Intake, retrier: Retrier
     ) -> None:
-        self._control = ports.control
-        self._notifier = ports.notifier
-        self._metrics = ports.metrics
-        self._signals = ports.signals
+        self._control = context.control
+        self._notifier = context.notifier
+        self._metrics = context.metrics
+        self._signals = context.signals
+        self._reporter = reporter
         self._intake = intake
-        self._overview = Overview(
-            ledger=ledger,
-            executor=executor,
-            intake=intake,
-            desk=desk,
-            pause=pause,
-            signals=ports.signals,
-        )
-        interval_s = settings.watch.scan_interval_s
-        self._health = Health(ledger, intake, pause, self._overview, scan_interval_s=interval_s)
-        self._retrier = Retrier(settings.folders, ledger, markers)
+        self._retrier = retrier
         self._log = logs.get_logger()
         self._is_control_told = False
         self._is_metrics_told = False
@@ -71,28 +47,22 @@ class Service:
         self._open_control(now)
         for call in self._control.poll(now):
             self._answer(call, now)
-        self._health.step(now)
+        self._reporter.step(now)
         if now >= self._next_tell_s:
             self._next_tell_s = now + _TELL_S
             self._tell(now)
 
-    def status(self, now: float) -> Status:
-        """Return the daemon's status."""
-        is_ready = self._health.has_begun
-        return self._overview.status(self._health.faults(now), is_ready=is_ready)
-
     def finish(self, now: float) -> None:
-        """Tell how it is in the end."""
-        self._write_metrics(self.status(now))
+        """Tell how the daemon is in the end."""
+        self._write_metrics(self._reporter.status(now))
 
     def connections(self) -> list[Any]:
         """Return what to wait on."""
         return self._control.connections()
 
     def _tell(self, now: float) -> None:
-        status = self.status(now)
-        is_ready = self._health.has_begun
-        is_alive = not status.faults
+        status = self._reporter.status(now)
+        is_ready, is_alive = self._reporter.has_begun, not status.faults
         self._notifier.step(now, status.in_words(), is_ready=is_ready, is_alive=is_alive)
         if status.faults and status.faults != self._told_faults:
             self._log.warning(Events.UNHEALTHY, faults=list(status.faults))
@@ -105,7 +75,7 @@ class Service:
         restarts = self._intake.watch_restarts
         self._metrics.watch_restarted(restarts - self._watch_restarts)
         self._watch_restarts = restarts
-        publishing = self._overview.publishing()
+        publishing = self._reporter.publishing()
         try:
             self._metrics.write(status, scan_took_s=self._intake.scan_took_s, publishing=publishing)
         except OSError as error:
@@ -126,10 +96,10 @@ class Service:
     def _answer(self, call: Call, now: float) -> None:
         match call.request:
             case {"command": "status"}:
-                call.answer(status=self.status(now).to_plain())
+                call.answer(status=self._reporter.status(now).to_plain())
             case {"command": "drain"}:
                 self._signals.drain()
-                call.answer(running=len(self.status(now).jobs))
+                call.answer(running=len(self._reporter.status(now).jobs))
             case {"command": "retry", "job_id": str(job_id)}:
                 call.answer(**self._retry(job_id))
             case _:
@@ -140,8 +110,6 @@ class Service:
             image = self._retrier.retry(job_id)
         except (RetryRefusedError, OSError) as error:
             return {"error": str(error)}
-        self._log.info(
-            Events.JOB_RETRIED, job_id=job_id, image=file_names.printable(image), attempt=0
-        )
+        self._log.info(Events.JOB_RETRIED, job_id=job_id, image=printable(image), attempt=0)
         self._intake.look_anew()
-        return {"image": file_names.printable(image)}
+        return {"image": printable(image)}

@@ -1,4 +1,4 @@
-"""Ports: where a daemon hears from the outside and speaks to it; they outlive a lost ledger."""
+"""Context: where a daemon hears from the outside and speaks to it; it outlives a lost ledger."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.sd_notify import Notifier
 from zssr_daemon.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """All of them."""
+class Context:
+    """The surroundings of one daemon process."""
 
     signals: Signals
-    load_settings: Callable[[], Settings]  # anew, from where they came
+    load_settings: Callable[[], Settings]  # reads them again from where they came
     notifier: Notifier
     control: ControlSocket
     metrics: Metrics
     board: Board | None  # None where there is no terminal
+    kernel: KernelFile | None = None  # the file that `[degradation] kernel` names

@@ -1,26 +1,41 @@
-"""Desk: the jobs in work, and the ways in which each of them goes on."""
+"""JobLifecycle: the jobs in work, how each of them goes on, and who is to blame when one cannot."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
-from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.ledger.job import Job, JobState
-from zssr_daemon.ledger.job_settings import settings_of
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
+from zssr_daemon.publish.disposal import Disposer
 from zssr_daemon.publish.publisher import Publisher
+from zssr_daemon.publish.sources import Sources
+from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.telemetry.metrics import Metrics, Outcome
+from zssr_daemon.telemetry.metrics import Outcome
 
 #: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
-_MAX_RETRY_S = 3600.0
+_MAX_WAIT_S = 3600.0
 
 
-class Desk:
+@dataclass(slots=True)
+class RunningJob:
+    """A job that was claimed, with what holds for it and how far it is."""
+
+    job: Job
+    own: Resolved | None = None  # None until its settings are resolved
+    progress: WorkProgress | None = None  # the last told
+    eta_s: float | None = None
+
+
+class JobLifecycle:
     """Keeps ledger, files, log and board in step for every job in work."""
 
     def __init__(
@@ -29,54 +44,93 @@ class Desk:
         settings: Settings,
         ledger: Ledger,
         publisher: Publisher,
+        disposer: Disposer,
+        sources: Sources,
         pause: Pause,
-        metrics: Metrics,
-        board: Board | None,
+        context: Context,
     ) -> None:
-        self._settings = settings
+        self._limits = settings.limits
         self._ledger = ledger
         self._publisher = publisher
+        self._disposer = disposer
+        self._sources = sources
         self._pause = pause
-        self._metrics = metrics
-        self._board = board
-        self.log = JobLog(settings.logging.progress_interval_s)
-        self.running: dict[str, Job] = {}
-        self.told: dict[str, tuple[WorkProgress, float | None]] = {}  # the last, and seconds left
+        self._metrics = context.metrics
+        self._board = context.board
+        self._log = JobLog(settings.logging.progress_interval_s)
+        self._running: dict[str, RunningJob] = {}
         self.has_failures = False
 
-    def take(self, job: Job) -> None:
-        """Note that a job is in work."""
-        self.running[job.id] = job
+    # -- the jobs in work ---------------------------------------------------------------------
 
-    def progress(self, job: Job, progress: WorkProgress) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is in work."""
+        return not self._running
+
+    def running(self) -> list[RunningJob]:
+        """Return the jobs in work, in the order in which they were claimed."""
+        return list(self._running.values())
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job in work, or None."""
+        found = self._running.get(job_id)
+        return None if found is None else found.job
+
+    def get(self, job_id: str) -> Job:
+        """Return a job in work, or raise KeyError."""
+        return self._running[job_id].job
+
+    def take(self, job: Job, own: Resolved | None = None) -> None:
+        """Note that a job is in work, and what holds for it as soon as that is known."""
+        self._running[job.id] = RunningJob(job, own)
+
+    # -- what happens to a job ----------------------------------------------------------------
+
+    def queued(self, job: Job, info: ImageInfo) -> None:
+        """Tell that a file passed the gate."""
+        self._log.queued(job, info)
+
+    def started(self, job_id: str, device: str) -> None:
+        """Tell that a worker has the job."""
+        running = self._running[job_id]
+        assert running.own is not None
+        self._log.started(running.job, device, running.own.settings.zssr, running.own.profiles)
+
+    def progress(self, progress: WorkProgress) -> None:
         """Tell how far a job is."""
+        running = self._running[progress.job_id]
+        job = running.job
         eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
-        self.told[job.id] = progress, eta_s
-        self.log.progress(job, progress, eta_s)
+        running.progress, running.eta_s = progress, eta_s
+        self._log.progress(job, progress, eta_s)
         if self._board is not None:
             self._board.show(job, progress, eta_s)
 
     def done(self, job: Job, report: WorkReport) -> None:
         """End a job whose output is durable."""
+        own = self._running[job.id].own
+        assert own is not None
         self._take_off(job)
         self._metrics.job_ended(Outcome.DONE)
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
-        config = settings_of(job, self._ledger, self._settings).zssr
-        self._end(job, lambda ended: self.log.done(ended, report, config))
+        self._end(job, lambda ended: self._log.done(ended, report, own.settings.zssr))
 
     def attempt_failed(self, job: Job, reason: Reason, message: str) -> None:
         """Try again later, or give up after `max_attempts`."""
-        if job.attempts >= self._settings.limits.max_attempts:
+        if job.attempts >= self._limits.max_attempts:
             self.fail(job, reason, message)
             return
         self._take_off(job)
         self._publisher.discard_part(job)
         doublings = max(0, job.attempts - 1)
-        wait_s = min(_MAX_RETRY_S, self._settings.limits.retry_after_s * 2**doublings)
-        self._ledger.retry(job.id, not_before=time.time() + wait_s, reason=reason, message=message)
+        wait_s = min(_MAX_WAIT_S, self._limits.retry_after_s * 2**doublings)
+        self._ledger.reattempt(
+            job.id, not_before=time.time() + wait_s, reason=reason, message=message
+        )
         self._metrics.job_ended(Outcome.RETRIED, reason)
-        self.log.retried(job, reason, message, wait_s)
+        self._log.reattempted(job, reason, message, wait_s)
 
     def fail(self, job: Job, reason: Reason, message: str) -> None:
         """End a job without an output."""
@@ -86,7 +140,7 @@ class Desk:
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
         self._metrics.job_ended(Outcome.FAILED, reason)
-        self._end(job, self.log.failed)
+        self._end(job, self._log.failed)
 
     def put_back(self, job: Job, reason: Reason, *, wait_s: float = 0.0) -> None:
         """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
@@ -97,29 +151,60 @@ class Desk:
         not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
         self._ledger.requeue(job.id, not_before=not_before)
         self._metrics.job_ended(Outcome.INTERRUPTED, reason)
-        self.log.retried(job, reason, "interrupted, not at fault", wait_s)
+        self._log.reattempted(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
         """Begin anew with a source that was only touched; let a changed one be another job."""
-        if self._publisher.recognise(job) is not None:
+        if self._sources.recognise(job) is not None:
             self.put_back(job, error.reason)
             return
         self._take_off(job)
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
         self._metrics.job_ended(Outcome.INTERRUPTED, error.reason)
-        self.log.retried(job, error.reason, str(error), 0.0)
+        self._log.reattempted(job, error.reason, str(error), 0.0)
 
     def end_again(self, job: Job) -> None:
         """Go on with an end that an interruption may have kept from the log; a line may repeat."""
         self._metrics.job_ended(Outcome(job.state), job.reason or "")
-        self._end(job, self.log.recovered if job.state is JobState.DONE else self.log.failed)
+        self._end(job, self._log.recovered if job.state is JobState.DONE else self._log.failed)
 
     def dispose(self, job: Job) -> None:
         """Try again to move the source of an ended job away."""
         moved = self._moved(job)
         if moved is not None:
-            self._publisher.close(moved)
+            self._disposer.close(moved)
+
+    # -- pause or blame -----------------------------------------------------------------------
+
+    @contextmanager
+    def blaming(self, job: Job) -> Iterator[None]:
+        """Judge an OSError that a job met, and go on.
+
+        Where disks or folders explain it, the queue pauses and the job goes back without blame;
+        where they are well, the attempt failed.
+        """
+        try:
+            yield
+        except OSError as error:
+            obstacle = self._pause.explain(error)
+            if obstacle is None:
+                self.attempt_failed(job, Reason.IO_ERROR, str(error))
+            else:
+                self._pause.begin(obstacle)
+                self.put_back(job, obstacle.reason)
+
+    def _moved(self, job: Job) -> Job | None:
+        """Move the source away; None where that cannot be now, and is to be tried again."""
+        try:
+            return self._disposer.dispose(job)
+        except OSError as error:
+            obstacle = self._pause.explain(error)
+            if obstacle is None:
+                self._log.disposal_delayed(job, str(error))
+            else:
+                self._pause.begin(obstacle)
+            return None
 
     def _end(self, job: Job, tell: Callable[[Job], None]) -> None:
         """Move an ended job's source away, and tell of the end before that is recorded.
@@ -129,22 +214,9 @@ class Desk:
         moved = self._moved(job)
         tell(moved or job)
         if moved is not None:
-            self._publisher.close(moved)
-
-    def _moved(self, job: Job) -> Job | None:
-        """Move the source away; None where that cannot be now, and is to be tried again."""
-        try:
-            return self._publisher.dispose(job)
-        except OSError as error:
-            obstacle = self._pause.explain(error)
-            if obstacle is None:
-                self.log.disposal_delayed(job, str(error))
-            else:
-                self._pause.begin(obstacle)
-            return None
+            self._disposer.close(moved)
 
     def _take_off(self, job: Job) -> None:
-        self.running.pop(job.id, None)
-        self.told.pop(job.id, None)
+        self._running.pop(job.id, None)
         if self._board is not None:
             self._board.clear(job.id)

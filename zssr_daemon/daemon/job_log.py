@@ -67,7 +67,7 @@ class JobLog:
             lr=_number(progress.lr),
         )
 
-    def retried(self, job: Job, reason: Reason, message: str, next_attempt_s: float) -> None:
+    def reattempted(self, job: Job, reason: Reason, message: str, next_attempt_s: float) -> None:
         """Tell that a job goes back to the queue."""
         self._last.pop(job.id, None)
         self._log.warning(

@@ -22,7 +22,7 @@ def configured_kernel(settings: Settings) -> KernelFile | None:
     Raises:
         SettingsError: it cannot be read, holds no kernel, or the scale is too large for one.
     """
-    path = settings.degradation.asked.kernel
+    path = settings.degradation.resolved().kernel
     if path == "bicubic":
         return None
     try:

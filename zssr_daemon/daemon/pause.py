@@ -1,18 +1,16 @@
 """Pause: whether the queue waits for its surroundings, and since which obstacle."""
 
-import errno
 import time
 from collections.abc import Callable
 
 from zssr_daemon.errors import Reason
-from zssr_daemon.folders.obstacle import DISK_FULL_ERRNOS, Obstacle
+from zssr_daemon.folders.obstacle import Obstacle
+from zssr_daemon.system.disk_faults import is_away, is_full
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
 
 #: While paused, look this often whether the obstacle is gone.
 _CHECK_S = 5.0
-
-_DISK_FAULTY = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.EBUSY})
 
 
 class Pause:
@@ -57,9 +55,9 @@ class Pause:
     def explain(self, error: OSError) -> Obstacle | None:
         """Say what in the surroundings explains `error`; None when it is about one file."""
         obstacle = self._find()
-        if obstacle is None and error.errno in DISK_FULL_ERRNOS:
+        if obstacle is None and is_full(error.errno):
             obstacle = Obstacle(Reason.DISK_FULL, str(error))
-        if obstacle is None and error.errno in _DISK_FAULTY:
+        if obstacle is None and is_away(error.errno):
             obstacle = Obstacle(Reason.FOLDER_MISSING, str(error))
         return obstacle
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from zssr_daemon import __version__
-from zssr_daemon.daemon.context import Ports
+from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.daemon.progress_board import ProgressBoard
@@ -50,8 +50,8 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     with ExitStack() as stack:
         lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
-        ports = _open_ports(stack, settings, settings_file, terminal)
-        daemon = _Daemon(settings, log_settings, placements(settings.worker), ports, kernel)
+        context = _open_context(stack, settings, settings_file, kernel, terminal)
+        daemon = _Daemon(settings, log_settings, placements(settings.worker), context)
         _tell_start(daemon, settings_file)
         while True:
             try:
@@ -63,9 +63,13 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
             return is_good
 
 
-def _open_ports(
-    stack: ExitStack, settings: Settings, settings_file: Path, terminal: Console | None
-) -> Ports:
+def _open_context(
+    stack: ExitStack,
+    settings: Settings,
+    settings_file: Path,
+    kernel: KernelFile | None,
+    terminal: Console | None,
+) -> Context:
     """Open what the outside reaches the daemon by, to be closed by `stack`."""
     signals = Signals()
     stack.callback(signals.close)
@@ -73,13 +77,14 @@ def _open_ports(
     control = ControlSocket(settings.folders.state)
     stack.callback(control.close)
     board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
-    return Ports(
+    return Context(
         signals=signals,
         load_settings=lambda: load_settings(settings_file),
         notifier=Notifier.from_environment(),
         control=control,
         metrics=Metrics(settings.metrics.textfile, settings.folders.by_name()),
         board=board,
+        kernel=kernel,
     )
 
 
@@ -90,8 +95,7 @@ class _Daemon:
     settings: Settings
     log_settings: LogSettings
     places: list[Placement]
-    ports: Ports
-    kernel: KernelFile | None
+    context: Context
 
     def supervise(self, *, is_once: bool) -> bool:
         """Run one supervisor on the ledger as it is, and close both."""
@@ -110,7 +114,7 @@ class _Daemon:
                 max_jobs=self.settings.worker.max_jobs,
                 max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
             )
-            supervisor = Supervisor(self.settings, ledger, executor, self.ports, kernel=self.kernel)
+            supervisor = Supervisor(self.settings, ledger, executor, self.context)
             return supervisor.run(is_once=is_once)
 
 

@@ -1,48 +1,64 @@
-"""Orders: what a worker needs to know of one attempt, put together from job and settings."""
+"""WorkOrder: what a worker needs to know of one attempt, put together from the settings."""
 
 import hashlib
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.attempt_files import REPORT, companion_part
-from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.messages import WorkOrder
-from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.rules import image_limits, output_rules
-from zssr_daemon.settings.schema import Settings
+from zssr_daemon.settings.schema import Limits, Settings
+from zssr_daemon.system.file_identity import FileIdentity
 
 
-def order_for(
-    job: Job, settings: Settings, own: Resolved, publisher: Publisher, kernel: KernelFile | None
-) -> WorkOrder:
-    """Write the order for a job's attempt; the folder of its part is made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Which file is read, and where the output is written."""
 
-    Args:
-        job: its ledger row.
-        settings: of the daemon, for what no image has of its own.
-        own: what holds for the image.
-        publisher: which knows where the part belongs.
-        kernel: the file that the daemon's own settings name.
-    """
-    degradation, output = own.settings.degradation.asked, own.settings.output
-    part = publisher.part_path(job)
+    job_id: str
+    inbox: Path
+    src_rel: str  # below the inbox, in `os.fsdecode` form
+    identity: FileIdentity
+    part: Path
+    number: int = 1
+    weights_folder: str | None = None  # None: the fit starts from chance
+
+
+def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
+    """Write the order for an attempt on an image for which `own` holds."""
+    degradation, output = own.settings.degradation, own.settings.output
     return WorkOrder(
-        job_id=job.id,
-        inbox=str(settings.folders.inbox),
-        src_rel=job.src_rel,
-        identity=job.identity,
-        part=str(part),
+        job_id=attempt.job_id,
+        inbox=str(attempt.inbox),
+        src_rel=attempt.src_rel,
+        identity=attempt.identity,
+        part=str(attempt.part),
         config=own.settings.zssr,
-        limits=image_limits(settings.limits, output),
-        output=output_rules(settings.limits, output),
-        weights_folder=_weights_folder(job, settings),
-        kernel=own.kernel_or(kernel),
+        limits=image_limits(limits, output),
+        output=output_rules(limits, output),
+        weights_folder=attempt.weights_folder,
+        kernel=own.kernel,
         kernel_phase=degradation.kernel_phase,
         noise_std=degradation.noise_std,
         jpeg_quality=degradation.jpeg_quality,
-        attempt=job.attempts,
-        report_path=str(companion_part(part, REPORT)) if output.report else None,
+        attempt=attempt.number,
+        report_path=str(companion_part(attempt.part, REPORT)) if output.report else None,
+    )
+
+
+def attempt_of(job: Job, settings: Settings, part: Path) -> Attempt:
+    """Describe the attempt that a job of the ledger is at; its output is written to `part`."""
+    return Attempt(
+        job_id=job.id,
+        inbox=settings.folders.inbox,
+        src_rel=job.src_rel,
+        identity=job.identity,
+        part=part,
+        number=job.attempts,
+        weights_folder=_weights_folder(job, settings),
     )
 
 

@@ -1,1 +1,1 @@
-"""From a job to a process: workers are started, watched and replaced here."""
+"""The executor: from a job to a process; workers are started, watched and replaced here."""

@@ -1,4 +1,8 @@
-"""Executor: what the supervisor asks of whoever runs its jobs."""
+"""Executor: what the supervisor asks of anything that computes its jobs.
+
+An executor may lose or repeat work: it works at least once, and the ledger and the publish
+protocol make that exactly once.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,38 +20,47 @@ class WorkerEnd(StrEnum):
 
     CRASH = "crash"
     DEVICE_LOST = "device_lost"
-    OOM = "oom"  # killed by the kernel: the memory of the machine ran out
-    RECYCLE = "recycle"  # replaced between two jobs, to free what it holds
-    SILENT = "silent"
-    TIMEOUT = "timeout"
+    OOM = "oom"  # killed by the kernel: the machine ran out of memory
+    RECYCLE = "recycle"  # replaced between two jobs, to free the memory it holds
+    SILENT = "silent"  # no sign of life for too long
+    TIMEOUT = "timeout"  # too long at one job
 
     @property
     def blame(self) -> Reason:
-        """The reason for which the attempt failed that the worker had begun."""
+        """Why the attempt failed that the worker was working on."""
         return Reason(f"worker_{self}")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker process is gone, and replaced or to be replaced."""
+    """A worker process has ended; it is replaced, now or after a pause."""
 
     reason: WorkerEnd
-    job_id: str | None  # the job it had begun and not answered for: the one to blame
+    job_id: str | None  # the job that it had begun and not finished, whose attempt failed
     message: str
 
 
-Event = WorkMessage | WorkerEnded
-
-#: Is told a means of ending workers, and on how many it is used.
-OnRung = Callable[[str, int], None]
+ExecutorEvent = WorkMessage | WorkerEnded
 
 
-def tell_nobody(rung: str, workers: int) -> None:
-    """Stand in where nobody wants to be told: do nothing."""
+class StopRung(StrEnum):
+    """The rungs of the stop ladder: how workers are ended, the gentlest way first."""
+
+    CANCEL = "cancel"  # by a message, which the worker hears at its next step
+    SIGTERM = "sigterm"
+    SIGKILL = "sigkill"
+
+
+#: Is called at each rung that is used, with the number of workers it is used on.
+OnRung = Callable[[StopRung, int], None]
+
+
+def ignore_rung(rung: StopRung, workers: int) -> None:
+    """Do nothing: an `OnRung` for callers that need none."""
 
 
 class Executor(Protocol):
-    """What the supervisor needs of a compute engine."""
+    """Runs attempts, each on some device."""
 
     def has_room(self) -> bool:
         """Tell whether `submit` would start at once."""
@@ -55,24 +68,26 @@ class Executor(Protocol):
     def is_lost(self) -> bool:
         """Tell whether no device can be used; the executor goes on trying.
 
-        True from the moment the last usable device's worker fails to start, until some worker
-        is ready; one that ends and is replaced is not lost before its replacement fails.
+        This begins when the worker of the last usable device fails to start, and ends when some
+        worker is ready. While a worker that ended is being replaced, its device is not lost.
         """
 
     def workers(self) -> Sequence[WorkerStatus]:
-        """Return how each worker is."""
+        """Return the status of each worker."""
 
     def submit(self, order: WorkOrder) -> str | None:
-        """Start an attempt; return the device it runs on, None if the room is gone again."""
+        """Start an attempt; return the device it runs on, or None if there is no room after all."""
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[ExecutorEvent]:
         """Return what has happened since the last call, without waiting."""
 
     def connections(self) -> "Sequence[Connection[Any, Any]]":
         """Return what to wait on for the next event."""
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
-        """End every attempt, politely unless it is urgent, and every process.
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
+        """End every attempt and every process.
 
-        on_rung is told each means that is used ("cancel", "sigterm", "sigkill"), and on how many.
+        Args:
+            is_urgent: is asked again and again; once it is true, processes are killed at once.
+            on_rung: is called at each rung of the stop ladder.
         """

@@ -1,8 +1,4 @@
-"""Executor: the seam between the ledger and whatever computes.
-
-Work is at-least-once on this side of the seam; the ledger and the publish protocol make it
-exactly-once. So any engine that can lose or repeat work is safe behind it.
-"""
+"""LocalExecutor: the executor whose workers are processes on this machine."""
 
 import math
 import time
@@ -10,7 +6,14 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from zssr_daemon.executor.interface import Event, OnRung, WorkerEnd, WorkerEnded, tell_nobody
+from zssr_daemon.executor.interface import (
+    ExecutorEvent,
+    OnRung,
+    StopRung,
+    WorkerEnd,
+    WorkerEnded,
+    ignore_rung,
+)
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.executor.worker_slot import WorkerSlot
 from zssr_daemon.protocol.messages import CANCEL, WorkCancelled, WorkOrder
@@ -18,7 +21,8 @@ from zssr_daemon.system.child_process import ChildProcess
 from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.telemetry.status import WorkerStatus
 
-#: A worker that is asked to stop gets this long for its step, then this long for SIGTERM.
+#: A worker that is asked to cancel gets this long to finish its step, then, after SIGTERM, the
+#: second of these to end.
 _CANCEL_WAIT_S = 4.0
 _TERMINATE_WAIT_S = 1.0
 
@@ -38,8 +42,9 @@ class LocalExecutor:
     ) -> None:
         """Start the workers.
 
-        Each is replaced after `silent_after_s` without progress, `job_timeout_s` on one job,
-        or, between jobs, after `max_jobs` of them (0: never) or above `max_memory_bytes`.
+        A worker is replaced after `silent_after_s` without a sign of life and after
+        `job_timeout_s` at one job; between two jobs, after `max_jobs` of them (0: never) and when
+        it holds more than `max_memory_bytes`.
         """
         self._silent_after_s = silent_after_s
         self._job_timeout_s = job_timeout_s
@@ -52,11 +57,11 @@ class LocalExecutor:
         return any(slot.is_free for slot in self._slots)
 
     def is_lost(self) -> bool:
-        """Tell whether every worker failed to start, and none has come to be ready since."""
+        """Tell whether every worker failed to start, and none has become ready since."""
         return all(slot.is_lost for slot in self._slots)
 
     def workers(self) -> list[WorkerStatus]:
-        """Return how the process in each place is."""
+        """Return the status of each worker."""
         return [slot.status(self._silent_after_s) for slot in self._slots]
 
     def submit(self, order: WorkOrder) -> str | None:
@@ -67,7 +72,7 @@ class LocalExecutor:
         slot.start(order)
         return slot.device
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[ExecutorEvent]:
         """Collect messages; replace workers that died, fell silent or ran out of time."""
         return [event for slot in self._slots for event in self._poll(slot)]
 
@@ -75,34 +80,34 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
-        """Climb down the ladder: cancel, SIGTERM, SIGKILL; when urgent, jump to the last rung."""
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
+        """Use the rungs of the stop ladder in turn; once it is urgent, go to the last one."""
         if busy := self._busy():
-            on_rung("cancel", len(busy))
+            on_rung(StopRung.CANCEL, len(busy))
             for slot in busy:
                 slot.send(CANCEL)
             self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
         if (busy := self._busy()) and not is_urgent():
-            on_rung("sigterm", len(busy))
+            on_rung(StopRung.SIGTERM, len(busy))
             for child in busy.values():
                 child.terminate()
             self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
         if busy := self._busy():
-            on_rung("sigkill", len(busy))
+            on_rung(StopRung.SIGKILL, len(busy))
         for slot in self._slots:
             slot.end()
 
-    def _poll(self, slot: WorkerSlot) -> list[Event]:
+    def _poll(self, slot: WorkerSlot) -> list[ExecutorEvent]:
         if slot.child is None and slot.fault is None:
             slot.spawn_when_due()
-        # Asked before listening: a dead child's last messages still count.
+        # This is asked before the messages are read, so that a dead child's last ones count.
         was_alive = slot.child is not None and slot.child.is_alive
-        events: list[Event] = [*slot.receive()]
+        events: list[ExecutorEvent] = [*slot.receive()]
         end = self._why_it_ends(slot, was_alive=was_alive)
         return events if end is None else events + self._replace(slot, *end)
 
     def _why_it_ends(self, slot: WorkerSlot, *, was_alive: bool) -> tuple[WorkerEnd, str] | None:
-        """Return reason and message if the slot's process is over, or must be."""
+        """Return reason and message if the slot's process has ended, or must be ended."""
         if slot.fault is not None:
             return WorkerEnd.DEVICE_LOST, slot.fault
         if slot.child is None:
@@ -122,17 +127,17 @@ class LocalExecutor:
             return WorkerEnd.RECYCLE, f"it holds {slot.resident_bytes} bytes after a job"
         return None
 
-    def _replace(self, slot: WorkerSlot, reason: WorkerEnd, message: str) -> list[Event]:
-        """Replace the process; a job that it had not begun goes back without blame."""
-        order, is_to_blame = slot.order, slot.has_begun
+    def _replace(self, slot: WorkerSlot, reason: WorkerEnd, message: str) -> list[ExecutorEvent]:
+        """Replace the process; a job that it had not begun goes back without a failed attempt."""
+        order, had_begun = slot.order, slot.has_begun
         slot.is_doubtful |= reason is WorkerEnd.SILENT
         slot.replace()
-        if order is None or is_to_blame:
+        if order is None or had_begun:
             return [WorkerEnded(reason, order.job_id if order else None, message)]
         return [WorkCancelled(job_id=order.job_id), WorkerEnded(reason, None, message)]
 
     def _busy(self) -> dict[WorkerSlot, ChildProcess]:
-        """Return the slots whose worker lives and has work in hand."""
+        """Return the slots whose worker is alive and has work in hand."""
         return {
             slot: slot.child
             for slot in self._slots
@@ -140,7 +145,7 @@ class LocalExecutor:
         }
 
     def _wait_for_idle(self, timeout_s: float, is_urgent: Callable[[], bool]) -> None:
-        """Wait until no worker that lives has work in hand, or until it is urgent."""
+        """Wait until no worker has work in hand, or it is urgent, or the time is up."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s and not is_urgent():
             for slot in self._slots:

@@ -11,13 +11,13 @@ from zssr_daemon.system.cgroup import memory_bytes
 # each holds about 0.8 GB, so a large machine must ask for more by name.
 _MAX_AUTO_PROCESSES = 8
 
-# A worker is not taken for bloated below this: it would be replaced after every other photograph.
-_LEAST_AUTO_BYTES = 2 << 30
+# With a lower mark, a worker would be replaced after every other photograph.
+_MIN_AUTO_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one worker process runs."""
+    """The device and the number of threads of one worker process."""
 
     device: str  # "cpu", "cuda:0", or "auto:0": the first CUDA device, the CPU where it fails
     threads: int
@@ -32,10 +32,10 @@ def placements(worker: Worker) -> list[Placement]:
 
 
 def memory_mark_bytes(worker: Worker, processes: int) -> int:
-    """Return what each of so many processes may hold between jobs: together, half the memory."""
+    """Return the bytes that each of `processes` may hold between jobs: together half the memory."""
     if worker.max_memory_bytes != "auto":
         return worker.max_memory_bytes
-    return max(_LEAST_AUTO_BYTES, memory_bytes() // 2 // processes)
+    return max(_MIN_AUTO_BYTES, memory_bytes() // 2 // processes)
 
 
 def cores() -> int:
@@ -51,10 +51,10 @@ def _processes_on(device: str, worker: Worker) -> int:
 
 
 def _auto_devices() -> list[str]:
-    """Name one device per card of the machine; each worker settles on it, or on the CPU."""
+    """Name one device for each card; its worker uses the card, or the CPU where the card fails."""
     return [f"auto:{index}" for index in range(max(1, _cards()))]
 
 
 def _cards() -> int:
-    """Count the NVIDIA cards without loading torch."""
+    """Count the NVIDIA cards, without loading torch."""
     return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))

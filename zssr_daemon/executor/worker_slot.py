@@ -1,4 +1,4 @@
-"""WorkerSlot: one place for a worker process; the process may be replaced, the place stays."""
+"""WorkerSlot: one place for a worker process; processes come and go, the place stays."""
 
 import signal
 import time
@@ -22,20 +22,20 @@ from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.telemetry.status import WorkerStatus
 from zssr_daemon.worker.main import worker_main
 
-#: A worker that does not even start is tried again after this, doubling up to the second.
+#: After a failed start the next one waits this long; the wait doubles with each, up to the second.
 _START_RETRY_S = 5.0
 _START_RETRY_MAX_S = 300.0
 
 
 class WorkerSlot:
-    """The process, what it has in hand, and what is known of its health."""
+    """The process, the order it has in hand, and what is known of its health."""
 
     def __init__(self, placement: Placement, log: LogSettings) -> None:
         self._placement = placement
         self._log = log
         self.device = placement.device
-        self.is_doubtful = False  # its last worker hung, and the one after it is still to answer
-        self.is_lost = False  # its last start failed; only a worker that is ready ends that
+        self.is_doubtful = False  # the last process hung, and the present one is not ready yet
+        self.is_lost = False  # the last start failed, and no process has become ready since
         self._failed_starts = 0
         self._ended_s = 0.0
         self._spawn()
@@ -43,10 +43,10 @@ class WorkerSlot:
     def _spawn(self) -> None:
         self.child: ChildProcess | None = None
         self.order: WorkOrder | None = None
-        self.fault: str | None = None  # of the device, or what kept the process from starting
-        self.has_begun = False  # the order: told by the worker, so that nothing else is blamed
-        self.jobs = 0  # that this process has answered for
-        self.resident_bytes = 0  # after the last of them
+        self.fault: str | None = None  # why the device cannot be used, or no process can start
+        self.has_begun = False  # whether the worker has said that it works on the order
+        self.jobs = 0  # jobs that this process has finished
+        self.resident_bytes = 0  # its memory after the last of them
         self._is_ready = False
         self._oom_kills = oom_kills()
         self._expect_sign()
@@ -60,13 +60,13 @@ class WorkerSlot:
             self.fault = f"no process can be started: {error}"
 
     def spawn_when_due(self) -> None:
-        """Try again, after a pause that doubles with every start that failed."""
+        """Start a process again, once the pause after a failed start is over."""
         wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
         if time.monotonic() - self._ended_s >= wait_s:
             self._spawn()
 
     def status(self, silent_after_s: float) -> WorkerStatus:
-        """Return how the worker is; the successor of one that hung has to prove itself first."""
+        """Return the worker's status; the successor of one that hung is not well until ready."""
         is_heard = self.overdue_s <= silent_after_s and not self.is_doubtful
         return WorkerStatus(
             device=self.device,
@@ -77,26 +77,26 @@ class WorkerSlot:
 
     @property
     def is_free(self) -> bool:
-        """Whether the worker can begin at once; one that died idle costs no job an attempt."""
+        """Whether the worker can begin at once; a dead one must not cost a job an attempt."""
         return self.is_idle and self.child is not None and self.child.is_alive
 
     @property
     def is_idle(self) -> bool:
-        """Whether the worker has passed its test and has nothing in hand."""
+        """Whether the worker has passed its self-test and has no order in hand."""
         return self._is_ready and self.order is None
 
     @property
     def overdue_s(self) -> float:
-        """Seconds since a worker that owes a sign of life gave one, less those it asked for."""
+        """Seconds since the last sign of life, less the patience it asked for; 0 when idle."""
         return 0.0 if self.is_idle else time.monotonic() - self._heard_s - self._patience_s
 
     @property
     def busy_for_s(self) -> float:
-        """Seconds since the order at hand was given; 0 without one."""
+        """Seconds since the order in hand was given; 0 without one."""
         return 0.0 if self.order is None else time.monotonic() - self._started_s
 
     def start(self, order: WorkOrder) -> None:
-        """Give the order."""
+        """Give the worker an order."""
         self.order = order
         self.has_begun = False
         self._oom_kills = oom_kills()
@@ -104,28 +104,29 @@ class WorkerSlot:
         self.send(order)
 
     def send(self, message: object) -> None:
-        """Send to the worker; one that died just now is noticed by the next poll."""
+        """Send a message; if the worker has just died, the next poll notices it."""
         if self.child is not None:
             self.child.send(message)
 
     def receive(self) -> list[WorkMessage]:
-        """Return what the worker has said, and take note of it."""
+        """Return the worker's messages since the last call, and note what they say."""
         messages: list[WorkMessage] = self.child.received() if self.child else []
         for message in messages:
             self._note(message)
         return messages
 
     def how_it_died(self) -> tuple[WorkerEnd, str]:
-        """Return reason and message for a worker process that is gone, not by our hand."""
+        """Return reason and message for a process that ended by itself."""
         code = self.child.exit_code if self.child else None
         if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
             return WorkerEnd.OOM, "killed by the kernel: the machine's memory ran out"
         return WorkerEnd.CRASH, f"exit code {code}"
 
     def replace(self) -> None:
-        """Kill the process and start another: at once if it was ready, or died for the first time.
+        """Kill the process and start another, at once or after a pause.
 
-        A device that failed its test, or kills its worker each time, is lost for a while.
+        At once if the process had been ready, or if this was its first failed start without a
+        fault of the device. Otherwise the device is lost until a later start goes well.
         """
         is_device_well = self._is_ready or (self.fault is None and self._failed_starts == 0)
         self._failed_starts += not self._is_ready
@@ -138,7 +139,7 @@ class WorkerSlot:
             self._ended_s = time.monotonic()
 
     def end(self) -> None:
-        """Kill the process."""
+        """Kill the process, and leave the place empty."""
         if self.child is not None:
             self.child.kill()
             self.child = None

@@ -1,26 +1,12 @@
 """FolderCheck: whether a daemon can work on the folders of its settings, before it begins."""
 
-import errno
 import sys
 import tempfile
 from pathlib import Path
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.schema import Settings
-
-#: Faults of a disk or share that pass by themselves, or by somebody's hand, without a restart.
-_PASSING_ERRNOS = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EIO,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTDOWN,
-    }
-)
+from zssr_daemon.system.disk_faults import is_away, is_full
 
 
 def check_folders(settings: Settings, settings_file: Path | None) -> None:
@@ -67,7 +53,8 @@ def _make_writable(name: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        if error.errno in _PASSING_ERRNOS and name != "state":
+        is_passing = is_full(error.errno) or is_away(error.errno)
+        if is_passing and name != "state":
             return
         raise SettingsError(
             f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "

@@ -1,6 +1,5 @@
 """Obstacle: what in the surroundings, not in an image, stands in the way of all work."""
 
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 from zssr_daemon.errors import Reason
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.settings.schema import Settings
-
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+from zssr_daemon.system.disk_faults import is_full
 
 #: A raw RGBA picture of 16 bits, since the ledger knows no depth; a PNG is hardly ever larger.
 _BYTES_PER_OUT_PIXEL = 8
@@ -17,16 +15,14 @@ _BYTES_PER_OUT_PIXEL = 8
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why the queue waits; `reason` is a slug, `message` says what would mend it."""
+    """Why the queue waits; `message` says what would mend it."""
 
     reason: Reason
     message: str
 
 
-def find_obstacle(
-    settings: Settings, out_pixels: int = 0, *, markers: Markers | None = None
-) -> Obstacle | None:
-    """Look for a missing folder, or too little space for an output of `out_pixels`.
+def find_obstacle(settings: Settings, *, markers: Markers | None = None) -> Obstacle | None:
+    """Look for a folder that is missing, and for too little space for any output.
 
     With `markers`, a folder whose file system is not mounted is missing too.
     """
@@ -35,6 +31,11 @@ def find_obstacle(
         obstacle = _folder_fault(name, folder, markers if holds_pictures else None)
         if obstacle is not None:
             return obstacle
+    return find_shortage(settings)
+
+
+def find_shortage(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
+    """Look for too little space for an output of `out_pixels` beyond what is to stay free."""
     needed = settings.limits.min_free_disk_bytes + out_pixels * _BYTES_PER_OUT_PIXEL
     for name in ("output", "state"):
         obstacle = _too_full(name, settings.folders.by_name()[name], needed)
@@ -53,7 +54,7 @@ def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle 
             return _missing(name, folder, "it cannot be written to")
         fault = None if markers is None else markers.fault(folder)
     except OSError as error:  # a stale share, a folder above it that is closed to us
-        if error.errno in DISK_FULL_ERRNOS:
+        if is_full(error.errno):
             return Obstacle(Reason.DISK_FULL, f"[folders] {name} = {folder}: {error.strerror}")
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     return None if fault is None else _missing(name, folder, fault)
@@ -69,7 +70,7 @@ def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
     except OSError as error:
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     free = status.f_bavail * status.f_frsize
-    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is too little still
+    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is still too little
         return None
     message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
     return Obstacle(Reason.DISK_FULL, message)

@@ -9,68 +9,29 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
+from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
 from zssr_daemon.inbox.scan import Candidate, InboxScan
 from zssr_daemon.inbox.settle import SettleTracker
 from zssr_daemon.ledger.job import Job, JobState
-from zssr_daemon.ledger.job_settings import keep_settings
+from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings.image_settings import Resolved, resolve
+from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.rules import image_limits, output_rules
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system.disk_faults import is_away
 from zssr_daemon.system.file_identity import FileIdentity
 
 #: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
 _SCAN_GAP_S = 0.1
 _SCAN_SHARE = 10
-
-#: A share that does not answer says nothing about its files.
-_SHARE_ERRNOS = frozenset(
-    {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO, errno.EBUSY}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A file passed the gate and has a job."""
-
-    job: Job
-    info: ImageInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A file can never be processed; it has a job that waits to be failed with this reason."""
-
-    job: Job
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A file of the inbox is no image and stays where it is."""
-
-    rel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """A file is known already: another name of one that is queued, or done and kept."""
-
-    rel: str
-
-
-Outcome = Queued | Refused | Ignored | Duplicate
 
 
 class _KnownFiles:
@@ -84,10 +45,20 @@ class _KnownFiles:
 class Intake:
     """Watches one inbox. Times are seconds of the caller's monotonic clock."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, on_hint: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        resolver: Resolver,
+        job_settings: JobSettings,
+        on_hint: Callable[[], None],
+    ) -> None:
+        """`on_hint` is called, in another thread, when the kernel tells of a change."""
         self._settings = settings
         self._inbox = settings.folders.inbox
         self._ledger = ledger
+        self._resolver = resolver
+        self._job_settings = job_settings
         watch = settings.watch
         self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
         self._tracker = SettleTracker(watch.stable_after_s)
@@ -248,7 +219,7 @@ class Intake:
     def _probe(self, candidate: Candidate, now: float) -> list[Outcome]:
         """Find out what is to hold for a file that lies still, and have it decoded."""
         try:
-            own = resolve(self._settings, self._inbox, candidate.rel)
+            own = self._resolver.resolve(candidate.rel)
         except ImageSettingsError as error:
             return self._wait_or_refuse(candidate, error, now)
         except OSError as error:
@@ -285,8 +256,8 @@ class Intake:
     ) -> ImageError | None:
         """Say what stands against queueing, or None."""
         if result.oserror_errno is not None:
-            is_of_share = result.oserror_errno in _SHARE_ERRNOS
-            reason = Reason.SHARE_FAULT if is_of_share else Reason.UNREADABLE
+            is_of_disk = is_away(result.oserror_errno)  # says nothing about the file
+            reason = Reason.SHARE_FAULT if is_of_disk else Reason.UNREADABLE
             return ImageError(str(result.message), reason=reason)
         if result.reason is not None:
             return ImageError(str(result.message), reason=result.reason)
@@ -297,7 +268,7 @@ class Intake:
         return output_rules(self._settings.limits, own.settings.output).fault(result.info, *size)
 
     def _may_still_change(self, reason: Reason, candidate: Candidate, now: float) -> bool:
-        if reason in {"source_changed", "share_fault"}:
+        if reason in {Reason.SOURCE_CHANGED, Reason.SHARE_FAULT}:
             return True
         if reason not in UNFINISHED_REASONS:
             return False
@@ -317,7 +288,7 @@ class Intake:
             sha256=result.sha256,
             width=info.width,
             height=info.height,
-            settings_hash=keep_settings(own.settings, self._ledger),
+            settings_hash=self._job_settings.keep(own.settings),
         )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 

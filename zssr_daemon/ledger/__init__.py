@@ -1,1 +1,1 @@
-"""The durable record of every job, in SQLite."""
+"""The ledger: the durable record of every job, in SQLite."""

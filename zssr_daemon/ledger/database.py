@@ -1,7 +1,4 @@
-"""The ledger's file: opened, brought up to date, and set aside where it is damaged.
-
-One process at a time has the right to write it.
-"""
+"""Database: the ledger's file, opened, migrated to today's schema, and set aside when damaged."""
 
 import sqlite3
 import time
@@ -15,14 +12,14 @@ from zssr_daemon.system import durable
 
 LEDGER_NAME = "ledger.sqlite3"
 
-#: What SQLite says of a file whose content is damaged; every other fault is the disk's.
+#: SQLite's error codes for a file whose content is damaged; every other fault is the disk's.
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
-# Blocking: the file is known, and a scan must not queue it again. That is every live job, and
-# every ended one whose source is still to be moved away.
+# A job blocks its file, so that a scan does not queue it again, while the job is live and, after
+# its end, until the source is moved away.
 # Identities are text: inodes of network shares and times after 2262 exceed SQLite's integers.
 
-#: What makes each version of the schema from the one before it; the first, from an empty file.
+#: Each script makes one version of the schema from the version before; the first starts empty.
 _MIGRATIONS = (
     """
 CREATE TABLE jobs (
@@ -58,7 +55,10 @@ SCHEMA_VERSION = len(_MIGRATIONS)
 
 
 def open_file(state_folder: Path) -> tuple[sqlite3.Connection, Path | None]:
-    """Open for writing; the caller holds the lock. Returns where a damaged file was put, too.
+    """Open for writing, and migrate; the caller holds the lock.
+
+    Returns:
+        The connection, and the path that a damaged file was moved to, or None.
 
     Raises:
         SettingsError: the file cannot be read, or a newer version wrote it.
@@ -80,7 +80,7 @@ def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
     """Open read-only, beside a running daemon.
 
     Raises:
-        SettingsError: there is no ledger yet, or the file is none.
+        SettingsError: there is no ledger yet, or the file is not a ledger.
     """
     path = state_folder / LEDGER_NAME
     if not path.is_file():
@@ -91,8 +91,8 @@ def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
-        # A daemon was killed while it wrote: whoever may write undoes the half of it, as SQLite
-        # does under its own lock, whether or not another daemon has begun meanwhile.
+        # A daemon was killed in the middle of a write. SQLite undoes the unfinished part when a
+        # connection that may write opens the file; its own lock guards this against a new daemon.
         _open_checked(path, "rw").close()
         return _open_checked(path, "ro")
 
@@ -108,7 +108,7 @@ def _open_checked(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _is_damaged(path: Path) -> bool:
-    """Read the whole file; what a crash left half written, SQLite mends first from its journal."""
+    """Check the whole file, after SQLite has undone an interrupted write from its journal."""
     try:
         with closing(sqlite3.connect(path)) as db:
             return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
@@ -117,7 +117,7 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename a damaged ledger, durably; SQLite has used up its journal by then."""
+    """Rename a damaged ledger, durably; SQLite has already applied and removed its journal."""
     mark = f".corrupt-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}"
     new = path.with_name(path.name + mark)
     identity = durable.identity_of(path)
@@ -138,7 +138,7 @@ def _faults_explained(path: Path) -> Iterator[None]:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    """Bring the schema up to date, each version in one transaction."""
+    """Bring the schema up to date, one transaction for each version."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     for number, script in enumerate(_MIGRATIONS[version:], version + 1):
         db.executescript(f"BEGIN EXCLUSIVE; {script} PRAGMA user_version = {number}; COMMIT;")

@@ -1,4 +1,4 @@
-"""Job: one image's way through the daemon, as the ledger knows it."""
+"""Job: one image's way through the daemon, as the ledger records it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from zssr_daemon.system.file_identity import FileIdentity
 
 
 class JobState(StrEnum):
-    """Where a job is; a job only ever moves on or back to `queued`."""
+    """Where a job is; it only ever moves to a later state, or back to `queued`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -17,14 +17,14 @@ class JobState(StrEnum):
 
 
 class Disposal(StrEnum):
-    """What became of the source of an ended job; the first three are `[output] on_success`."""
+    """What became of the source of an ended job; the first three are values of `on_success`."""
 
     ARCHIVE = "archive"
     KEEP = "keep"
     DELETE = "delete"
     FAILED = "failed"
-    RERUN = "rerun"  # it was kept in the inbox; another job makes it anew
-    RETRY = "retry"  # back in the inbox, where the gate will queue it again
+    RERUN = "rerun"  # kept in the inbox and retried on request: the next scan makes a new job
+    RETRY = "retry"  # back in the inbox on request: the gate will queue it under the same id
 
 
 LIVE_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.PUBLISHING)
@@ -45,14 +45,15 @@ class Job:
     width: int | None  # source pixels, after orientation
     height: int | None
     state: JobState
-    attempts: int  # begun so far, this one included
-    not_before: float  # not claimed earlier than this
-    settings_hash: str | None  # of what shapes the output, as queued or as begun last
+    attempts: int  # begun so far, the current one included
+    not_before: float  # it is not claimed earlier than this
+    settings_hash: str | None  # of the settings it was queued with, or last begun with
     out_rel: str | None  # below the output folder
     out_sha256: str | None
-    disposal: Disposal | None  # what became of the source; None while that is still to do
-    disposal_rel: str | None  # where it went, below archive/ or failed/
-    reason: str | None  # a `Reason`, or a word of another version
+    disposal: Disposal | None  # None until the source is disposed of
+    disposal_rel: str | None  # where the source went, below archive/ or failed/
+    reason: str | None  # a `Reason`, or a word that another version wrote
+
     message: str | None
     created_at: float
     started_at: float | None

@@ -1,4 +1,4 @@
-"""LedgerLock: one daemon a ledger."""
+"""LedgerLock: only one process at a time may write a ledger."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ class LedgerLock:
     """The right to write one state folder's ledger; the kernel frees it when the process ends."""
 
     def __init__(self, state_folder: Path, *, patience_s: float = 0.0) -> None:
-        """Take the lock; wait up to `patience_s` for a command that holds it for an instant.
+        """Take the lock; wait up to `patience_s` for a command that holds it only briefly.
 
         Raises:
             LedgerLockedError: another process holds it.
@@ -24,7 +24,7 @@ class LedgerLock:
         self._file = (state_folder / LOCK_NAME).open("ab")
         deadline_s = time.monotonic() + patience_s
         try:
-            while not _is_taken(self._file.fileno(), fcntl.LOCK_EX):
+            while not _could_lock(self._file.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() >= deadline_s:
                     raise BlockingIOError(errno.EWOULDBLOCK, "locked")
                 time.sleep(_LOCK_RETRY_S)
@@ -41,16 +41,16 @@ class LedgerLock:
 
 
 def is_locked(state_folder: Path) -> bool:
-    """Tell whether a daemon, or a command that writes, holds the ledger."""
+    """Tell whether a daemon, or a command that writes, holds the lock."""
     try:
         with (state_folder / LOCK_NAME).open("rb") as file:
-            return not _is_taken(file.fileno(), fcntl.LOCK_SH)
-    except OSError:  # there is no lock yet, or it is not for us to see
+            return not _could_lock(file.fileno(), fcntl.LOCK_SH)
+    except OSError:  # there is no lock yet, or we are not allowed to see it
         return False
 
 
-def _is_taken(fd: int, kind: int) -> bool:
-    """Take a lock if it is free, and tell whether it was."""
+def _could_lock(fd: int, kind: int) -> bool:
+    """Take a lock of `kind` if it is free, and tell whether that succeeded."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,8 @@
-"""ImageSettings: the tables that can differ from image to image, and their place in the ledger."""
+"""ImageSettings: what holds for one image, and the Resolver that finds it.
+
+settings.toml, the nearest zssr.toml, NAME.toml: key by key the last that says it wins. A preset
+fills in what none of them says.
+"""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
@@ -18,11 +22,19 @@ from zssr_daemon.system.file_names import printable
 
 
 class ImageSettings(SettingsTable):
-    """What holds for one image: all that shapes its output and its way."""
+    """What holds for one image: all that shapes its output and its way.
+
+    Its `degradation` says what is asked for: `auto` is resolved.
+    """
 
     zssr: ZSSRTable
     degradation: Degradation
     output: Output
+
+    @field_validator("degradation")
+    @classmethod
+    def _resolve_auto(cls, degradation: Degradation) -> Degradation:
+        return degradation.resolved()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -32,45 +44,68 @@ class ImageSettings(SettingsTable):
 
 _KNOWN = {table: known_keys()[table] for table in ImageSettings.model_fields}
 
+#: The kernel of an image: a file, "estimate" from the image, or None for bicubic.
+KernelChoice = KernelFile | Literal["estimate"] | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
     """What holds for an image, and which files besides settings.toml had a say."""
 
     settings: ImageSettings
+    kernel: KernelChoice = None
     profiles: tuple[str, ...] = ()  # paths below the inbox
-    kernel: KernelFile | None = None  # where one of them names it
-
-    def kernel_or(self, configured: KernelFile | None) -> KernelFile | Literal["estimate"] | None:
-        """Return what an order says of the kernel; `configured`: where settings.toml names it."""
-        asked = self.settings.degradation.asked.kernel
-        if asked == "estimate":
-            return "estimate"
-        return (self.kernel or configured) if isinstance(asked, Path) else None
 
 
-def resolve(settings: Settings, inbox: Path, src_rel: str) -> Resolved:
-    """Return what holds for an image below `inbox` at this instant.
+class Resolver:
+    """Finds what holds for each image below one inbox."""
 
-    Raises:
-        ImageSettingsError: a profile is refused; the message names file, key, value and cure.
-        OSError: the disk is at fault.
-    """
-    profiles = profiles_of(inbox, src_rel)
-    if not profiles:
-        return Resolved(settings=ImageSettings.of(settings))
-    merged = _validated(_merged(settings, profiles), profiles)
-    rels = tuple(profile.rel for profile in profiles)
-    path = merged.degradation.asked.kernel
-    if path != "bicubic":
-        _check_scale(merged, profiles)
-    author = _author(profiles, ["degradation", "kernel"])
-    if author is None or not isinstance(path, Path):
-        return Resolved(settings=merged, profiles=rels)
-    rel, kernel = _kernel(inbox, author, path)
-    placed = merged.degradation.model_copy(update={"kernel": inbox / rel})
-    merged = merged.model_copy(update={"degradation": placed})
-    return Resolved(settings=merged, profiles=rels, kernel=kernel)
+    def __init__(self, settings: Settings, inbox: Path, kernel: KernelFile | None = None) -> None:
+        """Take the settings for all images; `kernel` is the file that they name, if they do."""
+        self._settings = settings
+        self._inbox = inbox
+        self._kernel = kernel
+        of_all = ImageSettings.of(settings)
+        self._of_all = Resolved(settings=of_all, kernel=_choice(of_all, kernel))
+
+    def resolve(self, src_rel: str) -> Resolved:
+        """Return what holds for an image at this instant.
+
+        Args:
+            src_rel: path of the image below the inbox, in `os.fsdecode` form.
+
+        Raises:
+            ImageSettingsError: a profile is refused; the message names file, key, value and cure.
+            OSError: the disk is at fault.
+        """
+        profiles = profiles_of(self._inbox, src_rel)
+        if not profiles:
+            return self._of_all
+        merged = _validated(_merged(self._settings, profiles), profiles)
+        if merged.degradation.kernel != "bicubic":
+            _check_scale(merged, profiles)
+        merged, kernel = self._with_kernel(merged, profiles)
+        rels = tuple(profile.rel for profile in profiles)
+        return Resolved(settings=merged, kernel=kernel, profiles=rels)
+
+    def _with_kernel(
+        self, merged: ImageSettings, profiles: Sequence[Profile]
+    ) -> tuple[ImageSettings, KernelChoice]:
+        """Read the kernel file that a profile names, and set the path at which it lies."""
+        path = merged.degradation.kernel
+        author = _author(profiles, ["degradation", "kernel"])
+        if author is None or not isinstance(path, Path):
+            return merged, _choice(merged, self._kernel)
+        rel, kernel = _read_kernel(self._inbox, author, path)
+        placed = merged.degradation.model_copy(update={"kernel": self._inbox / rel})
+        return merged.model_copy(update={"degradation": placed}), kernel
+
+
+def _choice(settings: ImageSettings, configured: KernelFile | None) -> KernelChoice:
+    asked = settings.degradation.kernel
+    if asked == "estimate":
+        return "estimate"
+    return configured if isinstance(asked, Path) else None
 
 
 def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
@@ -119,7 +154,7 @@ def _check_scale(merged: ImageSettings, profiles: Sequence[Profile]) -> None:
         raise ImageSettingsError(f"{_name(author, profiles)}: [zssr] {error}") from error
 
 
-def _kernel(inbox: Path, author: Profile, path: Path) -> tuple[str, KernelFile]:
+def _read_kernel(inbox: Path, author: Profile, path: Path) -> tuple[str, KernelFile]:
     """Read the kernel that a profile names, and return where it lies below the inbox, too."""
     told = f"{printable(author.rel)}: [degradation] kernel = {printable(str(path))!r}"
     rel = _rel(inbox, author, path)

@@ -99,12 +99,16 @@ class Degradation(SettingsTable):
     jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
     auto: bool = False
 
-    @property
-    def asked(self) -> Self:
-        """What is asked for each image: with `auto`, all that was left at its default."""
+    def resolved(self) -> Self:
+        """Return what is asked for each image: `auto` stands for all that is left at its default.
+
+        What is resolved already stays as it is.
+        """
+        if not self.auto:
+            return self
         fields = type(self).model_fields
         left = [key for key in _FROM_THE_IMAGE if getattr(self, key) == fields[key].default]
-        return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left if self.auto})
+        return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left})
 
 
 class Output(SettingsTable):

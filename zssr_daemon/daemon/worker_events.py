@@ -1,0 +1,98 @@
+"""WorkerEvents: what workers say and how they end, and what follows for the job in hand."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from zssr_daemon.daemon.job_lifecycle import JobLifecycle
+from zssr_daemon.errors import Reason, SourceChangedError
+from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnd, WorkerEnded
+from zssr_daemon.ledger.job import Job
+from zssr_daemon.protocol.messages import (
+    WorkCancelled,
+    WorkDone,
+    WorkerBroken,
+    WorkerReady,
+    WorkFailed,
+    WorkProgress,
+)
+from zssr_daemon.publish.publisher import Publisher
+from zssr_daemon.telemetry import logs
+from zssr_daemon.telemetry.logs import Events
+from zssr_daemon.telemetry.metrics import Metrics
+
+
+class WorkerEvents:
+    """Handles one event after another; the lifecycle judges who is to blame."""
+
+    def __init__(
+        self,
+        jobs: JobLifecycle,
+        publisher: Publisher,
+        metrics: Metrics,
+        scan_soon: Callable[[], None],
+    ) -> None:
+        """`scan_soon` is called when a source has changed under its job."""
+        self._jobs = jobs
+        self._publisher = publisher
+        self._metrics = metrics
+        self._scan_soon = scan_soon
+        self._log = logs.get_logger()
+
+    def handle(self, event: ExecutorEvent) -> None:
+        """Take note of an event, and let the job that it is about go on.
+
+        Raises:
+            OSError: a disk fails, and no job is to blame.
+        """
+        match event:
+            case WorkerReady():
+                self._log.info(Events.WORKER_READY, **asdict(event))
+                self._metrics.worker_ready(event.torch_version)
+            case WorkProgress():
+                self._jobs.progress(event)
+            case WorkDone():
+                job = self._jobs.get(event.job_id)
+                with self._jobs.blaming(job):
+                    self._publish(job, event)
+            case WorkFailed():
+                self._work_failed(self._jobs.get(event.job_id), event)
+            case WorkCancelled():
+                self._jobs.put_back(self._jobs.get(event.job_id), Reason.CANCELLED)
+            case WorkerEnded():
+                self._worker_ended(event)
+            case WorkerBroken():
+                pass  # its end follows, with the reason
+
+    def _publish(self, job: Job, done: WorkDone) -> None:
+        try:
+            job = self._publisher.publish(
+                job, out_sha256=done.out_sha256, suffix=done.suffix, frames=done.frames
+            )
+        except SourceChangedError as error:
+            self._source_changed(job, error)
+            return
+        self._jobs.done(job, done.report)
+
+    def _work_failed(self, job: Job, failed: WorkFailed) -> None:
+        if failed.reason is Reason.SOURCE_CHANGED:
+            with self._jobs.blaming(job):
+                self._source_changed(job, SourceChangedError(failed.message))
+        elif failed.oserror_errno is not None:
+            with self._jobs.blaming(job):
+                raise OSError(failed.oserror_errno, failed.message)
+        elif failed.is_retryable:
+            self._jobs.attempt_failed(job, failed.reason, failed.message)
+        else:
+            self._jobs.fail(job, failed.reason, failed.message)
+
+    def _source_changed(self, job: Job, error: SourceChangedError) -> None:
+        self._jobs.source_changed(job, error)
+        self._scan_soon()
+
+    def _worker_ended(self, ended: WorkerEnded) -> None:
+        tell = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
+        tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        self._metrics.worker_restarted(ended.reason)
+        job = self._jobs.find(ended.job_id or "")
+        if job is not None:
+            self._jobs.attempt_failed(job, ended.reason.blame, ended.message)

@@ -1,0 +1,143 @@
+"""Disposer: the way of an ended job's source out of the inbox.
+
+Each step is durable before the next begins and can be repeated after a crash.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from zssr_daemon import failpoints
+from zssr_daemon.failpoints import Failpoint
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.ledger.job import Disposal, Job, JobState
+from zssr_daemon.ledger.job_settings import JobSettings
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish import profile_moves
+from zssr_daemon.publish.output_names import name_tags
+from zssr_daemon.publish.sources import Sources
+from zssr_daemon.settings.schema import Folders
+from zssr_daemon.system import durable, file_names
+from zssr_daemon.system.durable import ReplacedError
+
+ERROR_SUFFIX = ".error.json"
+
+
+class Disposer:
+    """Moves sources to the archive or to the failed folder, or deletes or leaves them."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        ledger: Ledger,
+        markers: Markers,
+        job_settings: JobSettings,
+        sources: Sources,
+    ) -> None:
+        self._folders = folders
+        self._ledger = ledger
+        self._markers = markers
+        self._job_settings = job_settings
+        self._sources = sources
+
+    def dispose(self, job: Job) -> Job:
+        """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
+
+        Its own profiles follow it. Repeated after a crash, it goes on where it stopped. Returns
+        the job with its disposal, which `close` then records.
+        """
+        if job.state is JobState.FAILED:
+            job = self._move(job, self._folders.failed)
+            self._let_follow(job, self._folders.failed)
+            self._write_error_record(job)
+            return replace(job, disposal=Disposal.FAILED)
+        on_success = Disposal(self._job_settings.of(job).output.on_success)
+        if on_success is Disposal.ARCHIVE:
+            job = self._move(job, self._folders.archive)
+            self._let_follow(job, self._folders.archive)
+        elif on_success is Disposal.DELETE:
+            self._delete(job)
+        return replace(job, disposal=on_success)
+
+    def close(self, job: Job) -> Job:
+        """Record that nothing is left to do for a job that was disposed of."""
+        assert job.disposal is not None
+        closed = self._ledger.disposed(job.id, job.disposal)
+        failpoints.reach(Failpoint.DISPOSED)
+        return closed
+
+    def _move(self, job: Job, folder: Path) -> Job:
+        """Move the source below `folder`, under a name committed to the ledger beforehand."""
+        self._markers.require(folder)
+        source = self._folders.inbox / job.src_rel
+        for rel in self._free_rels(job):
+            known = self._sources.recognise(job)
+            if known is None:  # moved already, or taken away or replaced by its owner
+                with suppress(ReplacedError):  # or copied, and on its way out
+                    durable.remove_exactly(source, job.identity)
+                return job
+            may_be_reserved = rel == known.disposal_rel
+            job = self._ledger.plan_disposal(known.id, rel)
+            failpoints.reach(Failpoint.DISPOSAL_PLANNED)
+            durable.make_folder((folder / rel).parent, below=folder)
+            try:
+                durable.move_no_replace(
+                    source, folder / rel, identity=job.identity, may_be_reserved=may_be_reserved
+                )
+            except FileExistsError:
+                continue
+            except ReplacedError:
+                return job
+            failpoints.reach(Failpoint.MOVED)
+            return job
+        raise AssertionError(f"the name with the whole id of job {job.id} is taken")
+
+    @staticmethod
+    def _free_rels(job: Job) -> list[str]:
+        planned = [] if job.disposal_rel is None else [job.disposal_rel]
+        reserve_bytes = len(ERROR_SUFFIX)
+        return planned + [
+            file_names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes)
+            for tag in name_tags(job)
+        ]
+
+    def _let_follow(self, job: Job, folder: Path) -> None:
+        """Let the source's own profiles follow it below `folder`.
+
+        One that has to stay for another image is copied for a failed one, which may be tried again.
+        """
+        if job.disposal_rel is not None:  # else the source was gone before it could be moved
+            profile_moves.follow(
+                self._folders.inbox / job.src_rel,
+                folder / job.disposal_rel,
+                is_shared_out=job.state is JobState.FAILED,
+            )
+
+    def _delete(self, job: Job) -> None:
+        known = self._sources.recognise(job) or job  # or interrupted, its name already given up
+        with suppress(ReplacedError):
+            durable.remove_exactly(self._folders.inbox / job.src_rel, known.identity)
+        failpoints.reach(Failpoint.MOVED)
+        profile_moves.remove(self._folders.inbox / job.src_rel)
+
+    def _write_error_record(self, job: Job) -> None:
+        if job.disposal_rel is None:  # the source was gone before it could be moved
+            return
+        # The source's name beside it is this job's, so an older record here is of nothing.
+        durable.write_new(
+            self._folders.failed / (job.disposal_rel + ERROR_SUFFIX), _error_record(job)
+        )
+        failpoints.reach(Failpoint.RECORD_WRITTEN)
+
+
+def _error_record(job: Job) -> bytes:
+    record = {
+        "job_id": job.id,
+        "image": file_names.printable(job.src_rel),
+        "reason": job.reason,
+        "message": job.message,
+        "attempts": job.attempts,
+        "failed_at": job.finished_at,
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"

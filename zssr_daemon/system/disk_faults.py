@@ -1,0 +1,30 @@
+"""Disk faults: the errors of the system that say a disk or share failed, not one file."""
+
+import errno
+
+#: The disk, or the user's quota on it, is full.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+#: The disk or share is faulty, read-only, busy or out of reach.
+_AWAY = frozenset(
+    {
+        errno.EBUSY,
+        errno.EHOSTDOWN,
+        errno.EIO,
+        errno.ENOTCONN,
+        errno.EREMOTEIO,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+
+
+def is_full(number: int | None) -> bool:
+    """Tell whether an errno says that there is no space left."""
+    return number in _FULL
+
+
+def is_away(number: int | None) -> bool:
+    """Tell whether an errno says that the disk or share does not serve anybody now."""
+    return number in _AWAY
