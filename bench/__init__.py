@@ -1,1 +1,1 @@
-"""Measurements: quality and speed. Run as modules, such as `python -m bench.quality.run`."""
+"""Measurements of quality and speed; each is run as a module: `python -m bench.quality.run`."""

@@ -23,7 +23,7 @@ def provenance() -> dict[str, Any]:
 
 
 def save(report: dict[str, Any], name: str) -> None:
-    """Write a result, and tell where."""
+    """Write a result to bench/results/, and print where it is."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / name
     path.write_text(json.dumps(report, indent=1) + "\n")
@@ -43,7 +43,7 @@ def commit() -> str | None:
 
 
 def cpu_name() -> str:
-    """Return the processor's name as Linux tells it."""
+    """Return the name of the processor, as Linux reports it."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()

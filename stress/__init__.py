@@ -1,1 +1,1 @@
-"""What breaks things on purpose, for minutes: soak, flood, a large ledger."""
+"""Tests that break things on purpose and take minutes: soak, flood, a large ledger."""

@@ -3,9 +3,9 @@
 python -m stress.flood 20000
 
 The daemon is stopped (SIGSTOP) while the images are dropped, so its event queue overflows; then
-it goes on, and the clock runs until the last image is queued. Its one worker is kept busy with a
-fit that does not end: what is measured is the supervisor and the probe. The waits of `[watch]`
-are those of the shipped settings. Exit code 1: an image was not found, or memory went beyond
+it goes on, and the time until the last image is queued is measured. Its one worker is kept busy
+with a fit that does not end, so only the supervisor and the probe are measured. The waits of
+`[watch]` are the defaults. Exit code 1: an image was not found, or memory went beyond
 `--max-memory-mib`.
 """
 
@@ -35,7 +35,7 @@ from zssr_daemon.settings.schema import Watch
 _SAMPLE_S = 5.0
 _LOOK_S = 0.2
 
-#: Nothing queued for so long: the rest will not be found.
+#: If nothing was queued for so long, the rest will not be found.
 _GIVE_UP_S = 180.0
 
 _IN_ALL_EVENTS = 0xFFF
@@ -67,7 +67,7 @@ def parse() -> argparse.Namespace:
 
 
 def flood(root: Path, images: int) -> dict[str, Any]:
-    """Drop the images into a daemon of its own in `root`; return the numbers."""
+    """Drop the images into the inbox of a new daemon in `root`; return the numbers."""
     watch = Watch()
     inbox = prepare(
         root,
@@ -109,12 +109,12 @@ def flood(root: Path, images: int) -> dict[str, Any]:
     ledger = Ledger.open_to_read(root / "state")
     names = {job.src_rel for job in ledger.in_state(*LIVE_STATES)}
     ledger.close()
-    result["queued"] = len(names)  # each name once, whatever the log said
+    result["queued"] = len(names)  # by the ledger, each name once; the log could count one twice
     return result
 
 
 def drop(inbox: Path, images: int) -> float:
-    """Write tiny pictures, each of its own content; return the seconds it took."""
+    """Write tiny pictures, each with other content; return the seconds it took."""
     levels = np.random.default_rng(0).integers(0, 256, (images, 8, 8, 3), dtype=np.uint8)
     started_s = time.monotonic()
     for number, each in enumerate(levels):
@@ -123,7 +123,7 @@ def drop(inbox: Path, images: int) -> float:
 
 
 class EventWitness:
-    """A watch of ours on the inbox, unread like that of the stopped daemon: it shares its fate."""
+    """A second watch on the inbox, unread like the stopped daemon's, so that it overflows too."""
 
     def __init__(self, folder: Path) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -138,7 +138,7 @@ class EventWitness:
         os.close(self._fd)
 
     def has_overflowed(self) -> bool:
-        """Read all events; tell whether the kernel says that it threw some away."""
+        """Read all events; return whether the kernel reports that it dropped some."""
         found = False
         try:
             while events := os.read(self._fd, 1 << 20):
@@ -159,7 +159,7 @@ def _masks(events: bytes) -> list[int]:
 
 @dataclass
 class QueueWatch:
-    """Follows the daemon's log, which costs the daemon nothing, and samples what it uses."""
+    """Follows the daemon's log, which does not slow the daemon, and samples what it uses."""
 
     root: Path
     daemon: DaemonProcess

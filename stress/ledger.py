@@ -1,11 +1,11 @@
-"""Ledger: milliseconds of its calls with 1,000, 10,000 and 100,000 ended jobs behind it.
+"""Ledger: milliseconds of its calls with 1,000, 10,000 and 100,000 ended jobs in it.
 
 python -m stress.ledger
 
-What runs at each tick or each scan must not grow with the history. The history is a weekend's:
-most jobs done and archived, every hundredth failed, a few live. The ledger lies in a temporary
+What runs at each tick or each scan must not grow with the history. In the history most jobs are
+done and archived, every hundredth has failed, and a few are live. The ledger lies in a temporary
 folder, so the changing calls include that disk's fsync. With `--kept` the history is of
-`on_success = "keep"`, whose sources all lie in the inbox still.
+`on_success = "keep"`, where all sources still lie in the inbox.
 """
 
 import argparse
@@ -63,9 +63,9 @@ def one_size(history: int, *, is_kept: bool) -> dict[str, Any]:
 
 
 def fill(ledger: Ledger, history: int, *, is_kept: bool) -> None:
-    """Put `history` ended and LIVE queued jobs in, as the ledger's own calls would leave them.
+    """Add `history` ended and LIVE queued jobs, as the ledger's own calls would leave them.
 
-    Through those calls, a commit each, 100,000 would take the better part of an hour.
+    With those calls, one commit each, 100,000 jobs would take most of an hour.
     """
     template = end_one(ledger, JobState.DONE, is_kept=is_kept)
     failed = end_one(ledger, JobState.FAILED, is_kept=is_kept)
@@ -83,7 +83,7 @@ def fill(ledger: Ledger, history: int, *, is_kept: bool) -> None:
 
 
 def end_one(ledger: Ledger, state: JobState, *, is_kept: bool) -> dict[str, Any]:
-    """Take one job to its end, and return its row."""
+    """Run one job through the ledger to its end, and return its row."""
     job = add(ledger, 0 if state is JobState.DONE else 1)
     ledger.claim(now=time.time())
     if state is JobState.DONE:
@@ -97,7 +97,7 @@ def end_one(ledger: Ledger, state: JobState, *, is_kept: bool) -> dict[str, Any]
 
 
 def copy_of(row: dict[str, Any], names: list[str], number: int) -> list[Any]:
-    """Return a row like `row`, of another file."""
+    """Return a row like `row`, but of another file."""
     own = {"id": uuid.uuid4().hex, "ino": str(number), "src_rel": name_of(number).encode()}
     return [own.get(name, row[name]) for name in names]
 
@@ -108,7 +108,7 @@ def name_of(number: int) -> str:
 
 
 def identity_of(number: int) -> FileIdentity:
-    """Return what the file of this number would have."""
+    """Return the identity of the file of this number."""
     return FileIdentity(dev=1, ino=number, size=1000, mtime_ns=10**18)
 
 
@@ -125,7 +125,7 @@ def add(ledger: Ledger, number: int) -> Any:
 
 
 def measure(ledger: Ledger) -> dict[str, float]:
-    """Return the median milliseconds of each call, on a ledger as filled."""
+    """Return the median milliseconds of each call, on the filled ledger."""
     numbers = count(10**7)
     live = ledger.in_state(JobState.QUEUED)[0]
     done = ledger.newest(JobState.DONE, limit=1)[0]
@@ -164,7 +164,7 @@ def milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def show(columns: list[dict[str, Any]]) -> None:
-    """Print one line a call, one column a size."""
+    """Print one row for each call, one column for each size."""
     table = Table("", *(f"{column['history']:,} jobs" for column in columns))
     for name in columns[0]:
         if name != "history":

@@ -1,4 +1,4 @@
-"""Process facts: what the kernel's /proc tells of a running process."""
+"""Process facts: what /proc says about a running process."""
 
 import os
 from pathlib import Path
@@ -13,14 +13,14 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_bytes(pid: int, *, is_peak: bool) -> int:
-    """Return the resident memory of a process, as it is or at its highest."""
+    """Return the resident memory of a process, now or at its peak."""
     key = "VmHWM:" if is_peak else "VmRSS:"
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
 
 def open_files(pid: int) -> list[str]:
-    """Return what each descriptor of a process leads to ("socket:[1]", a path), sorted."""
+    """Return what each descriptor of a process refers to ("socket:[1]", a path), sorted."""
     names = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:

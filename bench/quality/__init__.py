@@ -1,1 +1,1 @@
-"""What comes out, compared with the truth."""
+"""How good outputs are: each is compared with the true picture."""

@@ -1,4 +1,4 @@
-"""Draw the README's picture: a source, bicubic, and what the program made of it, side by side.
+"""Draw the README's picture: a source, bicubic, and the output of the program, side by side.
 
 zssr-daemon upscale tests/data/butterfly_lr.png -o /tmp/butterfly_x2.png
 python -m bench.quality.before_after tests/data/butterfly_lr.png /tmp/butterfly_x2.png \
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("--truth", type=Path, help="adds PSNR-Y to the captions")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    # Where to look closely: left, top and side, as fractions of the picture.
+    # The detail that is shown: left, top and side, as fractions of the width.
     parser.add_argument("--zoom", type=float, nargs=3, default=(0.12, 0.3, 0.45))
     options = parser.parse_args()
     source = Image.open(options.source).convert("RGB")

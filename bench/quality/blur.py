@@ -1,10 +1,10 @@
-"""Blur: what a network gains by the true kernel, and by the one estimated from the image alone.
+"""Blur: how much PSNR the true kernel gains, and a kernel estimated from the image alone.
 
 python -m bench.quality.blur DATA_FOLDER --family gaussian --count 20 --preset fast
 
-Pictures are blurred by random kernels (the seed is the number of the case), sub-sampled, rounded
-to 8 bits; then enlarged three times: as if bicubic had shrunk them, with the true kernel, and with
-the estimated one.
+Pictures are blurred by random kernels (the seed is the number of the case), sub-sampled and rounded
+to 8 bits. Each is then super-resolved three times: as if bicubic had shrunk it, with the true
+kernel, and with the estimated one.
 """
 
 import argparse
@@ -71,12 +71,14 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with HR/, or with x2/HR/ ...")
     parser.add_argument("--family", choices=list(FAMILIES), default="gaussian")
-    parser.add_argument("--count", type=int, default=20, help="cases, the pictures in turn")
+    parser.add_argument(
+        "--count", type=int, default=20, help="number of cases; they take the pictures in turn"
+    )
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--preset", choices=list(PRESETS), default="fast")
     parser.add_argument("--seed", type=int, default=0, help="of the fits")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
-    parser.add_argument("--processes", type=int, default=1, help="cases at once, a thread each")
+    parser.add_argument("--processes", type=int, default=1, help="cases at a time, one thread each")
     parser.add_argument("--no-write", action="store_true", help="print only")
     return parser.parse_args(
         namespace=argparse.Namespace(pair=None, noise=0.0, jpeg=None, auto=False)
@@ -86,7 +88,7 @@ def parse() -> argparse.Namespace:
 def measure(
     truths: list[Path], family: str, scale: int, config: ZSSRConfig, number: int
 ) -> dict[str, Any]:
-    """Blur picture `number`, counted round and round, and enlarge it in three ways."""
+    """Blur picture `number` modulo their count, and super-resolve it in three ways."""
     torch.set_num_threads(1)
     path = truths[number % len(truths)]
     with Image.open(path) as image:

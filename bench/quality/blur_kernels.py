@@ -20,16 +20,16 @@ from zssr_daemon.zssr.degradation.blur import Kernel
 
 Array = NDArray[np.float64]
 
-# At ×2; larger scales blur in proportion.
-GAUSSIAN_VARIANCES = (0.6, 5.0)  # square pixels of the large image, as DIV2KRK has it
+# For ×2; the blur of other scales is in proportion.
+GAUSSIAN_VARIANCES = (0.6, 5.0)  # square pixels of the large image, as in DIV2KRK
 GAUSSIAN_SIDE = 11
-GAUSSIAN_NOISE = 0.25  # each weight times 1 ± this
+GAUSSIAN_NOISE = 0.25  # each weight is multiplied by 1 ± this
 DISK_RADII = (1.2, 3.5)
 MOTION_LENGTHS = (3.0, 10.0)
 
 
 def gaussian(random: np.random.Generator, scale: float) -> Array:
-    """Draw an anisotropic Gaussian at any angle, its weights a little wrong."""
+    """Draw an anisotropic Gaussian at any angle, with noise on its weights."""
     grown = scale / 2
     first, second = random.uniform(*GAUSSIAN_VARIANCES, 2) * grown**2
     angle = random.uniform(0, math.pi)
@@ -45,7 +45,7 @@ def gaussian(random: np.random.Generator, scale: float) -> Array:
 
 
 def disk(random: np.random.Generator, scale: float) -> Array:
-    """Draw a lens out of focus."""
+    """Draw the disk of a lens out of focus."""
     radius, fine = random.uniform(*DISK_RADII) * scale / 2, 16
     side = 2 * math.ceil(radius) + 1
     at = (np.arange(side * fine) + 0.5) / fine - side / 2
@@ -54,28 +54,30 @@ def disk(random: np.random.Generator, scale: float) -> Array:
 
 
 def motion(random: np.random.Generator, scale: float) -> Array:
-    """Draw a straight motion at even speed."""
+    """Draw a straight motion at constant speed."""
     length, angle = random.uniform(*MOTION_LENGTHS) * scale / 2, random.uniform(0, math.pi)
     along = np.linspace(-length / 2, length / 2, 500)
-    return _traced(along * math.sin(angle), along * math.cos(angle), math.ceil(length / 2) + 1)
+    return _path_weights(
+        along * math.sin(angle), along * math.cos(angle), math.ceil(length / 2) + 1
+    )
 
 
-def _traced(y: Array, x: Array, radius: int) -> Array:
-    """Return weights of the points of a trace, each shared among four pixels."""
+def _path_weights(y: Array, x: Array, radius: int) -> Array:
+    """Return the weights of the points of a path; each point is shared among four pixels."""
     at = np.arange(-radius, radius + 1)
     rows, columns = ((1 - np.abs(at[:, None] - each)).clip(min=0) for each in (y, x))
     return np.asarray(rows @ columns.T)
 
 
 def shake(random: np.random.Generator, scale: float) -> Array:
-    """Draw a shaken hand: a bent line, slower at one end, no shape that is looked for."""
+    """Draw a shaken hand: a bent line, slower at one end; the estimate does not look for it."""
     length, angle = random.uniform(*MOTION_LENGTHS) * scale / 2, random.uniform(0, math.pi)
     bend, hold = random.uniform(-0.5, 0.5), random.uniform(1, 2)
     along = np.linspace(0, 1, 500) ** hold
     across = bend * length * 4 * along * (1 - along)
     y = (along - 0.5) * length * math.sin(angle) + across * math.cos(angle)
     x = (along - 0.5) * length * math.cos(angle) - across * math.sin(angle)
-    return _traced(y, x, math.ceil(length) + 1)
+    return _path_weights(y, x, math.ceil(length) + 1)
 
 
 FAMILIES: dict[str, Callable[[np.random.Generator, float], Array]] = {

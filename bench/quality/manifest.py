@@ -1,4 +1,4 @@
-"""Manifest: the sha256 of outputs of every kind, to prove that a change of the code changes none.
+"""Manifest: the sha256 of outputs of every kind, to prove that a change of the code alters none.
 
 python -m bench.quality.manifest sources FOLDER       # once: pictures and their settings
 python -m bench.quality.manifest run FOLDER OUT.json   # with each version of the program
@@ -23,10 +23,10 @@ from tests.parts.kinds import KINDS
 
 PICTURES = Path(__file__).resolve().parents[2] / "tests" / "data"
 
-#: Of what any picture can be enlarged with in a few seconds.
+#: A fit that takes a few seconds.
 QUICK = {"preset": "fast", "num_epochs": 40}
 
-#: Settings that each give an output of its own, of the picture that comes along.
+#: Settings for the picture in tests/data; each gives another output.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "fast": {"zssr": {"preset": "fast"}},
     "balanced": {"zssr": {"preset": "balanced", "num_epochs": 90}},
@@ -69,7 +69,7 @@ def _toml(tables: dict[str, dict[str, Any]]) -> str:
 
 
 def _spoilt(name: str) -> Image.Image:
-    """Return the picture as a variant needs it: blurred, noisy, compressed, or as it is."""
+    """Return the picture as a variant needs it: blurred, noisy, or as it is."""
     picture = Image.open(PICTURES / "butterfly_lr.png").convert("RGB")
     if name in {"kernel_estimated", "auto"}:
         sharp = Image.open(PICTURES / "butterfly_hr.png").convert("RGB")
@@ -112,7 +112,7 @@ def write_sources(folder: Path) -> None:
 
 
 def _run(folder: Path, out: Path) -> None:
-    """Enlarge every picture by the command; and three by the daemon, each from the one before."""
+    """Upscale every picture by the command, and three by the daemon with a warm start."""
     pictures = [p for p in sorted(folder.iterdir()) if p.suffix not in {".toml", ".npy"}]
     settings = out / "settings.toml"
     settings.write_text(
@@ -133,7 +133,7 @@ def _run(folder: Path, out: Path) -> None:
 
 
 def manifest(folder: Path) -> dict[str, str]:
-    """Return the sha256 of what this version makes of each picture of `folder`."""
+    """Return the sha256 of each output that this version makes of the pictures in `folder`."""
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         _run(folder.resolve(), out)

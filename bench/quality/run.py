@@ -34,7 +34,7 @@ from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.scale import per_axis
 from zssr_daemon.zssr.training.weights import Weights
 
-# PSNR-Y (dB) of bicubic everyone reports; a bench that misses them measures something else.
+# PSNR-Y (dB) of bicubic, as published; a bench that misses it measures something else.
 KNOWN_BICUBIC_DB = {("Set5", 2): 33.68, ("Set14", 2): 30.23, ("Set5", 4): 28.43}
 KNOWN_WITHIN_DB = 0.03
 
@@ -56,8 +56,8 @@ def main() -> None:
     for pair in pairs_of(options):
         degradation = degradation_of(options, to_tensor(spoil(Image.open(pair.source))))
         row = measure(pair, config, degradation=degradation, spoil=spoil)[0]
-        if is_told(options):
-            row |= told(row, pair, config, degradation, spoil)
+        if is_degraded(options):
+            row |= degradation_row(row, pair, config, degradation, spoil)
         rows.append(row)
         show(row)
     mean = mean_row(rows)
@@ -83,11 +83,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--kernel", default="bicubic", help="file of the blur kernel, or estimate")
     parser.add_argument("--kernel-phase", choices=["centred", "topleft"], default="centred")
-    parser.add_argument("--noise", type=float, default=0.0, help="put on the sources, of 255")
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        help="standard deviation put on the sources, in levels of 255",
+    )
     parser.add_argument("--jpeg", type=int, help="quality to compress the sources at")
     parser.add_argument("--noise-std", default="0", help="as in settings.toml, or auto")
     parser.add_argument("--jpeg-quality", default="none", help="as in settings.toml, or auto")
-    parser.add_argument("--auto", action="store_true", help="all three from the image")
+    parser.add_argument(
+        "--auto", action="store_true", help="estimate kernel, noise and JPEG quality from the image"
+    )
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args()
     if (options.data is None) == (options.pair is None):
@@ -98,7 +105,7 @@ def parse() -> argparse.Namespace:
 
 
 def pairs_of(options: argparse.Namespace) -> list[Pair]:
-    """Return what is to be measured."""
+    """Return the pairs to measure."""
     if options.pair is not None:
         return [Pair(*options.pair)]
     folder = scale_folder(options.data, options.scale)
@@ -112,7 +119,7 @@ def scale_folder(data: Path, scale: int) -> Path:
 
 
 def config_of(options: argparse.Namespace) -> ZSSRConfig:
-    """Return the preset at the scale; scale 4 is two steps of 2, the better way."""
+    """Return the preset at the scale; scale 4 is two steps of 2, which is better than one of 4."""
     overrides: dict[str, Any] = {"seed": options.seed, "scale_factor": float(options.scale)}
     if options.scale == 4:
         overrides |= {"scale_factor": 2.0, "scale_times": 2}
@@ -123,7 +130,10 @@ def config_of(options: argparse.Namespace) -> ZSSRConfig:
 
 
 def degradation_of(options: argparse.Namespace, source: torch.Tensor) -> Degradation:
-    """Return what the options say of a source, (3, H, W) float32 in [0, 1], or it says itself."""
+    """Return the degradation that the options name, or that the source shows where they say so.
+
+    The source is (3, H, W) float32 in [0, 1].
+    """
     noise_std, quality = options.noise_std, options.jpeg_quality
     found = estimate_quality(source) if quality == "auto" else None
     return Degradation(
@@ -134,7 +144,7 @@ def degradation_of(options: argparse.Namespace, source: torch.Tensor) -> Degrada
 
 
 def blur_of(options: argparse.Namespace, source: torch.Tensor) -> Blur:
-    """Return bicubic, the kernel that is given, or the one that a source shows."""
+    """Return bicubic, the given kernel, or the kernel estimated from the source."""
     if options.kernel == "bicubic":
         return BICUBIC
     if options.kernel == "estimate":
@@ -153,9 +163,9 @@ def measure(
     degradation: Degradation = IDEAL,
     spoil: Spoil = UNSPOILT,
 ) -> tuple[dict[str, Any], Weights | None]:
-    """Enlarge one picture and compare it, bicubic and back-projection with the truth.
+    """Super-resolve one picture; compare it, bicubic and back-projection with the truth.
 
-    Returns the row, and the weights of the fit.
+    Returns the row of the table, and the weights of the fit.
     """
     with Image.open(pair.truth) as image:
         truth = np.asarray(image if image.mode == "L" else image.convert("RGB"))
@@ -169,7 +179,7 @@ def measure(
         source, config, device="cpu", initial_weights=initial_weights, degradation=degradation
     )
     seconds = time.perf_counter() - started_s
-    cpu_seconds = time.process_time() - started_cpu_s  # steadier on a shared machine
+    cpu_seconds = time.process_time() - started_cpu_s  # varies less on a shared machine
     picture, plain, held = (
         to_uint8(image, is_grey=truth.ndim == 2) for image in (result.image, bicubic, floor)
     )
@@ -188,16 +198,16 @@ def measure(
     return row, result.weights
 
 
-def is_told(options: argparse.Namespace) -> bool:
-    """Tell whether sources were spoilt, or may be taken for that."""
+def is_degraded(options: argparse.Namespace) -> bool:
+    """Return whether sources are spoilt, or the fit may take them for spoilt."""
     chosen = (options.noise, options.jpeg, options.noise_std, options.jpeg_quality)
     return chosen != (0.0, None, "0", "none") or options.kernel == "estimate"
 
 
-def told(
+def degradation_row(
     row: dict[str, Any], pair: Pair, config: ZSSRConfig, degradation: Degradation, spoil: Spoil
 ) -> dict[str, Any]:
-    """Return what was undone, and what the same file gives where it is taken for clean."""
+    """Return the degradation, and the PSNR of the same file if it is taken for clean."""
     ideal = row
     is_blurred = isinstance(degradation.blur, Kernel)
     if is_blurred or not degradation.is_clean:
@@ -216,7 +226,7 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
 
 
 def to_uint8(image: torch.Tensor, *, is_grey: bool) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8 of (3, H, W) in about [0, 1]; (H, W) of the first if grey."""
+    """Return (H, W, 3) uint8 of (3, H, W) in about [0, 1]; if grey, (H, W) of its first channel."""
     pixels = image.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0)
     return np.asarray(pixels[..., 0].numpy() if is_grey else pixels.numpy())
 
@@ -245,12 +255,12 @@ def show(row: dict[str, Any]) -> None:
 
 
 def check_bicubic(options: argparse.Namespace, bicubic_db: float) -> bool:
-    """Hold the mean of bicubic against the published one, where the whole set was measured."""
+    """Compare the mean of bicubic with the published one, if the whole set was measured."""
     known = KNOWN_BICUBIC_DB.get((set_name(options), options.scale))  # a spoilt set has none
     if known is None or options.images or options.kernel not in ("bicubic", "estimate"):
         return False
     if abs(bicubic_db - known) > KNOWN_WITHIN_DB:
-        sys.exit(f"bicubic gives {bicubic_db:.2f} dB, everyone else {known}: nothing here counts")
+        sys.exit(f"bicubic gives {bicubic_db:.2f} dB, published is {known}: not comparable")
     return True
 
 
@@ -261,7 +271,7 @@ def write(
     mean: dict[str, Any],
     is_bicubic_checked: bool,
 ) -> None:
-    """Write the result with the machine and the versions it came from."""
+    """Write the result, with the machine and versions that it comes from."""
     if options.no_write:
         return
     report = {
@@ -288,7 +298,7 @@ def write(
 
 
 def set_name(options: argparse.Namespace) -> str:
-    """Return what the measured pictures are called together."""
+    """Return the name of the measured set."""
     if options.pair is not None:
         return str(options.pair[0].stem)
     data = options.data.resolve()

@@ -1,4 +1,4 @@
-"""Spoil: noise and JPEG compression put on a source before it is measured."""
+"""Spoil: noise and JPEG compression that are put on a source before it is measured."""
 
 import io
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class Spoil:
-    """White Gaussian noise, then compression as Pillow has it by default (4:2:0)."""
+    """White Gaussian noise, then JPEG compression with Pillow's default subsampling (4:2:0)."""
 
     noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None
 
     @property
     def label(self) -> str:
-        """What it adds to the name of a set."""
+        """The suffix for the name of a set."""
         noise = f"-noise{self.noise_std:g}" if self.noise_std > 0 else ""
         return noise + (f"-jpeg{self.jpeg_quality}" if self.jpeg_quality is not None else "")
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the picture as RGB, spoilt; the same noise every time."""
+        """Return the spoilt picture as RGB; the noise is the same every time."""
         pixels = np.asarray(image.convert("RGB"))
         if self.noise_std > 0:
             noise = np.random.default_rng(0).normal(0, self.noise_std, pixels.shape)

@@ -1,15 +1,15 @@
-"""Print the results of quality.py as the README's table, one row a set, scale and preset.
+"""Table: the results of `bench.quality.run`, one row for each set, scale and preset.
 
 python -m bench.quality.table
 """
 
 import json
 from collections import defaultdict
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "results"
+from bench.provenance import RESULTS
+
 PRESETS = ("fast", "balanced", "best", "paper")
 HEADER = (
     "set",
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _row(results: list[dict[str, Any]]) -> list[str]:
-    """Return one line: means over the seeds, and how far they lie apart."""
+    """Return one row: means over the seeds, and half their range."""
     means = [result["mean"] for result in results]
     psnrs = [each["psnr_db"] for each in means]
     spread = f" ± {(max(psnrs) - min(psnrs)) / 2:.2f}" if len(psnrs) > 1 else ""

@@ -1,4 +1,4 @@
-"""Make a data folder of pictures that nobody tuned to: scans, microscopy, textures, photographs.
+"""Unseen: a data folder of pictures that no parameter was tuned on: scans, textures, photographs.
 
 pip install --no-deps --target /tmp/pictures scikit-image
 python -m bench.quality.unseen /tmp/pictures/skimage/data /tmp/Unseen
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-# Of scikit-image's sample pictures, those that users of this program resemble.
+# Those of scikit-image's sample pictures that are like pictures of this program's users.
 NAMES = (
     "astronaut.png",
     "brick.png",
@@ -31,7 +31,7 @@ SIDE_PIXELS = 256
 
 
 def main() -> None:
-    """Cut the middle out of each picture, and shrink it by antialiased bicubic, for ×2."""
+    """Cut out the middle of each picture, and shrink it by 2 with antialiased bicubic."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path, help="scikit-image's data folder")
     parser.add_argument("output", type=Path, help="the data folder to make")

@@ -1,4 +1,4 @@
-r"""Warm start: what weights of other pictures are worth, against a fit from chance.
+r"""Warm start: what weights fitted on other pictures gain over random initial weights.
 
 python -m bench.quality.warm_start DATA_FOLDER --first comic flowers lenna pepper \
     --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png

@@ -1,1 +1,1 @@
-"""What it costs: seconds and memory."""
+"""What a job costs: seconds, memory, and steps that are counted."""

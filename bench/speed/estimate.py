@@ -1,8 +1,8 @@
-"""Estimate: seconds of one core to see noise, compression and blur in an image.
+"""Estimate: seconds of one core to estimate noise, JPEG quality and blur of an image.
 
 python -m bench.speed.estimate DATA_FOLDER/x2/HR/lenna.png
 
-The picture is cut, or laid beside its mirror image, to 256² and to 2048² pixels.
+The picture is cut, or repeated with its mirror images, to 256² and to 2048² pixels.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ESTIMATES: dict[str, Callable[[torch.Tensor], object]] = {
 
 
 def main() -> None:
-    """Measure each estimate on both sizes, the best of three, print and write."""
+    """Time each estimate on both sizes, print the best of three, write to bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path)
     options = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def mirrored(picture: torch.Tensor, side: int) -> torch.Tensor:
-    """Return (3, side, side) of (3, H, W)."""
+    """Repeat (3, H, W) with its mirror images, and cut it to (3, side, side)."""
     row = torch.cat([picture, picture.flip(-1)], dim=-1)
     tile = torch.cat([row, row.flip(-2)], dim=-2)
     repeats = [-(-side // length) for length in tile.shape[-2:]]
@@ -60,7 +60,7 @@ def measured(image: torch.Tensor) -> dict[str, Any]:
 
 
 def processor_seconds(estimate: Callable[[torch.Tensor], object], image: torch.Tensor) -> float:
-    """Return what one call takes."""
+    """Return the processor seconds of one call."""
     started_s = time.process_time()
     estimate(image)
     return time.process_time() - started_s

@@ -1,9 +1,10 @@
-"""Memory: the peak of a whole job, decode to verified output, over the size of its image.
+"""Memory: the peak of a whole job, from decoding to the verified output, by image size.
 
 python -m bench.speed.memory                4, 16 and 64 megapixels: twenty minutes of two cores
 python -m bench.speed.memory --megapixels 4
 
-Few iterations, no ensemble: neither adds to the memory, which follows the picture and a strip.
+Few iterations and no ensemble: neither adds to the memory, which depends on the picture and on
+one strip of it.
 """
 
 import argparse
@@ -35,7 +36,7 @@ RULES = OutputRules(setting="png", quality=95, keeps_metadata=True, max_pixels=1
 def main() -> None:
     """Measure, print, write to bench/results/."""
     options = parse()
-    rows = [in_child(enlarge, size, options.scale) for size in options.megapixels]
+    rows = [in_child(super_resolve_picture, size, options.scale) for size in options.megapixels]
     for row in rows:
         print(*(f"{key} {value}" for key, value in row.items()), sep="  ")
     if not options.no_write:
@@ -51,8 +52,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def enlarge(megapixels: float, scale: float) -> dict[str, Any]:
-    """Enlarge a photograph-like RGB picture of that size in this process."""
+def super_resolve_picture(megapixels: float, scale: float) -> dict[str, Any]:
+    """Super-resolve a photograph-like RGB picture of that size in this process."""
     config = ZSSRConfig(num_epochs=20, rounds=1, self_ensemble=False, scale_factor=scale)
     enlarger = Enlarger("cpu", os.cpu_count() or 1)
     enlarger.self_test()
@@ -78,7 +79,7 @@ def enlarge(megapixels: float, scale: float) -> dict[str, Any]:
 
 
 def order(source: Path, config: ZSSRConfig) -> WorkOrder:
-    """Order one picture."""
+    """Return the work order for one picture."""
     return WorkOrder(
         job_id="memory",
         inbox=str(source.parent),
@@ -93,7 +94,7 @@ def order(source: Path, config: ZSSRConfig) -> WorkOrder:
 
 
 def write_picture(path: Path, megapixels: float) -> None:
-    """Write a 4:3 picture of smooth noise, tile by tile the same: cheap to make and to keep."""
+    """Write a 4:3 picture of smooth noise, made of equal tiles: fast to make and small to store."""
     height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
     width = round(height * 4 / 3)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -103,7 +104,7 @@ def write_picture(path: Path, megapixels: float) -> None:
 
 
 def peak_bytes() -> int:
-    """Return the most memory this process has held so far."""
+    """Return the peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -4,7 +4,7 @@ python -m bench.speed.run          about ten minutes of two cores
 python -m bench.speed.run --short  about one
 
 Times of single parts are processor seconds of one thread, which a busy machine changes little;
-images a minute are wall time, so they want an idle one.
+images a minute are wall time, so the machine should be idle.
 """
 
 import argparse
@@ -50,24 +50,24 @@ def main() -> None:
         **provenance(),
         "is_short": options.short,
         "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0],  # of others, if above about 0.5
+        "load_before": os.getloadavg()[0],  # above about 0.5: others use the machine
         "steps": {
-            preset: told(
+            preset: shown(
                 f"step of {preset}",
                 in_child(step_parts, preset, steps // 10 if preset == "paper" else steps),
             )
             for preset in PRESETS
         },
         "stages": {
-            preset: told(f"stages of {preset}", in_child(stages, preset))
+            preset: shown(f"stages of {preset}", in_child(stages, preset))
             for preset in (("fast",) if options.short else ("fast", "balanced"))
         },
         "sources": [
-            told(f"source of {size} megapixels", in_child(large_source, size, steps // 3))
+            shown(f"source of {size} megapixels", in_child(large_source, size, steps // 3))
             for size in megapixels
         ],
         "images_per_minute": [
-            told(f"{count} processes of {threads} threads", throughput(count, threads))
+            shown(f"{count} processes of {threads} threads", throughput(count, threads))
             for count, threads in tables
         ],
     }
@@ -84,24 +84,24 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def told(what: str, numbers: dict[str, Any]) -> dict[str, Any]:
-    """Print the numbers and pass them on."""
-    shown = ", ".join(
+def shown(what: str, numbers: dict[str, Any]) -> dict[str, Any]:
+    """Print the numbers, and return them."""
+    text = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in numbers.items()
     )
-    print(f"{what}: {shown}", flush=True)
+    print(f"{what}: {text}", flush=True)
     return numbers
 
 
 def in_child(measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Measure in a new process, whose peak memory is that of this measurement alone."""
+    """Measure in a new process, so that its peak memory is of this measurement alone."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
         return pool.submit(measure, *arguments).result()
 
 
 def peak_memory_bytes() -> int:
-    """Return the most memory this process has had, libraries included."""
+    """Return the peak memory of this process, libraries included."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -112,7 +112,7 @@ def picture() -> torch.Tensor:
 
 
 def step_parts(preset: str, steps: int) -> dict[str, Any]:
-    """Return the milliseconds of a training step by part, as `zssr.fit` takes it."""
+    """Return the milliseconds of each part of a training step, as `zssr.training.fit` does it."""
     torch.set_num_threads(1)
     config = ZSSRConfig.from_preset(preset)
     parts = [picture()]
@@ -152,7 +152,7 @@ def step_parts(preset: str, steps: int) -> dict[str, Any]:
 
 
 def against_paper(steps: dict[str, dict[str, Any]]) -> None:
-    """Add how many times faster than `paper`, measured in this run, each preset fits."""
+    """Add how many times faster than `paper` each preset fits, as measured in this run."""
     for preset, row in steps.items():
         row["times_faster_than_paper"] = steps["paper"]["fit_s"] / row["fit_s"]
         print(
@@ -179,7 +179,7 @@ def stages(preset: str) -> dict[str, Any]:
 
 
 def large_source(megapixels: float, steps: int) -> dict[str, Any]:
-    """Return what a fit costs before its first step, and a step, for a source of that size."""
+    """Return the seconds before the first step of a fit, and of a step, for that source size."""
     torch.set_num_threads(1)
     config = ZSSRConfig.from_preset("fast")
     side = round((megapixels * 1e6) ** 0.5)

@@ -1,1 +1,1 @@
-"""Random writers and random kills, for minutes, and the proof that nothing was lost or doubled."""
+"""Random writers and random kills, and checks that nothing was lost or doubled."""

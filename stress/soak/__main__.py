@@ -2,11 +2,12 @@
 
 python -m stress.soak 15
 
-The real daemon works in a folder of its own. Its supervisor, workers and probe get SIGKILL, the
-supervisor SIGTERM too, and is started again each time. Meanwhile it is looked after whether each
-picture has its original or an output. At the end `run --once` drains the inbox, and each content
-that was dropped must have come to exactly one valid output, which shows that content's number, or
-one failed record, with nothing doubled, left over or leaked. Exit code 1: something is wrong.
+The real daemon works in a folder of its own. Its supervisor, workers and probe get SIGKILL; the
+supervisor also gets SIGTERM, and is started again each time. Meanwhile a check looks again and
+again whether each picture has its original or an output. At the end `run --once` drains the inbox.
+Each content that was dropped must then have exactly one valid output, which shows the number of
+that content, or one failed record; nothing may be doubled, left over or leaked. Exit code 1:
+something is wrong.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from stress.soak.soak import Soak
 
 
 def main() -> None:
-    """Soak, print the summary, write to bench/results/."""
+    """Run the soak, print the summary, write it to bench/results/."""
     options = parse()
     os.environ[MARK] = uuid.uuid4().hex
     root = Path(tempfile.mkdtemp(prefix="zssr-soak-"))
@@ -45,7 +46,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("minutes", type=float)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", action="store_true", help="leave the folder, faults or not")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the folder even if nothing is wrong"
+    )
     parser.add_argument("--no-write", action="store_true", help="print only")
     return parser.parse_args()
 

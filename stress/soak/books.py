@@ -1,4 +1,4 @@
-"""The soak's books: which contents were dropped, and what each may and must have come to."""
+"""Books: which contents were dropped, and how often each must and may end."""
 
 import hashlib
 import itertools
@@ -10,37 +10,37 @@ from dataclasses import dataclass
 class Content:
     """One content that was written to the inbox.
 
-    It must end at least `least` and at most `most` times, as output or as failed record. Zero
-    is allowed only where its writer itself wrote over it, or replaced it, before it was archived;
-    two, where it was dropped twice.
+    It must end `min_ends` to `max_ends` times, as output or as failed record. Zero is allowed only
+    if its writer itself wrote over it, or replaced it, before it was archived; two, if it was
+    dropped twice.
     """
 
     number: int
     writer: str
     is_good: bool
-    least: int = 1
-    most: int = 1
-    inode: int | None = None  # of the file, once it is whole and its writer leaves it alone
+    min_ends: int = 1
+    max_ends: int = 1
+    inode: int | None = None  # of the file, once it is complete and its writer is done with it
 
     def __str__(self) -> str:
-        """Name it in a violation."""
+        """Name it in a message about what is wrong."""
         return f"content {self.number} ({self.writer}, {'good' if self.is_good else 'broken'})"
 
 
 class Books:
-    """Keeps every content; writers of several threads enter here."""
+    """Keeps every content; writers in several threads enter theirs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self.contents: dict[int, Content] = {}
         self.number_of_sha256: dict[str, int] = {}
-        self.refused: list[str] = []  # names of links and pipes: each ends with an error record
+        self.refused: list[str] = []  # names of links and pipes: each must get an error record
         self.left_alone: list[str] = []  # names of files that are no images
         self.raced: list[int] = []  # numbers written into a file while it was being archived
 
     def number(self) -> int:
-        """Return a number nobody has had."""
+        """Return a new number."""
         with self._lock:
             return next(self._numbers)
 

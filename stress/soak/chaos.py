@@ -1,4 +1,4 @@
-"""The soak's chaos: daemons that are killed and stopped at random, and what they leave behind."""
+"""Chaos: daemons that are killed and stopped at random, and the processes that they leave."""
 
 import os
 import random
@@ -11,24 +11,24 @@ from pathlib import Path
 from stress.process_facts import open_files
 from tests.parts.daemon_process import DaemonProcess, is_alive
 
-#: Mean seconds between two blows at each victim; the times are exponential, so some come at once.
+#: Mean seconds between two kills of each victim; times are exponential, so some come at once.
 _MEAN_S = {"supervisor": 25.0, "worker": 15.0, "probe": 12.0, "stop": 60.0}
 
 _TICK_S = 0.1
 _FILES_EVERY_S = 0.5
 
-#: A life must have so many samples of its open files before growth means anything.
+#: A life needs so many samples of its open files before their growth means anything.
 _MIN_SAMPLES = 20
 _MAX_GROWTH = 2
 
-#: A supervisor that ends in order must do so within this; its children after any end, too.
+#: A stop in order must take less than this; so must the end of children after any end.
 _MAX_STOP_S = 10.0
 _MAX_ORPHAN_S = 30.0
 
-_OOM_SCORE_OF_PROBE = 900  # how a probe and a worker, alike otherwise, are told apart
+_OOM_SCORE_OF_PROBE = 900  # the only difference between a probe and a worker
 _OOM_SCORE_OF_WORKER = 500
 
-#: In the environment of every process of one soak, by which it is found.
+#: In the environment of every process of one soak, so that it can be found.
 MARK = "SOAK_OF_THE_DAEMON"
 
 
@@ -46,7 +46,7 @@ class Chaos:
         self.file_growth: list[int] = []  # of each life that was long enough
 
     def live(self, until_s: float) -> None:
-        """Start a daemon, hit at it and its children, and end it; `until_s` is monotonic time."""
+        """Start a daemon, kill its children, and end it; `until_s` is monotonic time."""
         kill_s, stop_s = self._due_s("supervisor"), self._due_s("stop")
         try:
             with DaemonProcess(self._root) as daemon:
@@ -59,7 +59,7 @@ class Chaos:
         return time.monotonic() + self._random.expovariate(1 / _MEAN_S[victim])
 
     def _hit_children(self, daemon: DaemonProcess, end_s: float) -> None:
-        """Kill workers and probes now and then, and watch the supervisor's open files."""
+        """Kill workers and probes at random times, and count the supervisor's open files."""
         due = {victim: self._due_s(victim) for victim in ("worker", "probe")}
         samples: list[tuple[int, int]] = []
         sample_s = 0.0
@@ -107,7 +107,7 @@ class Chaos:
             time.sleep(self._random.random())
             daemon.send(signal.SIGTERM)
         code = daemon.exit_code()
-        if code != 0 and is_ready:  # before its handlers stand, a signal just ends it
+        if code != 0 and is_ready:  # before its handlers are set, a signal just ends it
             self.wrong.append(f"exit code {code} after SIGTERM")
         took_s = time.monotonic() - asked_s
         self.longest_stop_s = max(self.longest_stop_s, took_s)
@@ -115,7 +115,7 @@ class Chaos:
             self.wrong.append(f"{took_s:.1f} s from SIGTERM to the end")
 
     def _judge_files(self, samples: list[tuple[int, int]]) -> None:
-        """Compare the fewest open files early and late in a life, with all children there."""
+        """Compare the fewest open files early and late in a life, with all children running."""
         self.most_open_files = max([self.most_open_files, *(count for _, count in samples)])
         most_children = max((children for children, _ in samples), default=0)
         counts = [count for children, count in samples if children == most_children]
@@ -129,7 +129,7 @@ class Chaos:
 
 
 class Orphans:
-    """Processes of the soak that are not below the running daemon; they may stay for a moment."""
+    """Processes of the soak that are not below the running daemon; they may live for a moment."""
 
     def __init__(self) -> None:
         self._since_s: dict[int, float] = {}
@@ -137,7 +137,7 @@ class Orphans:
         self.longest_s = 0.0
 
     def look(self, daemon_pid: int | None) -> bool:
-        """Look at all processes; tell whether there is an orphan."""
+        """Look at all processes; return whether there is an orphan."""
         now_s = time.monotonic()
         found = [pid for pid in _marked() if daemon_pid not in (pid, _parent(pid))]
         self._since_s = {pid: self._since_s.get(pid, now_s) for pid in found}
@@ -155,7 +155,7 @@ class Orphans:
 
 
 def _marked() -> list[int]:
-    """Return every process of this soak but ourselves."""
+    """Return every process of this soak except ourselves."""
     mark = f"{MARK}={os.environ[MARK]}".encode()
     found = []
     for folder in Path("/proc").iterdir():

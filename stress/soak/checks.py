@@ -1,4 +1,4 @@
-"""The soak's checks: while it runs, no picture may be missing; at its end, all must be in order."""
+"""Checks: while the soak runs no picture may be missing; at its end all must be in order."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _LOOKS = 4
 
 
 def missing(root: Path, books: Books) -> list[str]:
-    """Return what has neither its original nor an output, in a look now."""
+    """Return the contents that have neither their original nor an output now."""
     candidates = books.settled()
     for _ in range(_LOOKS):
         # In this order: a source only ever goes from the inbox to one of the others.
@@ -59,7 +59,7 @@ def final(root: Path, books: Books) -> tuple[dict[str, Any], list[str]]:
     for entry in books.contents.values():
         wrong += _judge(entry, outputs[entry.number], archived[entry.number], failed, reasons)
     wrong += _judge_refused(root / "failed", books)
-    wrong += _rests(root, books)
+    wrong += _leftovers(root, books)
     wrong += _judge_ledger(root)
     told = Counter(reasons.get(path, "no record") for paths in failed.values() for path in paths)
     results = {"done": outputs.total(), "failed": dict(told), "refused": len(books.refused)}
@@ -76,13 +76,13 @@ def _judge(
     """Say what is wrong with the end of one content."""
     records = failed[entry.number]
     wrong = []
-    if not entry.least <= outputs + len(records) <= entry.most:
-        wanted = f"{entry.least} to {entry.most}"
+    if not entry.min_ends <= outputs + len(records) <= entry.max_ends:
+        wanted = f"{entry.min_ends} to {entry.max_ends}"
         wrong.append(f"{entry}: {outputs} outputs and {len(records)} failures, not {wanted}")
-    if len(archived) > outputs or (len(archived) < outputs and entry.least):
+    if len(archived) > outputs or (len(archived) < outputs and entry.min_ends):
         wrong.append(f"{entry}: {outputs} outputs, but {len(archived)} originals in the archive")
     if outputs and not entry.is_good:
-        wrong.append(f"{entry}: came out enlarged")
+        wrong.append(f"{entry}: a broken file has an output")
     for path in records:
         reason = reasons.get(path, "no record")
         if reason == "no record" or (entry.is_good and reason not in _KILLED_REASONS):
@@ -109,7 +109,7 @@ def _outputs(folder: Path) -> tuple[Counter[int], list[str]]:
 
 
 def _by_number(folder: Path, books: Books) -> tuple[dict[int, list[Path]], list[Path]]:
-    """Return the originals by number, and those whose bytes nobody has dropped."""
+    """Return the originals by number, and those whose bytes nobody dropped."""
     found: dict[int, list[Path]] = {number: [] for number in books.contents}
     strange = []
     for path in visible(folder):
@@ -142,8 +142,8 @@ def _judge_refused(failed: Path, books: Books) -> list[str]:
     ]
 
 
-def _rests(root: Path, books: Books) -> list[str]:
-    """Find what should not be there any more."""
+def _leftovers(root: Path, books: Books) -> list[str]:
+    """Find files that should be gone, and files that should not."""
     left = {path.name for path in visible(root / "inbox")}
     wrong = [f"left in the inbox: {name!r}" for name in left - set(books.left_alone)]
     wrong += [f"gone, though no image: {name}" for name in set(books.left_alone) - left]
@@ -155,7 +155,7 @@ def _rests(root: Path, books: Books) -> list[str]:
 
 
 def _judge_ledger(root: Path) -> list[str]:
-    """Say which jobs are not over, and which outputs are not those the ledger knows."""
+    """Say which jobs are not over, and which outputs differ from what the ledger says."""
     wrong = []
     ledger = f"{(root / 'state' / 'ledger.sqlite3').absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(ledger, uri=True)) as db:
@@ -174,7 +174,7 @@ def _judge_ledger(root: Path) -> list[str]:
 
 
 def visible(folder: Path) -> Iterator[Path]:
-    """Yield the files, links and pipes below a folder, but the hidden ones (our own marks)."""
+    """Yield files, links and pipes below a folder, except hidden ones (the daemon's marks)."""
     return (path for path in _files(folder) if not path.name.startswith("."))
 
 

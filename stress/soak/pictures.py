@@ -1,4 +1,4 @@
-"""Pictures for the soak: each shows its own number, which its enlargement still shows."""
+"""Pictures: each shows its own number, which can still be read from its output."""
 
 import io
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Drawn:
 
 
 def draw(number: int, *, as_png: bool = False) -> Drawn:
-    """Draw the picture of `number`: dark and bright cells, and faint noise of its own."""
+    """Draw the picture of `number`: dark and bright cells, and faint noise."""
     side = _cell_side(number)
     cells = np.array(_bits(number)).reshape(_ROWS, _COLUMNS)
     levels = np.kron(np.where(cells, 220, 35), np.ones((side, side)))
@@ -38,7 +38,7 @@ def draw(number: int, *, as_png: bool = False) -> Drawn:
 
 
 def spoil(number: int) -> Drawn:
-    """Return a file that is no picture, or half of one; each number gives other bytes."""
+    """Return a file that is no picture, or part of one; each number gives other bytes."""
     if number % 2:
         return Drawn(f"no picture, number {number}\n".encode() * 20, ".png")
     content = draw(number, as_png=True).content
@@ -46,7 +46,7 @@ def spoil(number: int) -> Drawn:
 
 
 def recognise(picture: Image.Image) -> int | None:
-    """Return the number an enlargement shows; None where it is none of ours, or its size wrong."""
+    """Return the number that an output shows; None if it shows none, or has a wrong size."""
     grey = np.asarray(picture.convert("L"), dtype=np.float64)
     side = grey.shape[1] // _COLUMNS
     if side == 0 or grey.shape != (_ROWS * side, _COLUMNS * side):

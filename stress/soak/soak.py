@@ -40,7 +40,7 @@ class Soak:
         self._wrong: list[str] = []
 
     def run(self, duration_s: float) -> dict[str, Any]:
-        """Soak for so long, drain, and return what came of it."""
+        """Soak for `duration_s`, drain the inbox, and return the results."""
         inbox = prepare(
             self._root,
             _ZSSR,
@@ -62,7 +62,7 @@ class Soak:
         return self._report(drops, wrong, time.monotonic() - started_s)
 
     def _drop_and_hit(self, kinds: list[Callable[[], None]], end_s: float) -> Counter[str]:
-        """Let writers and chaos loose until `end_s`; return how often each writer wrote."""
+        """Run writers and chaos until `end_s`; return how often each writer wrote."""
         chance = random.Random(self._seeds[2])  # noqa: S311 (no secret)
         drops: Counter[str] = Counter()
         chaos = threading.Thread(target=self._live, args=(end_s,))
@@ -78,7 +78,7 @@ class Soak:
                     written.append(pool.submit(kind))
         chaos.join()
         for future in written:
-            future.result()  # a writer's own fault ends the soak
+            future.result()  # an error of a writer itself ends the soak
         return drops
 
     def _live(self, end_s: float) -> None:
@@ -86,17 +86,17 @@ class Soak:
             self._chaos.live(end_s)
 
     def _look(self, is_over: threading.Event) -> None:
-        """Look again and again whether a picture is missing."""
+        """Check again and again whether a picture is missing."""
         while not is_over.wait(_LOOK_S) and not self._wrong:
             self._wrong += missing(self._root, self._books)
             self._looks += 1
 
     def _waiting(self) -> int:
-        """Count the files of the inbox that the daemon still has to take out of it."""
+        """Count the files that the daemon still has to take out of the inbox."""
         return sum(1 for _ in visible(self._root / "inbox")) - len(self._books.left_alone)
 
     def _drain(self) -> list[str]:
-        """Let the daemon work off what is left; return what is wrong with its end."""
+        """Let the daemon process what is left; return what is wrong with its end."""
         deadline_s = time.monotonic() + _DRAIN_S
         try:
             with DaemonProcess(self._root, "--once") as daemon:

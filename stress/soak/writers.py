@@ -1,6 +1,6 @@
-"""The soak's writers: all the ways in which files come into an inbox, and change there.
+"""Writers: all the ways in which files come into an inbox, and change there.
 
-None of them writes over a file it did not drop: a name that is taken gets another.
+No writer overwrites a file that it did not drop: if a name is taken, it uses another.
 """
 
 import itertools
@@ -14,11 +14,11 @@ from pathlib import Path
 from stress.soak.books import Books, Content
 from stress.soak.pictures import Drawn, draw, spoil
 
-#: Half a file that lies still for so long is taken for broken; our writers pause for less.
+#: An incomplete file that did not change for so long counts as broken; writers pause for less.
 UNREADABLE_AFTER_S = 10.0
 _LONGEST_PAUSE_S = 2.5
 
-#: By then what was dropped may have settled, be queued, running, or gone.
+#: Within this time a dropped file may settle, be queued, run, or be gone.
 _CHANGES_WITHIN_S = 4.0
 
 _BROKEN_SHARE = 0.1
@@ -44,7 +44,7 @@ class Writers:
         self._scratch = itertools.count()
 
     def kinds(self) -> list[Callable[[], None]]:
-        """Return every way to write; each call drops something and returns when it is done."""
+        """Return every way to write; each call drops something, and returns when done."""
         return [
             *(self.at_once, self.slow, self.pausing, self.reopening, self.part_renamed),
             *(self.moved_in, self.folder_moved_in, self.rewritten, self.replaced, self.touched),
@@ -67,13 +67,13 @@ class Writers:
         self._write(entry, pieces, self._inbox / _name(entry, drawn), pause_s=0.1)
 
     def pausing(self) -> None:
-        """Write a half, hold still for longer than a file has to lie still, write the rest."""
+        """Write half, pause for longer than a file needs to settle, write the rest."""
         entry, drawn = self._new("pausing", as_png=True)
         path = self._inbox / _name(entry, drawn)
         self._write(entry, _halves(drawn), path, pause_s=self._up_to(_LONGEST_PAUSE_S))
 
     def reopening(self) -> None:
-        """Close the half file, and come back later."""
+        """Write half, close the file, and write the rest later."""
         entry, drawn = self._new("reopening", as_png=True)
         path = self._inbox / _name(entry, drawn)
         first, second = _halves(drawn)
@@ -112,14 +112,14 @@ class Writers:
             entry.inode = inode
 
     def rewritten(self) -> None:
-        """Write something else into the same file, later."""
+        """Write other content into the same file, later."""
         path, before = self._dropped("rewritten")
         self._wait_for_a_change()
         with suppress(FileNotFoundError), path.open("r+b") as stream:  # gone: it was archived
             self._rewrite(path, before, stream.fileno())
 
     def replaced(self) -> None:
-        """Rename another file onto this one, later."""
+        """Replace the file by renaming another onto it, later."""
         path, before = self._dropped("replaced")
         inode = before.inode
         with path.open("rb") as old:
@@ -133,10 +133,10 @@ class Writers:
             if os.fstat(old.fileno()).st_nlink:  # moved to the archive before
                 before.inode = inode
             else:
-                before.least = 0
+                before.min_ends = 0
 
     def touched(self) -> None:
-        """Give it another time, now and again; it is the same picture still."""
+        """Change its time three times; it is still the same picture."""
         path, _ = self._dropped("touched")
         for _ in range(3):
             time.sleep(self._up_to(_CHANGES_WITHIN_S / 2))
@@ -144,7 +144,7 @@ class Writers:
                 os.utime(path)
 
     def dated(self) -> None:
-        """Move a file in whose time proves nothing."""
+        """Move in a file whose time is of no use: the past, or the future."""
         entry, drawn = self._new("dated")
         path = self._prepared(drawn)
         date_s = self._random.choice(_TIMES_S)
@@ -152,7 +152,7 @@ class Writers:
         _rename(path, self._inbox / _name(entry, drawn), entry)
 
     def hardly_named(self) -> None:
-        """Use a name that is legal, and that is all."""
+        """Use a name that is legal but hard to handle."""
         entry, drawn = self._new("hardly_named")
         number = f"{entry.number}{drawn.suffix}".encode()
         name = self._random.choice(_HARD_NAMES) + number
@@ -160,7 +160,7 @@ class Writers:
         self._write(entry, [drawn.content], path)
 
     def same_name(self) -> None:
-        """Use a name again that earlier files had, once it is free."""
+        """Use a name of earlier files again, once it is free."""
         entry, drawn = self._new("same_name", as_png=True)
         ready = self._prepared(drawn)
         inode = ready.stat().st_ino
@@ -172,21 +172,21 @@ class Writers:
         entry.inode = inode
 
     def in_sub_folder(self) -> None:
-        """Write into a folder that may be new."""
+        """Write into a sub-folder, which may be new."""
         entry, drawn = self._new("in_sub_folder")
         folder = self._inbox / f"box {entry.number % 7}" / "deep"
         folder.mkdir(parents=True, exist_ok=True)
         self._write(entry, [drawn.content], folder / _name(entry, drawn))
 
     def renamed_later(self) -> None:
-        """Rename it within the inbox; it is one picture still."""
+        """Rename it within the inbox; it is still one picture."""
         path, _ = self._dropped("renamed_later")
         self._wait_for_a_change()
         with suppress(FileNotFoundError):
             path.rename(path.with_name(f"renamed {path.name}"))
 
     def filled_later(self) -> None:
-        """Make an empty file, and write into it later."""
+        """Create an empty file, and write into it later."""
         entry, drawn = self._new("filled_later")
         path = self._inbox / _name(entry, drawn)
         path.touch()
@@ -196,17 +196,17 @@ class Writers:
             entry.inode = os.fstat(stream.fileno()).st_ino
 
     def dropped_twice(self) -> None:
-        """Drop equal content under two names: two jobs."""
+        """Drop the same content under two names: two jobs."""
         entry, drawn = self._new("dropped_twice")
-        entry.least = entry.most = 2
+        entry.min_ends = entry.max_ends = 2
         self._write(entry, [drawn.content], self._inbox / _name(entry, drawn))
         time.sleep(self._up_to(_CHANGES_WITHIN_S))
         self._write(entry, [drawn.content], self._inbox / f"again {_name(entry, drawn)}")
 
     def hard_linked(self) -> None:
-        """Drop one file under two names: whether that is one job or two is the daemon's affair."""
+        """Drop one file under two names; both one job and two are right."""
         entry, drawn = self._new("hard_linked")
-        entry.most = 2
+        entry.max_ends = 2
         ready = self._prepared(drawn)
         inode = ready.stat().st_ino
         for prefix in ("", "link "):
@@ -215,7 +215,7 @@ class Writers:
         entry.inode = inode
 
     def no_file(self) -> None:
-        """Drop a link, or a pipe, that is named like a picture."""
+        """Drop a link, or a pipe, with the name of a picture."""
         name = f"no file {self._books.number():06}.png"
         self._books.refused.append(name)
         if self._random.random() < 0.5:
@@ -224,7 +224,7 @@ class Writers:
             os.mkfifo(self._inbox / name)
 
     def no_image(self) -> None:
-        """Drop a file that is none of the daemon's business."""
+        """Drop a file that the daemon must leave alone."""
         name = f"notes {self._books.number():06}.txt"
         self._books.left_alone.append(name)
         (self._inbox / name).write_text("left alone")
@@ -234,7 +234,7 @@ class Writers:
     def _new(
         self, writer: str, *, as_png: bool = False, is_good: bool | None = None
     ) -> tuple[Content, Drawn]:
-        """Enter a content nobody has dropped yet; some are broken."""
+        """Enter a new content in the books; some are broken."""
         number = self._books.number()
         is_good = self._random.random() >= _BROKEN_SHARE if is_good is None else is_good
         drawn = draw(number, as_png=as_png) if is_good else spoil(number)
@@ -262,11 +262,13 @@ class Writers:
         if not _is_at(path, fd):
             before.inode = inode
             return
-        before.least = 0
+        before.min_ends = 0
         entry, drawn = self._new("rewritten", is_good=True)
         os.ftruncate(fd, 0)
-        if not _is_at(path, fd):  # archived in this very instant; our doing, nobody's fault
-            before.least, entry.least = 1, 0
+        if not _is_at(
+            path, fd
+        ):  # archived at this very moment: a race of our own, no fault of the daemon
+            before.min_ends, entry.min_ends = 1, 0
             self._books.raced.append(entry.number)
         os.write(fd, drawn.content)
         entry.inode = inode
@@ -302,7 +304,7 @@ def _rename(source: Path, target: Path, entry: Content) -> None:
 
 
 def _is_at(path: Path, fd: int) -> bool:
-    """Tell whether an open file still has this name."""
+    """Return whether an open file still has this name."""
     with suppress(FileNotFoundError):
         return path.stat().st_ino == os.fstat(fd).st_ino
     return False
