@@ -12,14 +12,17 @@ import pytest
 from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.inbox import intake as intake_module
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
+from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.image_settings import ImageSettings, Resolver
 from zssr_daemon.settings.schema import Output, Settings
+from zssr_daemon.system import disk_faults
 from zssr_daemon.system.safe_open import open_source
 
 
@@ -84,6 +87,81 @@ def test_scan_alone_finds_files(gate: Gate, inbox: Path) -> None:
     assert (second.job.src_rel, second.job.width, second.job.height) == ("sub/b.png", 7, 5)
     assert second.job.sha256 is not None
     assert gate.intake.is_settled
+
+
+def answers_of_probe(gate: Gate, monkeypatch: pytest.MonkeyPatch, errnos: list[int]) -> None:
+    """Let the probe meet an error of the system for each of `errnos`, then none."""
+    poll = gate.intake._prober.poll
+
+    def polling() -> list[ProbeResult]:
+        results = []
+        for result in poll():
+            number = errnos.pop(0) if errnos else None
+            if number is not None:
+                result = ProbeResult(  # noqa: PLW2901 (the same, as the disk spoils it)
+                    request=result.request, oserror_errno=number, message=os.strerror(number)
+                )
+            results.append(result)
+        return results
+
+    monkeypatch.setattr(gate.intake._prober, "poll", polling)
+
+
+@pytest.mark.parametrize(
+    "number", sorted(disk_faults._FULL | disk_faults._AWAY), ids=errno.errorcode.get
+)
+def test_fault_of_the_disk_is_no_fault_of_the_picture(
+    make_settings: SettingsFactory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """However long the disk fails, the file waits; when it is well again, the file is queued."""
+    settings = make_settings(watch={"polling": True, "unreadable_after_s": 0.0})
+    gate = Gate(settings, ledger)
+    faults = [number] * 3
+    answers_of_probe(gate, monkeypatch, faults)
+    monkeypatch.setattr(intake_module, "_MIN_WAIT_S", 0.0)
+    drop(settings.folders.inbox)
+
+    def is_well_again() -> bool:
+        gate.step()
+        return not faults
+
+    wait_until(is_well_again)
+    assert gate.outcomes == []
+    assert not gate.intake.is_settled
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_file_that_may_not_be_read_is_refused(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EACCES is about this file: after `unreadable_after_s` it is refused as unreadable."""
+    answers_of_probe(gate, monkeypatch, [errno.EACCES] * 100)
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "unreadable"
+
+
+def test_file_that_goes_before_the_probe_opens_it(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENOENT is no fault: the file is let go, and settles again if it is there after all."""
+    faults = [errno.ENOENT]
+    answers_of_probe(gate, monkeypatch, faults)
+    drop(inbox)
+
+    def is_gone() -> bool:
+        gate.step()
+        return not faults
+
+    wait_until(is_gone)
+    assert gate.outcomes == []
+    assert gate.intake.is_settled
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
 
 
 def test_hint_brings_the_scan_forward(make_settings: SettingsFactory, ledger: Ledger) -> None:

@@ -26,12 +26,15 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.rules import image_limits, output_rules
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system.disk_faults import is_away
+from zssr_daemon.system.disk_faults import is_disk_fault
 from zssr_daemon.system.file_identity import FileIdentity
 
 #: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
 _SCAN_GAP_S = 0.1
 _SCAN_SHARE = 10
+
+#: A file that may still change is probed again after this, or after `stable_after_s` if longer.
+_MIN_WAIT_S = 1.0
 
 
 class _KnownFiles:
@@ -247,7 +250,8 @@ class Intake:
     def _wait_or_refuse(self, candidate: Candidate, fault: JobError, now: float) -> list[Outcome]:
         if self._may_still_change(fault.reason, candidate, now):
             self._tracker.observe(candidate, now)  # a changed file begins to settle anew
-            self._tracker.defer(candidate.rel, now + max(1.0, self._settings.watch.stable_after_s))
+            wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
+            self._tracker.defer(candidate.rel, now + wait_s)
             return []
         return self._refuse(candidate, fault)
 
@@ -256,7 +260,7 @@ class Intake:
     ) -> ImageError | None:
         """Say what stands against queueing, or None."""
         if result.oserror_errno is not None:
-            is_of_disk = is_away(result.oserror_errno)  # says nothing about the file
+            is_of_disk = is_disk_fault(result.oserror_errno)
             reason = Reason.SHARE_FAULT if is_of_disk else Reason.UNREADABLE
             return ImageError(str(result.message), reason=reason)
         if result.reason is not None:
