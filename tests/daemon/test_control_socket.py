@@ -59,7 +59,7 @@ def test_user_and_group_may_ask(server: ControlSocket) -> None:
 def test_junk_is_hung_up_on(served: ControlSocket, junk: bytes) -> None:
     """The caller is let go, and the next one is served."""
     with socket.socket(socket.AF_UNIX) as caller:
-        with control_socket._short(served.path) as name:
+        with control_socket._short_name(served.path) as name:
             caller.connect(name)
         try:
             caller.sendall(junk)
@@ -75,7 +75,7 @@ def test_mute_caller_holds_nobody_up(server: ControlSocket) -> None:
     """It costs a place for a while, by the caller's clock, and then none."""
     now = time.monotonic()
     with socket.socket(socket.AF_UNIX) as mute:
-        with control_socket._short(server.path) as name:
+        with control_socket._short_name(server.path) as name:
             mute.connect(name)
         assert server.poll(now) == []
         assert len(server.connections()) == 2

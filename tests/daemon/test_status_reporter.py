@@ -97,7 +97,7 @@ def test_failed_write_is_told_and_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "has_begun"),
+    ("change", "has_started"),
     [
         ({}, True),
         ({"scans": 0}, False),
@@ -106,6 +106,6 @@ def test_failed_write_is_told_and_tried_again() -> None:
         ({"scans": 0, "reason": Reason.FOLDER_MISSING}, True),
     ],
 )
-def test_begin(change: dict[str, Any], has_begun: bool) -> None:
+def test_begin(change: dict[str, Any], has_started: bool) -> None:
     """Over after the first scan and a worker's self-test, or with a declared pause."""
-    assert health_of(Parts(**change)).has_begun is has_begun
+    assert health_of(Parts(**change)).has_started is has_started

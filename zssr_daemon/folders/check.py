@@ -1,4 +1,4 @@
-"""FolderCheck: whether a daemon can work on the folders of its settings, before it begins."""
+"""FolderCheck: whether a daemon can work with the folders of its settings, before it starts."""
 
 import sys
 import tempfile
@@ -10,7 +10,7 @@ from zssr_daemon.system.disk_faults import is_disk_fault
 
 
 def check_folders(settings: Settings, settings_file: Path | None) -> None:
-    """Create the folders and refuse those that cannot work.
+    """Create the folders, and refuse those that a daemon cannot work with.
 
     A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
 
