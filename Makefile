@@ -26,14 +26,14 @@ run: $(VENV)/.run
 once: $(VENV)/.run
 	@exec $(BIN)/zssr-daemon run --once --settings settings.toml $(ARGS)
 
-## install: program, units, users, folders, log rotation, monitoring; README, "As a service"
+## install: program, units, users, folders, log rotation, monitoring, pages; see docs/service.md
 install:
 ifeq ($(INTERPRETER),$(LIBDIR)/venv/bin/python)
 	$(PYTHON) -m venv $(DESTDIR)$(LIBDIR)/venv
 	$(DESTDIR)$(INTERPRETER) -m pip install --disable-pip-version-check -r requirements.txt
 endif
 	rm -rf $(DESTDIR)$(LIBDIR)/python
-	find zssr_daemon -name '*.py' -o -name '*.json' -o -name '*.html' | while read -r file; do \
+	find zssr_daemon -type f -not -path '*/__pycache__/*' | while read -r file; do \
 	  install -D -m 644 "$$file" "$(DESTDIR)$(LIBDIR)/python/$$file"; done
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon
@@ -45,7 +45,8 @@ endif
 	install -D -m 644 systemd/zssr-daemon.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/zssr-daemon.conf
 	install -D -m 644 systemd/zssr-daemon.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/zssr-daemon
 	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/zssr-daemon/monitoring contrib/monitoring/*
-	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/doc/zssr-daemon README.md CHANGELOG.md
+	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/doc/zssr-daemon README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md
+	install -D -m 644 -t $(DESTDIR)$(SHAREDIR)/doc/zssr-daemon/docs docs/*
 	test -e $(DESTDIR)$(SYSCONFDIR)/zssr-daemon/settings.toml || \
 	  sed -e 's,^\(inbox\|output\|archive\|failed\) = ",&/srv/zssr/,' \
 	    -e 's|^state = "state"|state = "/var/lib/zssr"|' \

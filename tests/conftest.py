@@ -11,7 +11,15 @@ import pytest
 
 from tests.parts.tiny_settings import TINY, SettingsFactory
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings.schema import Folders, Limits, Output, Settings, Watch, Worker
+from zssr_daemon.settings.schema import (
+    ENV_PREFIX,
+    Folders,
+    Limits,
+    Output,
+    Settings,
+    Watch,
+    Worker,
+)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -19,6 +27,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{report.nodeid}: {value} {name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_the_caller() -> Iterator[None]:
+    """Hide the caller's ZSSR_ variables: the daemon takes each for a setting."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(ENV_PREFIX):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture(autouse=True)

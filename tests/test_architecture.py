@@ -115,6 +115,34 @@ def test_no_circle() -> None:
     assert set(TopologicalSorter(real).static_order()) == set(real)  # or CycleError
 
 
+#: What keeps a file one noun, and a function readable at a glance.
+MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 18, 320, 45, 7
+
+
+def test_no_folder_is_a_crowd() -> None:
+    """A package has few modules, and the top level only those that belong to no room."""
+    for folder in {path.parent for path in MODULES.values()}:
+        modules = {path.stem for path in folder.glob("*.py")}
+        assert len(modules - {"__init__"}) <= MAX_MODULES, folder
+        if folder == ROOT:
+            assert modules == {"__init__", "__main__", "errors", "failpoints"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_and_functions_are_short(module: str) -> None:
+    """No module, function or signature is longer than one can keep in mind."""
+    text = MODULES[module].read_text()
+    assert text.count("\n") <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < MAX_FUNCTION_LINES, node.name
+            names = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
+            is_method = names[:1] in (["self"], ["cls"])
+            parameters = len(names) + len(node.args.kwonlyargs) - is_method
+            assert parameters <= MAX_PARAMETERS, node.name
+
+
 def test_algorithm_stands_alone() -> None:
     """`zssr` imports itself, torch, numpy and scipy, and nothing else of ours or of others."""
     may = sys.stdlib_module_names | ALGORITHM_MAY_IMPORT
@@ -133,9 +161,12 @@ def test_settings_load_no_torch() -> None:
 
 
 def test_packages_import_nothing() -> None:
-    """Importing a part does not load the whole."""
+    """Importing a part does not load the whole; each room says in a docstring what it is for."""
     for path in ROOT.rglob("__init__.py"):
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path
         assert imports(path) == set(), path
+        assert path.parent == ROOT or len(tree.body) == 1, path
 
 
 @pytest.mark.parametrize(

@@ -2,30 +2,52 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.parts.installed import (
+    ODD_DATA,
+    add_dependencies,
+    assert_works,
+    copy_of_source,
+    empty_environment,
+    output_of,
+    package_files,
+)
+from tests.parts.tools import tool
+
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
 
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here"
-)
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the source tree."""
+    return copy_of_source(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install below a DESTDIR, with this interpreter instead of an environment of its own."""
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter that has the program's dependencies, but not the program."""
+    python = empty_environment(tmp_path_factory.mktemp("interpreter"))
+    add_dependencies(python)
+    return python
+
+
+def install(source: Path, destdir: Path, interpreter: Path) -> None:
+    """Install below a DESTDIR, with an interpreter given instead of an environment of its own."""
+    args = [f"DESTDIR={destdir}", "PREFIX=/usr", f"INTERPRETER={interpreter}"]
+    output_of(tool("make", package="make"), "install", *args, cwd=source)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, source: Path, interpreter: Path) -> Path:
+    """Return a DESTDIR with everything in its place."""
     destdir = tmp_path_factory.mktemp("destdir")
-    args = [f"DESTDIR={destdir}", "PREFIX=/usr", f"INTERPRETER={sys.executable}"]
-    done = subprocess.run(
-        ["make", "install", *args], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    install(source, destdir, interpreter)
     return destdir
 
 
@@ -40,12 +62,10 @@ def units(installed: Path, tmp_path: Path) -> Path:
 
 def analyze(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run systemd-analyze."""
-    return subprocess.run(
-        ["systemd-analyze", *args], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    program = tool("systemd-analyze", package="systemd")
+    return subprocess.run([program, *args], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@needs_systemd
 def test_units_are_accepted(units: Path) -> None:
     """Nothing is unknown, and nothing is warned of."""
     names = ["zssr-daemon.service", "zssr-gpu-ready.service", "zssr-daemon-failed@x.service"]
@@ -53,7 +73,6 @@ def test_units_are_accepted(units: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@needs_systemd
 def test_exposure_is_low(units: Path) -> None:
     """At most 1.5 of 10, by systemd's own reckoning."""
     args = ["security", "--offline=true", "--threshold=15", "./zssr-daemon.service"]
@@ -112,15 +131,28 @@ def test_installed_files(installed: Path) -> None:
     assert "@" not in re.sub(r"@system-service|~@privileged|failed@\S*", "", unit)
 
 
-def test_settings_survive_the_next_install(installed: Path) -> None:
+def test_whole_package_is_installed(source: Path, installed: Path) -> None:
+    """All its files, whatever their endings."""
+    found = package_files(installed / "usr/lib/zssr-daemon/python")
+    assert found == package_files(source)
+    assert str(ODD_DATA) in found
+
+
+@pytest.mark.slow
+def test_installed_program_works(installed: Path, interpreter: Path, tmp_path: Path) -> None:
+    """The launcher finds the program that lies beside it; its interpreter has none."""
+    code = "import importlib.util; print(importlib.util.find_spec('zssr_daemon'))"
+    assert output_of(interpreter, "-c", code, cwd=tmp_path) == "None\n"
+    assert_works(installed / "usr/bin/zssr-daemon", tmp_path)
+
+
+def test_settings_survive_the_next_install(source: Path, interpreter: Path, tmp_path: Path) -> None:
     """What an administrator has written is not overwritten."""
-    settings = installed / "etc/zssr-daemon/settings.toml"
-    before = settings.read_text()
+    settings = tmp_path / "etc/zssr-daemon/settings.toml"
+    install(source, tmp_path, interpreter)
     settings.write_text("# mine")
-    args = [f"DESTDIR={installed}", "PREFIX=/usr", f"INTERPRETER={sys.executable}"]
-    subprocess.run(["make", "install", *args], cwd=ROOT, capture_output=True, check=True)
+    install(source, tmp_path, interpreter)
     assert settings.read_text() == "# mine"
-    settings.write_text(before)
 
 
 def test_folders_are_those_of_the_settings() -> None:
@@ -131,28 +163,31 @@ def test_folders_are_those_of_the_settings() -> None:
     assert (UNITS / "zssr-daemon.sysusers").read_text().splitlines()[-1].startswith("u zssr - ")
 
 
-def test_log_rotation_is_well_formed(tmp_path: Path) -> None:
-    """Checked by logrotate itself where it is; never copytruncate, which loses lines."""
+def test_log_rotation_never_copies() -> None:
+    """What is written between copy and truncation would be lost."""
     text = (UNITS / "zssr-daemon.logrotate").read_text()
     assert not re.search(r"^\s*copytruncate", text, re.MULTILINE)
-    if shutil.which("logrotate"):
-        file = tmp_path / "zssr"
-        file.write_text(text.replace("    su zssr zssr\n", ""))
-        done = subprocess.run(
-            ["logrotate", "--debug", file], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(
-    shutil.which("systemd-tmpfiles") is None or os.geteuid() != 0, reason="not as root here"
-)
+def test_log_rotation_is_accepted(tmp_path: Path) -> None:
+    """By logrotate itself."""
+    program = tool("logrotate", package="logrotate")
+    file = tmp_path / "zssr"
+    text = (UNITS / "zssr-daemon.logrotate").read_text()
+    file.write_text(text.replace("    su zssr zssr\n", ""))
+    done = subprocess.run([program, "--debug", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "error:" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make users and give files away")
 def test_user_and_folders_are_made(installed: Path) -> None:
     """The two commands of the README make the user, and folders that the group may write to."""
     (installed / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
-    for args in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+    for name, *args in (["systemd-sysusers"], ["systemd-tmpfiles", "--create"]):
+        program = tool(name, package="systemd")
         done = subprocess.run(
-            [*args, f"--root={installed}"], capture_output=True, text=True, check=False
+            [program, *args, f"--root={installed}"], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
     (user,) = re.findall(r"^zssr:.*", (installed / "etc/passwd").read_text(), re.MULTILINE)

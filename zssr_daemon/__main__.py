@@ -9,11 +9,11 @@ from zssr_daemon.telemetry.logs import Events
 
 
 def main() -> None:
-    """Run the command line; what nobody foresaw is logged, and ends with exit code 70."""
+    """Run the command line; an unforeseen error is logged and ends with exit code 70."""
     faulthandler.enable()  # a watchdog's SIGABRT leaves a stack
     try:
         app()
-    except Exception as error:  # the process boundary: the log must tell why it ended
+    except Exception as error:  # the last chance to say in the log why the process ends
         logs.get_logger().critical(Events.INTERNAL_ERROR, exc_info=True)
         raise SystemExit(ZSSRError.exit_code) from error
 

@@ -1,16 +1,14 @@
-"""The exception tree: what went wrong, as a stable slug, and what it means for the job.
-
-`reason` is what logs, the ledger and `NAME.error.json` carry; it never changes its spelling.
-"""
+"""Errors: the tree of exceptions, each with its exit code, and the reasons why a job can fail."""
 
 from enum import StrEnum
 from typing import ClassVar
 
 
 class Reason(StrEnum):
-    """Why a job failed, goes back to the queue, or waits: the words of log, ledger and metrics.
+    """Why a job failed, goes back to the queue, or waits.
 
-    A word never changes its spelling; docs/reference.md says of each what to do.
+    The words stand in log, ledger, metrics and `NAME.error.json`, and never change their
+    spelling. docs/reference.md says what to do about each.
     """
 
     # The file, or what lies beside it, is at fault.
@@ -43,7 +41,8 @@ class Reason(StrEnum):
     WORKER_OOM = "worker_oom"
     WORKER_SILENT = "worker_silent"
     WORKER_TIMEOUT = "worker_timeout"
-    # Nobody is to blame: the job goes back to the queue, and no attempt counts.
+    # The surroundings failed, or the attempt was stopped: it does not count, and the job goes back
+    # to the queue or waits.
     CANCELLED = "cancelled"
     DEVICE_LOST = "device_lost"
     DISK_FULL = "disk_full"
@@ -54,7 +53,7 @@ class Reason(StrEnum):
 
 
 class ZSSRError(Exception):
-    """Anything this program reports on purpose."""
+    """Any error that this program raises on purpose; the message is for the user."""
 
     exit_code: ClassVar[int] = 70
 
@@ -72,7 +71,7 @@ class LedgerLockedError(ZSSRError):
 
 
 class LedgerLostError(ZSSRError):
-    """The ledger was damaged or taken away while in use; the daemon begins anew with another."""
+    """The ledger was damaged or taken away while in use; the daemon goes on with a new one."""
 
 
 class NoDaemonError(ZSSRError):
@@ -82,19 +81,19 @@ class NoDaemonError(ZSSRError):
 
 
 class DaemonSilentError(ZSSRError):
-    """A daemon is running and does not answer."""
+    """A daemon is running, but does not answer."""
 
     exit_code = 1
 
 
 class NotAllowedError(ZSSRError):
-    """A daemon may be running, and this user may not ask it."""
+    """A daemon may be running, but this user may not ask it."""
 
     exit_code = 1
 
 
 class RetryRefusedError(ZSSRError):
-    """A job cannot be tried again; the message says why."""
+    """A job cannot be retried; the message says why."""
 
     exit_code = 1
 
@@ -113,13 +112,13 @@ class JobError(ZSSRError):
 
 
 class ImageError(JobError):
-    """The file itself is at fault: trying again cannot help."""
+    """The file itself is at fault; another attempt cannot help."""
 
     reason = Reason.CORRUPT
 
 
 class KernelError(JobError):
-    """A blur kernel cannot be used; trying again cannot help."""
+    """A blur kernel cannot be used; another attempt cannot help."""
 
     reason = Reason.BAD_KERNEL
 
@@ -131,26 +130,27 @@ class ImageSettingsError(JobError):
 
 
 class SourceChangedError(JobError):
-    """The source is no longer the file the ledger knows; it goes back to settling."""
+    """The source is no longer the file that the ledger knows; it has to settle again."""
 
     reason = Reason.SOURCE_CHANGED
     is_retryable = True
 
 
 class TransientError(JobError):
-    """Trying again may help: a worker crash, a hang, a device error."""
+    """Another attempt may help: after a crash, a hang or an error of the device."""
 
     reason = Reason.WORKER_CRASH
     is_retryable = True
 
 
 class DeviceError(TransientError):
-    """The device's context is lost: the process that holds it must end."""
+    """The device has failed, and the process that uses it must end."""
 
     reason = Reason.DEVICE_ERROR
 
 
-#: A file still being written, or its settings, can look like each of these; it is looked at again.
+#: A file that is still being written, or whose settings are, can be refused for these reasons, so
+#: it is examined again later.
 UNFINISHED_REASONS = frozenset(
     {
         Reason.TRUNCATED,

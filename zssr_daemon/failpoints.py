@@ -1,8 +1,8 @@
-"""Failpoints: the named places between two durable steps, at which a test ends a process.
+"""Failpoints: named places between two durable steps, at which a test kills the process.
 
-Nothing in this program sets `on_reach`: in production reaching a point does nothing. A test runs
-the daemon through a script of its own that sets it; spawned children run that script's top level
-too, so their points are armed as well.
+The program itself never sets `on_reach`, so that in production a failpoint does nothing. A test
+runs the daemon by a script of its own that sets it; spawned children run the top level of that
+script too, so that their failpoints act as well.
 """
 
 from collections.abc import Callable
@@ -10,33 +10,33 @@ from enum import StrEnum
 
 
 class Failpoint(StrEnum):
-    """Each place, named after what has just become durable, or has just been done."""
+    """Each place, named after the step that has just been done."""
 
     # From the inbox to a worker.
-    PROBED = "probed"  # the gate is passed, nothing is recorded
+    PROBED = "probed"  # the file has passed the gate, and nothing is recorded yet
     QUEUED = "queued"
     CLAIMED = "claimed"  # the attempt is counted
     # In the worker.
     PART_BEGUN = "part_begun"  # the part is there and empty
-    PART_WRITTEN = "part_written"  # whole and verified, not yet told of
+    PART_WRITTEN = "part_written"  # the part is whole and verified, and not yet reported
     # The publish protocol.
     PART_SYNCED = "part_synced"
     PUBLISHING = "publishing"  # the name and hash of the output are committed
-    LINKED = "linked"  # the output has its name, the part is still there
+    LINKED = "linked"  # the output has its name, and the part is still there
     NAMED = "named"  # the part is gone
     DONE = "done"
     # The source's way out, of done and of failed jobs.
     FAILED = "failed"
     DISPOSAL_PLANNED = "disposal_planned"
     RESERVED = "reserved"  # an empty file holds the source's new name
-    COPIED = "copied"  # across file systems: the copy is whole, the source still there
-    MOVED = "moved"  # not yet recorded
+    COPIED = "copied"  # across file systems: the copy is whole, and the source still there
+    MOVED = "moved"  # the source is moved, and that is not recorded yet
     PROFILE_MOVED = "profile_moved"  # NAME.toml has followed
     RECORD_WRITTEN = "record_written"  # NAME.error.json is there
     DISPOSED = "disposed"
     # A failed job's way back.
     RETRY_PLANNED = "retry_planned"
-    RETRY_MOVED = "retry_moved"  # the file is in the inbox
+    RETRY_MOVED = "retry_moved"  # the file is in the inbox again
     RECORD_REMOVED = "record_removed"
     RETRIED = "retried"
 
@@ -46,6 +46,6 @@ on_reach: Callable[[Failpoint], None] | None = None
 
 
 def reach(point: Failpoint) -> None:
-    """Pass a point."""
+    """Call `on_reach`, where a test has set it."""
     if on_reach is not None:
         on_reach(point)

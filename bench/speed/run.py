@@ -25,11 +25,14 @@ from torch.nn import functional
 from bench.provenance import provenance, save
 from bench.quality.run import to_tensor
 from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
-from zssr_daemon.zssr.device import is_bf16_wanted
+from zssr_daemon.zssr.device import Memory, is_bf16_wanted
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.training.fit import clip_gradients, new_optimiser
 from zssr_daemon.zssr.training.guard import Guard
+from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import new_network, new_pool
 
 PICTURE = Path(__file__).resolve().parents[2] / "tests" / "data" / "butterfly_lr.png"
@@ -116,7 +119,7 @@ def step_parts(preset: str, steps: int) -> dict[str, Any]:
     is_bf16 = is_bf16_wanted(config.precision, CPU)
     generator = torch.Generator().manual_seed(0)
     network = new_network(parts[0], config, generator)
-    pool = new_pool(parts, network, config, is_bf16=is_bf16)
+    pool = new_pool(parts, PairRule.of(config), config, is_bf16=is_bf16)
     optimiser = new_optimiser(network, config)
     seconds = dict.fromkeys(("sampling", "forward", "backward", "optimiser"), 0.0)
     warm_up = 3
@@ -187,12 +190,20 @@ def large_source(megapixels: float, steps: int) -> dict[str, Any]:
     started_s = time.process_time()
     generator = torch.Generator().manual_seed(0)
     parts = regions(image, generator)
-    guard = Guard(parts, config)
+    guard = Guard(parts, PairRule.of(config), back_projections=config.back_projections)
     guarded_s = time.process_time()
     network = new_network(parts[0], config, generator)
-    pool = new_pool(parts, network, config, is_bf16=is_bf16)
+    pool = new_pool(parts, PairRule.of(config), config, is_bf16=is_bf16)
     pooled_s = time.process_time()
-    guard.network_mse(network, is_bf16=is_bf16)
+    guard.network_mse(
+        FittedNetwork(
+            network=network,
+            config=config,
+            is_bf16=is_bf16,
+            memory=Memory(config),
+            progress=Progress(None, total_work=1.0),
+        )
+    )
     judged_s = time.process_time()
     for _ in range(steps):
         inputs, _ = pool.sample(config.batch_size, generator)

@@ -77,7 +77,7 @@ def test_missing_settings(tmp_path: Path, command: str) -> None:
 
 
 def test_overlapping_folders(file: Path) -> None:
-    """Refused before anything is made or started."""
+    """They are refused before anything is made or started."""
     file.write_text('[folders]\noutput = "inbox/out"')
     result = call("run", "--once", "--settings", file)
     assert result.exit_code == 78
@@ -86,7 +86,7 @@ def test_overlapping_folders(file: Path) -> None:
 
 
 def test_second_daemon(file: Path) -> None:
-    """Exit code 75 while another holds the ledger."""
+    """A second daemon ends with exit code 75 while the first holds the ledger."""
     state = file.parent / "state"
     state.mkdir()
     lock = LedgerLock(state)
@@ -97,7 +97,7 @@ def test_second_daemon(file: Path) -> None:
 
 
 def test_damaged_ledger(file: Path) -> None:
-    """Who only reads is told the cure, exit code 78; the daemon sets it aside and says where."""
+    """A reader is told the cure, with exit code 78; the daemon sets it aside and says so."""
     (file.parent / "state").mkdir()
     (file.parent / "state" / LEDGER_NAME).write_bytes(b"no database at all" * 100)
     result = call("jobs", "--settings", file)
@@ -108,14 +108,14 @@ def test_damaged_ledger(file: Path) -> None:
 
 
 def test_jobs_without_a_ledger(file: Path) -> None:
-    """Nothing was run yet, and the message says so."""
+    """Before the first run there is no ledger, and the message says so."""
     result = call("jobs", "--settings", file)
     assert result.exit_code == 78
     assert "no ledger yet" in result.stderr
 
 
 def test_jobs(file: Path) -> None:
-    """As a table, as JSON, one by the begin of its id; an unknown id is exit code 1."""
+    """A table, JSON, or one job by the start of its id; an unknown id gives exit code 1."""
     inbox, state = file.parent / "inbox", file.parent / "state"
     state.mkdir()
     ledger = Ledger.open(state)
@@ -137,7 +137,7 @@ def test_jobs(file: Path) -> None:
 
 
 def test_check_names_a_device_that_is_not_there(file: Path) -> None:
-    """Exit code 1, with the cure; the other lines are well."""
+    """The check ends with exit code 1 and names the cure."""
     with file.open("a") as stream:
         stream.write('[worker]\ndevices = ["cuda:99"]\n')
     result = call("check", "--settings", file)
@@ -147,7 +147,7 @@ def test_check_names_a_device_that_is_not_there(file: Path) -> None:
 
 
 def test_check_of_a_good_set_up(file: Path) -> None:
-    """Exit code 0 after a tiny fit."""
+    """The check ends with exit code 0, after a tiny fit."""
     with file.open("a") as stream:
         stream.write('[worker]\ndevices = ["cpu"]\n')
     result = call("check", "--settings", file)

@@ -19,7 +19,7 @@ BUTTERFLY = DATA / "butterfly_lr.png"
 
 
 def test_upscale_writes_beside_the_image_and_overwrites_nothing(tmp_path: Path) -> None:
-    """A result is there after the first call; the second says that it is, and touches nothing."""
+    """The first call writes the result; the second says that it is there, and touches nothing."""
     prepare(tmp_path)
     shutil.copy(BUTTERFLY, tmp_path / "b.png")
     first = command(tmp_path, "upscale", "b.png")
@@ -34,7 +34,7 @@ def test_upscale_writes_beside_the_image_and_overwrites_nothing(tmp_path: Path) 
 
 
 def test_upscale_goes_on_after_a_bad_image(tmp_path: Path) -> None:
-    """Each image is told of; the exit code says that one failed; -o names a folder for many."""
+    """One bad image gives exit code 1 and the good one is done; -o names a folder for several."""
     prepare(tmp_path)
     shutil.copy(BUTTERFLY, tmp_path / "good.png")
     (tmp_path / "bad.png").write_text("no picture")
@@ -80,7 +80,7 @@ def test_jobs_lists_what_became_of_each_image(tmp_path: Path) -> None:
 
 
 def test_terminal_shows_bars_and_readable_lines(tmp_path: Path) -> None:
-    """On a terminal the events are no JSON, and a bar with stage and time left is drawn."""
+    """On a terminal the events are not JSON, and a bar shows stage and time left."""
     shutil.copy(BUTTERFLY, prepare(tmp_path, QUICK_ZSSR.replace("= 20", "= 600")) / "b.png")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

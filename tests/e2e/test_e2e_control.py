@@ -1,4 +1,4 @@
-"""The daemon asked while it runs, and after its end: status, retry, drain, jobs --watch."""
+"""Commands to a daemon that runs, hangs, pauses or is gone: status, retry, drain, jobs --watch."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def plain_status(root: Path) -> tuple[int, dict[str, Any]]:
 
 
 def test_status_of_a_daemon_at_work(tmp_path: Path) -> None:
-    """It tells job, stage, queue and scan, as JSON and in words; killed, that it does not run."""
+    """`status` tells job, stage, queue and scan; after a kill, that no daemon is running."""
     inbox = prepare(tmp_path, ENDLESS_ZSSR)
     assert plain_status(tmp_path)[0] == 1
     for name in ("a.png", "b.png"):
@@ -68,7 +68,7 @@ def test_status_of_a_daemon_at_work(tmp_path: Path) -> None:
 
 
 def test_status_of_a_daemon_that_hangs(tmp_path: Path) -> None:
-    """One that holds the ledger and does not answer is no healthy one, and is told from none."""
+    """A daemon that holds the ledger and does not answer is silent, and not healthy."""
     prepare(tmp_path)
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("worker_ready")
@@ -93,7 +93,7 @@ def test_status_of_a_paused_daemon(tmp_path: Path) -> None:
 
 
 def test_retry_without_a_daemon(tmp_path: Path) -> None:
-    """The command brings the file back itself, and the next run does it under the same id."""
+    """The command itself brings the file back; the next run does the job under the same id."""
     inbox = prepare(tmp_path)
     (inbox / "bad.png").write_text("no picture")
     with DaemonProcess(tmp_path) as daemon:
@@ -115,16 +115,30 @@ def test_retry_without_a_daemon(tmp_path: Path) -> None:
 
 
 def test_drain(tmp_path: Path) -> None:
-    """What is in work is finished, what waits stays queued, and the daemon ends with 0."""
+    """The job in work is finished, the other stays queued, and the daemon ends with 0.
+
+    The worker is held until the daemon drains, so that the first job cannot end before.
+    """
     inbox = prepare(tmp_path, LONGER_ZSSR)
     shutil.copy(BUTTERFLY, inbox / "a.png")
     shutil.copy(BUTTERFLY, inbox / "b.png")
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("job_queued", image="b.png")
         first = daemon.wait_for("job_progress", stage="fit")["image"]
-        done = command(tmp_path, "drain")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "1 in work" in done.stdout
+        (worker,) = daemon.workers()
+        os.kill(worker, signal.SIGSTOP)
+        draining = subprocess.Popen(
+            [sys.executable, "-m", "zssr_daemon", "drain"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: plain_status(tmp_path)[1]["phase"] == "draining", "the drain")
+        os.kill(worker, signal.SIGCONT)
+        told = draining.communicate(timeout=WAIT_S)
+        assert (draining.returncode, told[1]) == (0, "")
+        assert "1 in work" in told[0]
         assert daemon.exit_code() == 0
         assert daemon.wait_for("daemon_stopping")["reason"] == "drain"
     assert files(tmp_path / "archive") == [first]
@@ -136,7 +150,7 @@ def test_drain(tmp_path: Path) -> None:
 
 
 def test_jobs_watch_on_a_terminal(tmp_path: Path) -> None:
-    """The table is drawn with stage and time, until Ctrl-C; a pipe is refused as wrong usage."""
+    """The table shows each job's progress until Ctrl-C; without a terminal the command refuses."""
     shutil.copy(BUTTERFLY, prepare(tmp_path, ENDLESS_ZSSR) / "a.png")
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("job_progress", stage="fit")
@@ -156,7 +170,7 @@ def test_jobs_watch_on_a_terminal(tmp_path: Path) -> None:
             def has_drawn() -> bool:
                 nonlocal shown
                 shown += terminal.read(65536)
-                return b"a.png" in shown and b"% , fit" in shown.replace(b"%,", b"% ,")
+                return b"a.png" in shown and b"%, fit" in shown
 
             wait_until(has_drawn, "the table")
             watching.send_signal(signal.SIGINT)

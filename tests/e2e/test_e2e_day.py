@@ -17,6 +17,7 @@ from tests.parts.log_lines import assert_valid
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parent.parent.parent
+SERVICE = ROOT / "docs/service.md"
 
 
 class Machine:
@@ -80,16 +81,16 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def commands_of_the_readme() -> list[str]:
-    """Return the day's commands from README, "As a service", as they stand there."""
-    text = (ROOT / "README.md").read_text()
-    section = text[text.index("## As a service") : text.index("## Life of a job")]
-    _, day = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+def commands_of_the_page() -> list[str]:
+    """Return the commands of docs/service.md, "Day by day", as they stand there."""
+    text = SERVICE.read_text()
+    section = text[text.index("## Day by day") : text.index("## Ready, alive, reload, stop")]
+    (day,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return [re.sub(r"\s+#.*", "", line) for line in day.splitlines()]
 
 
 def test_a_day_in_the_life(machine: Machine) -> None:
-    """Five images, one of them broken; the commands of the README, each as it stands."""
+    """Five images, one of them broken; the commands of docs/service.md, each as it stands."""
     assert machine.run("zssr-daemon --version").stdout.startswith("zssr-daemon ")
     before = machine.run("zssr-daemon status")
     assert (before.returncode, "not running" in before.stdout) == (1, True)
@@ -103,7 +104,7 @@ def test_a_day_in_the_life(machine: Machine) -> None:
         (machine.srv / "inbox" / "broken.png").write_text("no picture")
         wait_until(lambda: len(files(machine.srv / "archive")) == 4, "four outputs")
         wait_until(lambda: len(files(machine.srv / "failed")) == 2, "the broken one")
-        follow_the_readme(machine)
+        follow_the_page(machine)
         assert daemon.wait(WAIT_S) == 0
     finally:
         daemon.kill()
@@ -111,10 +112,10 @@ def test_a_day_in_the_life(machine: Machine) -> None:
     what_is_left(machine)
 
 
-def follow_the_readme(machine: Machine) -> None:
+def follow_the_page(machine: Machine) -> None:
     """Run its commands in their order; the broken file is mended before `retry`."""
     outputs = {}
-    for command in commands_of_the_readme():
+    for command in commands_of_the_page():
         if "retry" in command:
             shutil.copy(DATA / "butterfly_lr.png", machine.srv / "failed" / "broken.png")
         done = machine.run(command)
@@ -153,7 +154,7 @@ def what_is_left(machine: Machine) -> None:
         "daemon_stopping",
         "daemon_stopped",
     ]
-    (query,) = re.findall(r"^journalctl .*? \| (jq .*)$", (ROOT / "README.md").read_text(), re.M)
+    (query,) = re.findall(r"^journalctl .*? \| (jq .*)$", SERVICE.read_text(), re.M)
     failed = machine.run(f"{query} < stdout.jsonl").stdout
     assert [json.loads(line)["reason"] for line in failed.splitlines()] == ["unsupported_format"]
     after = machine.run("zssr-daemon status --json").stdout

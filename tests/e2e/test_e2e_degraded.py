@@ -15,7 +15,7 @@ SETTINGS = '[degradation]\nnoise_std = "auto"\njpeg_quality = "auto"\n'
 
 
 def test_each_image_is_measured(tmp_path: Path) -> None:
-    """`job_done` and the output tell what was found in it; `upscale` gives the same bytes."""
+    """`job_done` and the output tell the measured noise and JPEG quality; `upscale` agrees."""
     inbox = prepare(tmp_path)
     file = tmp_path / "settings.toml"
     file.write_text(SETTINGS + file.read_text())

@@ -1,6 +1,6 @@
-"""Disks that are full, read-only or gone: the queue waits, no attempt is spent, nothing is lost.
+"""Disks that are full, read-only or gone: the queue waits, no attempt counts, nothing is lost.
 
-A worker is held (SIGSTOP) where a disk has to fail while its job runs: so it surely does.
+Where a disk must fail while a job runs, the worker is held by SIGSTOP meanwhile.
 """
 
 import itertools
@@ -38,7 +38,7 @@ DiskMaker = Callable[..., SmallDisk]
 
 @pytest.fixture
 def make_disk() -> Iterator[DiskMaker]:
-    """Return a maker of small disks; they are unmounted, whatever the test came to."""
+    """Return a maker of small disks, which are unmounted after the test."""
     disks: list[SmallDisk] = []
 
     def make(path: Path, size_bytes: int = DISK_BYTES) -> SmallDisk:
@@ -58,7 +58,7 @@ def drop(inbox: Path, *names: str) -> None:
 
 @contextmanager
 def held_worker(daemon: DaemonProcess) -> Iterator[None]:
-    """Hold the only worker of a daemon that has got no file yet, so nobody else is held."""
+    """Hold the only worker of a daemon that has no file yet, and so has no probe."""
     daemon.wait_for("worker_ready")
     (worker,) = daemon.spawned()
     os.kill(worker, signal.SIGSTOP)
@@ -70,7 +70,7 @@ def held_worker(daemon: DaemonProcess) -> Iterator[None]:
 
 
 def shown(folder: Path) -> list[str]:
-    """Return the files below a folder but the hidden ones, none of which may be a rest."""
+    """Return the files below a folder without hidden ones, none of which may be a part."""
     found = files(folder)
     assert not [name for name in found if name.endswith(".part")]
     return [name for name in found if not Path(name).name.startswith(".")]
@@ -84,7 +84,7 @@ def wait_for_pause(daemon: DaemonProcess, reason: str) -> None:
 
 
 def wait_for_done(daemon: DaemonProcess, *names: str) -> None:
-    """Wait until each picture is done; fail at once where a job was given up."""
+    """Wait until each picture is done; fail at once when a job has failed."""
     images = {f"{name}.png" for name in names}
 
     def are_done() -> bool:
@@ -100,7 +100,7 @@ def _told(daemon: DaemonProcess, *events: str) -> list[dict[str, Any]]:
 
 
 def pauses(log: list[dict[str, Any]]) -> list[str]:
-    """Return the reasons of the pauses, each told once however long it lasts."""
+    """Return the reasons of the pauses; each pause and its end are logged once."""
     told = [line["reason"] for line in log if line["event"] in {"paused", "resumed"}]
     assert told[0::2] == told[1::2], "each pause is told once, and its end once"
     return [reason for reason, _ in itertools.groupby(told)]
@@ -141,7 +141,7 @@ def test_output_disk_fails_while_a_job_runs(
     mends: Callable[[SmallDisk], None],
     reason: str,
 ) -> None:
-    """The queue waits, for the job that runs and the next one; then both are done, once tried."""
+    """The queue waits; afterwards the running job and the next are done, in one attempt each."""
     inbox = prepare(tmp_path)
     disk = make_disk(tmp_path / "output")
     with DaemonProcess(tmp_path) as daemon:
@@ -215,7 +215,7 @@ def test_archive_disk_full(tmp_path: Path, make_disk: DiskMaker) -> None:
 
 
 def test_failed_folders_disk_full(tmp_path: Path, make_disk: DiskMaker) -> None:
-    """First the bad file, then its record finds no room; at last both are there, as a whole."""
+    """First the bad file has no room, then its record; in the end both are there and whole."""
     inbox = prepare(tmp_path)
     disk = make_disk(tmp_path / "failed")
     disk.fill()
@@ -282,7 +282,7 @@ def test_start_while_the_inbox_is_not_mounted(tmp_path: Path, make_disk: DiskMak
 
 
 def test_start_on_a_read_only_disk(tmp_path: Path, make_disk: DiskMaker) -> None:
-    """What passes by itself does not keep the daemon from starting: it waits for it."""
+    """A fault that can pass does not keep the daemon from starting; it waits for the end of it."""
     disk = make_disk(tmp_path / "output")
     drop(prepare(tmp_path), "photo")
     disk.make_read_only()
@@ -294,7 +294,7 @@ def test_start_on_a_read_only_disk(tmp_path: Path, make_disk: DiskMaker) -> None
 
 
 def test_all_results_on_another_file_system(tmp_path: Path, make_disk: DiskMaker) -> None:
-    """Good and bad files cross over by copy, as a whole, in their sub-folders."""
+    """Good and bad files are copied to the other file system, whole and into their sub-folders."""
     disk = make_disk(tmp_path / "other")
     places = {name: disk.path / name for name in ("output", "archive", "failed")}
     more = "".join(f"{name} = '{path}'\n" for name, path in places.items())
@@ -312,7 +312,7 @@ def test_all_results_on_another_file_system(tmp_path: Path, make_disk: DiskMaker
 
 
 def test_inbox_comes_back_under_another_device_number(tmp_path: Path) -> None:
-    """Pictures done and kept are known after a boot, though the kernel numbers their disk anew."""
+    """Kept pictures are recognised after a boot, though their disk has another number."""
     disk = RenumberedDisk(tmp_path / "inbox")
     try:
         prepare(tmp_path, more="[output]\non_success = 'keep'\n")

@@ -1,7 +1,6 @@
 """Images of every kind through the real daemon: faithful, or refused with a reason."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,12 @@ import pyvips
 from PIL import ExifTags, Image
 
 from tests.parts.daemon_process import QUICK_ZSSR, DaemonProcess, command, files, lines, prepare
-from tests.parts.hostile_files import hostile_contents, make_special_files
-from zssr_daemon.errors import ImageError
+from tests.parts.hostile_files import FILE_REASONS, hostile_contents, make_special_files
 from zssr_daemon.folders.markers import MARKER_NAME
 
 pytestmark = pytest.mark.e2e
 
-REASONS = frozenset(re.findall(r"[a-z_]+", (ImageError.__doc__ or "").split("one of:")[1]))
-
-#: Every so many of the corpus; all of it goes through the gate in test_hostile.py.
+#: One in so many files of the corpus; test_hostile.py sends all of it through the gate.
 EVERY = 7
 
 ENDS = ("job_done", "job_failed")
@@ -26,7 +22,7 @@ ENDS = ("job_done", "job_failed")
 #: A folder named like a picture, and a link to one: they stay where they are.
 FOLDERS = {"folder.png", "linked-folder"}
 
-LEAST_ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 2")
+MIN_ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 2")
 
 SMALL = """
 [limits]
@@ -34,9 +30,9 @@ max_input_pixels = 100000
 """
 
 
-def test_hostile_files_cost_themselves_only(tmp_path: Path) -> None:
+def test_hostile_files_harm_no_other(tmp_path: Path) -> None:
     """Each fails with a reason or is done with a valid output; good ones among them are done."""
-    inbox = prepare(tmp_path, zssr=LEAST_ZSSR)
+    inbox = prepare(tmp_path, zssr=MIN_ZSSR)
     settings = tmp_path / "settings.toml"
     settings.write_text(settings.read_text().replace("[limits]", SMALL.strip()))
     names = []
@@ -70,7 +66,7 @@ def _check_end(root: Path, end: dict[str, object]) -> None:
     """Assert that a file is in failed/ with its reason, or its output can be read."""
     name = str(end["image"])
     if end["event"] == "job_failed":
-        assert end["reason"] in REASONS
+        assert end["reason"] in FILE_REASONS
         record = json.loads((root / "failed" / f"{name}.error.json").read_text())
         assert record["reason"] == end["reason"]
         assert (root / "failed" / name).exists()

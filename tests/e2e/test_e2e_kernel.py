@@ -28,7 +28,7 @@ def parameters(output: Path) -> dict[str, object]:
 
 
 def test_kernel_beside_an_image_is_taken_for_that_image(tmp_path: Path) -> None:
-    """It is told in the log and in the output; a broken one fails its image and no other.
+    """Log and output name the kernel; a broken one fails its image and no other.
 
     The kernels stay where they were put.
     """
@@ -72,7 +72,7 @@ def with_kernel(root: Path, content: bytes) -> None:
 
 
 def test_kernel_of_the_settings_is_for_all_images(tmp_path: Path) -> None:
-    """By the daemon, which needs the file at its start only, and by `upscale`; `check` tells it."""
+    """The daemon needs the file only at its start; `upscale` uses it too, and `check` names it."""
     inbox = prepare(tmp_path)
     with_kernel(tmp_path, mat({"kernel": SLANTED}))
     assert "kernel: lens.mat" in command(tmp_path, "check").stdout
@@ -93,7 +93,7 @@ def test_kernel_of_the_settings_is_for_all_images(tmp_path: Path) -> None:
 
 
 def test_broken_kernel_of_the_settings_is_refused_at_the_start(tmp_path: Path) -> None:
-    """Exit code 78 from all commands that would use it, and nothing is touched."""
+    """All commands that would use it end with exit code 78 and touch nothing."""
     inbox = prepare(tmp_path)
     with_kernel(tmp_path, b"no kernel")
     (inbox / "photo.png").write_bytes(BUTTERFLY)
@@ -118,7 +118,7 @@ def blurred_picture() -> bytes:
 
 
 def test_kernel_estimated_from_each_image(tmp_path: Path) -> None:
-    """The blurred one is told from the sharp one, and the log says why.
+    """A kernel is estimated for the blurred image and not for the sharp one; the log says why.
 
     The kernel lies beside its output, as a file that is taken as a kernel again and gives the
     same output, and as a picture; it is in the report. A kernel beside an image goes before.
@@ -159,7 +159,7 @@ def test_kernel_estimated_from_each_image(tmp_path: Path) -> None:
 
 
 def test_upscale_saves_the_estimated_kernel(tmp_path: Path) -> None:
-    """Beside the output, as the daemon does; nothing else is left."""
+    """`upscale` writes the kernel beside the output, as the daemon does, and nothing else."""
     inbox = prepare(tmp_path)
     (tmp_path / "settings.toml").write_text(
         '[degradation]\nkernel = "estimate"\n[zssr]\nnum_epochs = 5\n'
@@ -176,7 +176,7 @@ def test_upscale_saves_the_estimated_kernel(tmp_path: Path) -> None:
 
 
 def test_auto_asks_each_image_and_leaves_clean_ones_alone(tmp_path: Path) -> None:
-    """By a profile of a sub-folder: blur, noise and compression are found, each in its image.
+    """A profile of a sub-folder has blur, noise and compression found, each in its image.
 
     The clean one is byte for byte what it is without.
     """

@@ -22,7 +22,7 @@ def moment_of(line: dict[str, Any]) -> float:
 
 
 def test_daemon_under_a_service_manager(tmp_path: Path) -> None:
-    """Ready after the self-test; pings that stop while a worker hangs; reload; drain; stopping."""
+    """It hears readiness, status, pings that stop while a worker hangs, reloads and the stop."""
     inbox = prepare(tmp_path, ENDLESS_ZSSR)
     settings = tmp_path / "settings.toml"
     text = settings.read_text().replace("threads = 1", "threads = 1\nsilent_after_s = 10")
@@ -50,10 +50,9 @@ def test_daemon_under_a_service_manager(tmp_path: Path) -> None:
 
 
 def hang_and_recover(daemon: DaemonProcess, manager: NotifySocket) -> None:
-    """Stop the worker; from its limit until its successor has answered there is no ping."""
-    for pid in daemon.spawned():
-        if Path(f"/proc/{pid}/comm").read_text().strip() == "zssr-worker":
-            os.kill(pid, signal.SIGSTOP)
+    """Stop the worker; from its time limit until its successor is ready there is no ping."""
+    for pid in daemon.workers():
+        os.kill(pid, signal.SIGSTOP)
     hung = daemon.wait_for("worker_restarted", reason="silent")
     daemon.wait_for("unhealthy")
     wait_until(lambda: sum(line["event"] == "worker_ready" for line in daemon.log()) == 2, "ready")
@@ -66,7 +65,7 @@ def hang_and_recover(daemon: DaemonProcess, manager: NotifySocket) -> None:
 
 
 def reload(daemon: DaemonProcess, manager: NotifySocket, settings: Path, text: str) -> None:
-    """Faulty settings are refused; good ones are taken, and what needs a restart is named."""
+    """Faulty settings are refused; good ones apply, and those that need a restart are named."""
     settings.write_text(text.replace("[watch]", "[watch]\nnonsense = 1"))
     daemon.send(signal.SIGHUP)
     assert "nonsense" in daemon.wait_for("settings_refused")["message"]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_killed_supervisor_takes_even_stopped_children_along(tmp_path: Path) -> None:
-    """A worker that hangs cannot hear that it should end; the kernel ends it."""
+    """A worker that hangs hears nothing, so the kernel ends it."""
     inbox = prepare(tmp_path, ENDLESS_ZSSR)
     shutil.copy(DATA / "butterfly_lr.png", inbox / "photo.png")
     with DaemonProcess(tmp_path) as daemon:
@@ -36,8 +36,8 @@ def test_killed_supervisor_takes_even_stopped_children_along(tmp_path: Path) -> 
         wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
 
 
-def test_recycled_workers_are_told_of_and_no_image_is_touched(tmp_path: Path) -> None:
-    """With one job a worker: each image is done at its first attempt, by a process of its own."""
+def test_recycled_workers_cost_no_attempt(tmp_path: Path) -> None:
+    """With one job for each worker, every image is done at its first attempt."""
     inbox = prepare(tmp_path)
     settings = tmp_path / "settings.toml"
     settings.write_text(settings.read_text().replace("[worker]", "[worker]\nmax_jobs = 1"))

@@ -122,7 +122,7 @@ def test_each_image_by_the_files_that_count_for_it(tmp_path: Path) -> None:
 
 
 def test_faulty_files_fail_their_images_and_no_other(tmp_path: Path) -> None:
-    """Whatever lies there in the place of one: the record says what, and the queue goes on."""
+    """Whatever is in the place of a settings file, the record names it, and the queue goes on."""
     inbox = prepare(tmp_path)
     small(inbox / "good.png")
     write(inbox, {"wrong/zssr.toml": "[zssr]\nscale_facto = 3.0"})
@@ -158,7 +158,7 @@ def test_faulty_files_fail_their_images_and_no_other(tmp_path: Path) -> None:
 
 
 def test_what_changes_before_a_job_begins_counts(tmp_path: Path) -> None:
-    """A file that came, was changed or taken away meanwhile; no restart, and after one too."""
+    """A settings file that came, changed or went counts for the next image, restart or not."""
     inbox = prepare(tmp_path)
     write(inbox, {"slow.toml": "[zssr]\nnum_epochs = 1000000", "gone.toml": "[zssr]\nseed = -1"})
     small(inbox / "slow.png")
@@ -199,7 +199,7 @@ def test_what_changes_before_a_job_begins_counts(tmp_path: Path) -> None:
 
 
 def test_upscale_knows_them_too(tmp_path: Path) -> None:
-    """Beside the image and in its folder; the command line wins; a faulty one costs its image."""
+    """Files beside an image and in its folder count; the command line wins; a fault fails it."""
     prepare(tmp_path)
     for name in ("a", "b", "c"):
         small(tmp_path / f"{name}.png")

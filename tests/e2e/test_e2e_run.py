@@ -55,7 +55,7 @@ def test_dropped_files_come_out_enlarged_however_they_are_written(tmp_path: Path
 
 
 def test_a_writer_that_pauses_for_long_is_waited_for(tmp_path: Path) -> None:
-    """Half a file that lies still is looked at again, not failed, and done once it is whole."""
+    """A half-written file that does not change is not failed, and is done once it is whole."""
     inbox = prepare(tmp_path, unreadable_after_s=60.0)
     content = BUTTERFLY.read_bytes()
     with DaemonProcess(tmp_path) as daemon, (inbox / "a.png").open("wb", buffering=0) as stream:
@@ -90,7 +90,7 @@ def test_log_tells_a_jobs_way_under_one_id(tmp_path: Path) -> None:
 
 
 def test_bad_files_fail_with_a_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
-    """Text and a torso end in failed/; an empty file waits; what comes after them is done."""
+    """A text and a cut picture end in failed/; an empty file waits; the good one is done."""
     inbox = prepare(tmp_path)
     (inbox / "empty.png").touch()
     (inbox / "text.png").write_text("not a picture\n" * 20)
@@ -114,7 +114,7 @@ def test_bad_files_fail_with_a_reason_and_the_rest_goes_on(tmp_path: Path) -> No
 
 
 def test_an_empty_file_is_taken_once_it_has_content(tmp_path: Path) -> None:
-    """Waiting has no end: the file is done when its writer has come back."""
+    """An empty file waits, for however long; it is done once it is written."""
     inbox = prepare(tmp_path)
     (inbox / "late.png").touch()
     picture(inbox / "early.png")
@@ -179,7 +179,7 @@ def test_names_of_any_bytes_are_served(tmp_path: Path) -> None:
     assert [os.fsencode(found) for found in files(tmp_path / "output")] == [b"-\xff__x2.png"]
 
 
-def test_two_steps_of_a_broken_factor_multiply(tmp_path: Path) -> None:
+def test_two_steps_of_a_fractional_factor_multiply(tmp_path: Path) -> None:
     """scale_factor 1.5 applied twice gives 2.25, in size and in name."""
     more = "scale_factor = 1.5\nscale_times = 2\n"
     picture(prepare(tmp_path, more=more) / "p.png", (21, 10))
@@ -189,7 +189,7 @@ def test_two_steps_of_a_broken_factor_multiply(tmp_path: Path) -> None:
         assert result.size == (47, 23)
 
 
-def test_warm_start_begins_with_what_the_folder_taught(tmp_path: Path) -> None:
+def test_warm_start_begins_with_the_weights_of_the_folder(tmp_path: Path) -> None:
     """The second job starts from the first's weights, with fewer iterations, and says which."""
     zssr = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 300\nwarm_num_epochs = 100")
     inbox = prepare(tmp_path, zssr)

@@ -1,4 +1,4 @@
-"""The daemon stopped, killed and started again: no image is lost and none done twice."""
+"""A daemon that is stopped, killed and started again loses no image and does none twice."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ def test_ctrl_c_reaches_the_whole_group_and_still_stops_in_order(tmp_path: Path)
 
 
 def test_second_signal_does_not_wait_for_a_stuck_worker(tmp_path: Path) -> None:
-    """Asked twice, the daemon ends at once, with the job back in the queue."""
+    """At the second signal the daemon ends at once, with the job back in the queue."""
     drop(prepare(tmp_path, ENDLESS_ZSSR))
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("job_progress", stage="fit")
@@ -116,7 +116,7 @@ def test_killed_worker_is_replaced_and_its_job_tried_again(tmp_path: Path) -> No
 
 
 def test_ledger_that_is_deleted_or_damaged_in_use(tmp_path: Path) -> None:
-    """The daemon begins anew with an empty one by itself: history is lost, and no picture."""
+    """The daemon goes on with an empty ledger: the history is lost, and no picture is."""
     inbox = prepare(tmp_path)
     ledger = tmp_path / "state" / LEDGER_NAME
     with DaemonProcess(tmp_path) as daemon:

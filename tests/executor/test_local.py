@@ -23,7 +23,7 @@ from tests.parts.worker_parts import (
     order_for,
     submit,
 )
-from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
     WorkCancelled,
@@ -145,12 +145,12 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid
     started_s = time.monotonic()
-    rungs: list[tuple[str, int]] = []
+    rungs: list[tuple[StopRung, int]] = []
     executor.cancel_all(
         is_urgent=lambda: time.monotonic() > started_s + 60,
         on_rung=lambda rung, workers: rungs.append((rung, workers)),
     )
-    assert rungs == [("cancel", 1)]
+    assert rungs == [(StopRung.CANCEL, 1)]
     assert not Path(f"/proc/{pid}").exists()
     assert executor.connections() == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.tools import tool
 from zssr_daemon.folders.markers import MARKER_NAME, Markers
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.mounts import mount_of
@@ -22,14 +23,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def markers(ledger: Ledger) -> Markers:
-    """Return the marks of a new ledger."""
+    """Return the markers of a new ledger."""
     return Markers(ledger)
 
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[None]:
     """Mount an empty file system on a folder, where that is allowed."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "test", str(folder)]
+    command = [tool("mount", package="mount"), "-t", "tmpfs", "-o", "size=1m", "test", str(folder)]
     if subprocess.run(command, check=False, capture_output=True).returncode != 0:
         pytest.skip("mounting is not allowed here")
     try:
@@ -39,7 +40,7 @@ def mounted(folder: Path) -> Iterator[None]:
 
 
 def test_new_folder_is_marked_for_good(ledger: Ledger, folder: Path) -> None:
-    """The first look writes the mark, which says what it is for; a later process finds it."""
+    """The first look writes the marker, which says what it is for; a later process finds it."""
     assert Markers(ledger).fault(folder) is None
     text = (folder / MARKER_NAME).read_text()
     assert "leave it here" in text
@@ -48,7 +49,7 @@ def test_new_folder_is_marked_for_good(ledger: Ledger, folder: Path) -> None:
 
 
 def test_emptied_folder_is_marked_anew(markers: Markers, folder: Path) -> None:
-    """Whoever empties a folder, or makes it again, on the same mount is not asked about it."""
+    """A folder that was emptied or made again on the same mount is simply marked again."""
     markers.fault(folder)
     (folder / MARKER_NAME).unlink()
     folder.rmdir()
@@ -58,7 +59,7 @@ def test_emptied_folder_is_marked_anew(markers: Markers, folder: Path) -> None:
 
 
 def test_unmounted_folder_is_at_fault(markers: Markers, folder: Path) -> None:
-    """Its empty mount point is not the folder; nothing is written there, and the cure is named."""
+    """The empty mount point is not the folder: nothing is written there, and the cure is named."""
     with mounted(folder):
         assert markers.fault(folder) is None
     fault = markers.fault(folder)
@@ -69,7 +70,7 @@ def test_unmounted_folder_is_at_fault(markers: Markers, folder: Path) -> None:
 
 
 def test_folder_that_is_mounted_again(markers: Markers, folder: Path, tmp_path: Path) -> None:
-    """With its mark it is known wherever it lies; so it is when moved to another disk with it."""
+    """A folder with its marker is recognised wherever it is, on another disk too."""
     with mounted(folder):
         markers.fault(folder)
         mark = (folder / MARKER_NAME).read_bytes()
@@ -86,7 +87,7 @@ def test_folder_that_is_mounted_again(markers: Markers, folder: Path, tmp_path: 
 
 
 def test_mark_of_a_mount_point_is_not_the_mark_of_the_mount(markers: Markers, folder: Path) -> None:
-    """A mark written while the share was away does not pass for the share's later."""
+    """A marker that was written while the share was away is not taken for the share's."""
     markers.fault(folder)
     with mounted(folder):
         (folder / MARKER_NAME).touch()
@@ -95,7 +96,7 @@ def test_mark_of_a_mount_point_is_not_the_mark_of_the_mount(markers: Markers, fo
 
 
 def test_empty_marker_is_a_persons_word(markers: Markers, folder: Path) -> None:
-    """`touch` makes a folder count that is meant to lie elsewhere from now on."""
+    """After `touch` of the marker file, a folder counts at its new place."""
     with mounted(folder):
         markers.fault(folder)
     (folder / MARKER_NAME).touch()
@@ -107,7 +108,7 @@ def test_empty_marker_is_a_persons_word(markers: Markers, folder: Path) -> None:
 def test_lost_ledger_takes_the_marks_as_they_are(
     markers: Markers, folder: Path, tmp_path: Path
 ) -> None:
-    """A new ledger knows no marks, and pauses for none."""
+    """A new ledger knows no markers, and pauses for none."""
     markers.fault(folder)
     text = (folder / MARKER_NAME).read_text()
     (tmp_path / "other").mkdir()

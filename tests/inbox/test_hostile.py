@@ -8,34 +8,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.parts.hostile_files import hostile_contents, make_special_files, write_contents
+from tests.parts.hostile_files import (
+    FILE_REASONS,
+    hostile_contents,
+    make_special_files,
+    write_contents,
+)
 from tests.parts.picture_files import LIMITS, samples
 from tests.parts.probe_child import Child
 from tests.parts.tiny_settings import TINY
-from zssr_daemon.errors import JobError, Reason
+from zssr_daemon.errors import JobError
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.worker.enlarger import Enlarger
 
 RULES = OutputRules(setting="same", quality=95, keeps_metadata=True, max_pixels=10**6)
-
-#: What a file may be told, besides the reasons of the disk.
-REASONS = frozenset(
-    {
-        Reason.CORRUPT,
-        Reason.FILE_TOO_LARGE,
-        Reason.MULTI_FRAME,
-        Reason.OUTPUT_TOO_LARGE,
-        Reason.OUTPUT_WITHOUT_ALPHA,
-        Reason.TOO_MANY_PIXELS,
-        Reason.TRUNCATED,
-        Reason.UNREADABLE,
-        Reason.UNSAFE_FILE,
-        Reason.UNSUPPORTED_DEPTH,
-        Reason.UNSUPPORTED_FORMAT,
-    }
-)
 
 # More than an honest picture of 100 000 pixels and its libraries take; a bomb would take more.
 MAX_PROBE_BYTES = 400 << 20
@@ -61,7 +49,7 @@ def check(result: ProbeResult) -> None:
         assert result.info is not None, result
         assert result.sha256 is not None
     else:
-        assert result.reason in REASONS, result
+        assert result.reason in FILE_REASONS, result
         assert result.message
         assert result.info is None
 
@@ -106,7 +94,7 @@ def _enlarge(enlarger: Enlarger, folder: Path, result: ProbeResult) -> bool:
     try:
         enlarger.enlarge_order(order, lambda _: None)
     except JobError as error:
-        assert error.reason in REASONS
+        assert error.reason in FILE_REASONS
         return False
     with Image.open(part) as picture:
         picture.load()

@@ -54,7 +54,7 @@ def test_good_file_is_described(child: Child, tmp_path: Path) -> None:
     ],
 )
 def test_bad_file_has_a_reason(child: Child, tmp_path: Path, content: bytes, reason: str) -> None:
-    """The slug and a message come back; there is no hash, and the child lives on."""
+    """The answer has a reason and a message and no hash, and the child goes on."""
     (tmp_path / "a.png").write_bytes(content)
     result = child.ask(tmp_path, "a.png")
     assert (result.reason, result.info, result.sha256) == (reason, None, None)
@@ -63,19 +63,19 @@ def test_bad_file_has_a_reason(child: Child, tmp_path: Path, content: bytes, rea
 
 
 def test_link_is_refused(child: Child, tmp_path: Path) -> None:
-    """The safe path is the child's too."""
+    """The child opens no link either."""
     (tmp_path / "a.png").symlink_to("/etc/passwd")
     assert child.ask(tmp_path, "a.png").reason == "unsafe_file"
 
 
 def test_missing_file_is_not_a_fault(child: Child, tmp_path: Path) -> None:
-    """An errno and no reason: the supervisor decides what a vanished file means."""
+    """The answer has an errno and no reason; the supervisor decides what that means."""
     result = child.ask(tmp_path, "gone.png")
     assert (result.oserror_errno, result.reason) == (errno.ENOENT, None)
 
 
 def test_hostile_name(child: Child, tmp_path: Path) -> None:
-    """A name that is no text travels through the pipe and back."""
+    """A name that is not UTF-8 comes through the pipe and back unchanged."""
     name = os.fsdecode(b"\xff\n.png")
     smooth_picture(8, 8).save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / name)
@@ -103,7 +103,7 @@ def test_interrupt_is_the_supervisors(child: Child, tmp_path: Path) -> None:
 
 
 def test_file_written_meanwhile_has_changed(tmp_path: Path) -> None:
-    """Between two looks at the descriptor the file must hold still, good or bad."""
+    """A file that changes while it is read is refused as changed."""
     path = tmp_path / "a.png"
     path.write_bytes(b"first")
 
@@ -132,7 +132,7 @@ def test_child_has_no_torch() -> None:
 
 
 def test_request_for_nobody_ends_the_child(tmp_path: Path) -> None:
-    """A supervisor that dies while the child works takes the child along, without a traceback."""
+    """When its supervisor dies, the child ends in order, without a traceback."""
     child = Child()
     child.pipe.send(ProbeRequest(root=str(tmp_path), rel_path="gone.png"))
     child.pipe.close()

@@ -1,4 +1,4 @@
-"""The prober: one answer for each file asked about, whatever becomes of the decoder."""
+"""Prober: one answer for each file, whatever happens to the decoder."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ def child_pid(prober: Prober) -> int:
 
 
 def test_files_are_answered_in_order(prober: Prober, tmp_path: Path) -> None:
-    """Names of any bytes included."""
+    """Answers come in order, for names of any bytes."""
     for name in HOSTILE_NAMES:
         drop(tmp_path, name)
     ask(prober, tmp_path, *HOSTILE_NAMES)
@@ -59,7 +59,7 @@ def test_files_are_answered_in_order(prober: Prober, tmp_path: Path) -> None:
 
 
 def test_killed_decoder_costs_one_file(prober: Prober, tmp_path: Path) -> None:
-    """The file in hand is blamed, the next one gets a new decoder."""
+    """The file in hand is refused, and the next one gets a new decoder."""
     drop(tmp_path, "a.png")
     os.mkfifo(tmp_path / "slow.png")
     ask(prober, tmp_path, "a.png")
@@ -69,11 +69,11 @@ def test_killed_decoder_costs_one_file(prober: Prober, tmp_path: Path) -> None:
     os.kill(child_pid(prober), signal.SIGKILL)
     results = answers(prober)
     assert [result.reason for result in results] == ["corrupt", None]
-    assert "the decoder died of it (exit code -9)" in str(results[0].message)
+    assert "the decoder died while it read this file (exit code -9)" in str(results[0].message)
 
 
 def test_decoder_that_died_idle_costs_no_file(prober: Prober, tmp_path: Path) -> None:
-    """Nobody is blamed for what happened before he came."""
+    """No file is refused for a decoder that died before."""
     drop(tmp_path, "a.png")
     ask(prober, tmp_path, "a.png")
     answers(prober)

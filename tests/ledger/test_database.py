@@ -44,7 +44,7 @@ def test_damaged_ledger_is_set_aside(tmp_path: Path, content: bytes) -> None:
 
 
 def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
-    """A page overwritten in the middle is not met later, amid a job."""
+    """A page that was overwritten in the middle is found at the start, and not during a job."""
     ledger = Ledger.open(tmp_path)
     for number in range(100):
         add(ledger, number)
@@ -59,7 +59,7 @@ def test_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
 
 
 def test_interrupted_transaction_is_no_damage(tmp_path: Path) -> None:
-    """What a killed writer left half done is undone from the journal, and nothing is set aside."""
+    """A killed writer's unfinished change is undone from the journal, and nothing is set aside."""
     ledger = Ledger.open(tmp_path)
     add(ledger)
     ledger.close()
@@ -98,7 +98,7 @@ def test_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opener", [Ledger.open, Ledger.open_to_read])
 def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
-    """A version from the future is not touched."""
+    """A ledger of a newer version is not touched."""
     Ledger.open(tmp_path).close()
     with sqlite3.connect(tmp_path / LEDGER_NAME) as db:
         db.execute("PRAGMA user_version = 99")
@@ -109,7 +109,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
 
 
 def test_reader_needs_a_ledger(tmp_path: Path) -> None:
-    """Asking for jobs makes no file."""
+    """Without a ledger, a reader is told so and makes no file."""
     with pytest.raises(SettingsError, match="no ledger yet"):
         Ledger.open_to_read(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -141,7 +141,7 @@ def test_reader_after_a_kill_in_the_middle_of_a_write(tmp_path: Path) -> None:
 
 
 def test_reader_cannot_write(tmp_path: Path) -> None:
-    """A command beside the daemon can harm nothing."""
+    """A reader beside the daemon cannot change anything."""
     Ledger.open(tmp_path).close()
     reader = Ledger.open_to_read(tmp_path)
     with pytest.raises(OSError, match="readonly") as caught:

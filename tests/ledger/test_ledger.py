@@ -75,7 +75,7 @@ def test_identities_have_no_limits(ledger: Ledger, identity: FileIdentity) -> No
 
 @pytest.mark.parametrize("state", ["queued", "running", "publishing", "done", "failed"])
 def test_no_file_is_queued_twice(ledger: Ledger, state: str) -> None:
-    """Until its source is disposed of, a job stands in the way of another for the same inode."""
+    """Until its source is disposed of, a job blocks another for the same inode."""
     job = add(ledger)
     if state != "queued":
         claim(ledger)
@@ -114,7 +114,7 @@ def test_kept_is_exactly_the_file_that_was_done(ledger: Ledger) -> None:
 
 
 def test_claim_counts_the_attempt_in_the_file(ledger: Ledger, tmp_path: Path) -> None:
-    """The count is durable before anything runs: only so does it survive the worst."""
+    """The count is durable before anything runs, so that it survives a crash."""
     job = add(ledger)
     claim(ledger, now=7.0)
     reader = Ledger.open_to_read(tmp_path / "state")
@@ -124,7 +124,7 @@ def test_claim_counts_the_attempt_in_the_file(ledger: Ledger, tmp_path: Path) ->
 
 
 def test_settings_of_a_job(ledger: Ledger) -> None:
-    """Each are kept once; a job tells with which it was queued, then with which it began."""
+    """Equal settings are stored once; a job names those it was queued with, then began with."""
     assert ledger.kept_settings("one") is None
     for settings_hash in ("one", "two", "one"):
         ledger.keep_settings(settings_hash, f"the settings {settings_hash}")
@@ -149,7 +149,7 @@ def test_claim_takes_the_oldest_that_is_due(ledger: Ledger) -> None:
 
 
 def test_new_and_retried_jobs_take_turns(ledger: Ledger) -> None:
-    """Neither a heap of poisonous jobs nor a heap of new ones delays the other."""
+    """Neither many failing jobs nor many new ones delay the other kind."""
     for number in range(3):
         add(ledger, number)
     for job in [claimed(ledger) for _ in range(3)]:
@@ -174,7 +174,7 @@ def test_interruption_gives_the_attempt_back(ledger: Ledger) -> None:
 
 
 def test_forgotten_job_makes_room(ledger: Ledger) -> None:
-    """A rewritten file is queued anew, the old row is gone."""
+    """A forgotten job's row is gone, so that its rewritten file can be queued again."""
     job = add(ledger)
     ledger.forget(job.id)
     with pytest.raises(KeyError):
@@ -183,7 +183,7 @@ def test_forgotten_job_makes_room(ledger: Ledger) -> None:
 
 
 def test_done_clears_the_reason_of_earlier_attempts(ledger: Ledger) -> None:
-    """A success does not read like a failure."""
+    """A done job has no reason and message left."""
     job = add(ledger)
     ledger.reattempt(job.id, not_before=0.0, reason=Reason.WORKER_CRASH, message="m")
     job = ledger.done(job.id, now=1.0)
@@ -235,7 +235,7 @@ LOOKS: dict[str, Callable[[Ledger], object]] = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_no_look_up_goes_through_the_history(ledger: Ledger, look: str) -> None:
-    """Each is answered by an index that holds no more than what is asked for."""
+    """Every look-up uses an index, and none reads through the ended jobs."""
     db = ledger._db
     db.execute("BEGIN")
     for number in range(500):

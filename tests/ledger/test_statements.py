@@ -15,7 +15,7 @@ from zssr_daemon.ledger.ledger import Ledger
 
 
 def test_ledger_that_is_taken_away_is_lost(tmp_path: Path) -> None:
-    """Writing into a deleted file would record for nobody: it is an error of its own kind."""
+    """Changes to a deleted file would be lost, so they raise an error of their own."""
     ledger = Ledger.open(tmp_path)
     add(ledger)
     (tmp_path / LEDGER_NAME).unlink()
@@ -25,7 +25,7 @@ def test_ledger_that_is_taken_away_is_lost(tmp_path: Path) -> None:
 
 
 def test_ledger_that_is_emptied_in_use_is_lost(tmp_path: Path) -> None:
-    """As somebody does who writes over it: SQLite finds a good file without tables."""
+    """SQLite takes an emptied file for a good one without tables; for us the ledger is lost."""
     ledger = Ledger.open(tmp_path)
     job = add(ledger)
     os.truncate(tmp_path / LEDGER_NAME, 0)
@@ -53,7 +53,7 @@ def test_ledger_that_is_damaged_in_use_is_lost(tmp_path: Path) -> None:
 
 
 def test_proving_fails_where_a_commit_would(tmp_path: Path) -> None:
-    """Nothing changes by it; what cannot be written is an error."""
+    """`prove` changes nothing, and raises an error where nothing can be written."""
     ledger = Ledger.open(tmp_path)
     job = add(ledger)
     ledger.prove()
@@ -65,7 +65,7 @@ def test_proving_fails_where_a_commit_would(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_an_oserror(tmp_path: Path) -> None:
-    """The supervisor can tell it from a mistake of ours, and the ledger stays whole."""
+    """A full disk raises OSError with its errno, and the ledger stays whole."""
     db = sqlite3.connect(tmp_path / LEDGER_NAME, isolation_level=None)
     Ledger.open(tmp_path).close()
     pages = db.execute("PRAGMA page_count").fetchone()[0]

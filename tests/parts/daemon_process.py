@@ -49,12 +49,12 @@ progress_interval_s = 0.2
 {more}
 """
 
-#: Patience, not a measure: a machine may be busy with other things.
+#: How long to wait for what must come; long, since a machine may be busy with other things.
 WAIT_S = 150.0
 
 
 class DaemonProcess:
-    """One run of the daemon; leaving the context ends it and proves that nothing is left over."""
+    """One run of the daemon; leaving the context ends it and checks that no process is left."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class DaemonProcess:
 
     @property
     def pid(self) -> int:
-        """Process id of the supervisor."""
+        """The process id of the supervisor."""
         return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
@@ -124,6 +124,14 @@ class DaemonProcess:
             if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [
+            pid
+            for pid in self.spawned()
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "zssr-worker"
+        ]
+
     def wait_for(self, event: str, **keys: Any) -> dict[str, Any]:
         """Wait until this run has logged `event` with `keys`, and return the line."""
         found: list[dict[str, Any]] = []
@@ -142,7 +150,7 @@ class DaemonProcess:
 
 
 def stderr_of(daemon: DaemonProcess) -> str:
-    """Say what a daemon that ended too early had to say."""
+    """Return what a daemon that ended too early wrote to standard error."""
     stderr = daemon._process.stderr
     return stderr.read().decode() if stderr else ""
 
@@ -191,12 +199,12 @@ def wait_until(is_true: Callable[[], bool], what: str) -> None:
     """Wait for a condition, or fail with what was waited for."""
     deadline = time.monotonic() + WAIT_S
     while not is_true():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {WAIT_S} s for {what}"
         time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process exists and is no zombie."""
+    """Tell whether a process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:

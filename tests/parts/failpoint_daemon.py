@@ -1,7 +1,7 @@
-"""The daemon with its failpoints armed: this script is run by the daemon and by its children.
+"""The daemon with failpoints that kill: the daemon and its children both run this script.
 
-The file named by CRASH_ORDER says "POINT VICTIM". Whoever reaches that point first kills the
-victim, at that instant and only once.
+The file named by CRASH_ORDER says "POINT VICTIM". The process that first reaches the point kills
+the victim there, once.
 """
 
 import os
@@ -15,7 +15,7 @@ IN_THE_WORKER = frozenset({Failpoint.PART_BEGUN, Failpoint.PART_WRITTEN})
 
 
 def crash(point: Failpoint) -> None:
-    """Carry the order out if it names this point."""
+    """Carry out the order if it names this point."""
     order = Path(os.environ["CRASH_ORDER"])
     try:
         wanted, victim = order.read_text().split()
@@ -27,7 +27,7 @@ def crash(point: Failpoint) -> None:
     is_worker = point in IN_THE_WORKER
     supervisor = os.getppid() if is_worker else os.getpid()
     workers = [os.getpid()] if is_worker else workers_of(supervisor)
-    # The own process last: whoever is dead kills nobody.
+    # This process is killed last, since a dead process kills nobody.
     first, last = ([supervisor], workers) if is_worker else (workers, [supervisor])
     for pid in first + last:
         if victim == "both" or (pid == supervisor) == (victim == "supervisor"):
@@ -41,7 +41,7 @@ def workers_of(supervisor: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """Return the name a process goes by; nothing of one that is gone."""
+    """Return the name of a process, or "" when it is gone."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:

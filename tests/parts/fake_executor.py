@@ -1,4 +1,4 @@
-"""FakeExecutor: the one double of the tests; it answers as told and writes real part files."""
+"""FakeExecutor: an executor that answers as a test tells it, and writes real part files."""
 
 import hashlib
 from collections import deque
@@ -16,7 +16,7 @@ Answer = Callable[[WorkOrder], list[ExecutorEvent]]
 
 
 def content_of(order: WorkOrder) -> bytes:
-    """Return what stands for an enlarged picture: it tells which source it is of."""
+    """Return what stands for an output: it shows which source it was made from."""
     return b"enlarged " + (Path(order.inbox) / order.src_rel).read_bytes()
 
 
@@ -69,7 +69,7 @@ def silent(order: WorkOrder) -> list[ExecutorEvent]:
 
 
 class FakeExecutor:
-    """Works on one order at a time; `answers` are taken in turn, then every order goes well."""
+    """Works on one order at a time; `answers` are used in turn, and after them `good`."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = deque(answers)
@@ -80,7 +80,7 @@ class FakeExecutor:
         self._untold: list[ExecutorEvent] = []
 
     def has_room(self) -> bool:
-        """Tell whether nothing is in hand."""
+        """Tell whether there is a device, and no order in hand."""
         return self.has_device and self._busy_with is None
 
     def is_lost(self) -> bool:
@@ -88,7 +88,7 @@ class FakeExecutor:
         return not self.has_device
 
     def workers(self) -> list[WorkerStatus]:
-        """Tell of one worker, which is well while there is a device."""
+        """Return the status of one worker, which is well while there is a device."""
         is_well = self.has_device
         return [WorkerStatus(device="fake:0", is_ready=True, is_well=is_well, silent_for_s=0.0)]
 

@@ -14,6 +14,24 @@ import pyvips
 from PIL import Image
 
 from tests.parts.picture_files import grey_tiff, png, png_chunk, tiff
+from zssr_daemon.errors import Reason
+
+#: The reasons for which a file itself can be refused.
+FILE_REASONS = frozenset(
+    {
+        Reason.CORRUPT,
+        Reason.FILE_TOO_LARGE,
+        Reason.MULTI_FRAME,
+        Reason.OUTPUT_TOO_LARGE,
+        Reason.OUTPUT_WITHOUT_ALPHA,
+        Reason.TOO_MANY_PIXELS,
+        Reason.TRUNCATED,
+        Reason.UNREADABLE,
+        Reason.UNSAFE_FILE,
+        Reason.UNSUPPORTED_DEPTH,
+        Reason.UNSUPPORTED_FORMAT,
+    }
+)
 
 REGIONS = [0.001, 0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
 FLIPS = 8

@@ -1,4 +1,4 @@
-"""NotifySocket: what systemd listens on; it notes every message with the time it came."""
+"""NotifySocket: stands for systemd's socket, and notes every message with the time it came."""
 
 import socket
 import threading
@@ -32,7 +32,7 @@ class NotifySocket:
         self._socket.close()
 
     def told(self, begin: str = "") -> list[str]:
-        """Return the messages that begin so."""
+        """Return the messages that begin with `begin`."""
         return [text for _, text in self.messages if text.startswith(begin)]
 
     def _receive(self) -> None:

@@ -1,16 +1,17 @@
-"""Small real file systems, to be filled, made read-only, taken away and brought back."""
+"""Small real file systems that a test fills, makes read-only, unmounts and mounts again."""
 
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.parts.tools import tool
+
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
-#: A folder in use, if only for an instant, cannot be unmounted.
+#: How long to try to unmount: a folder that is in use, however briefly, cannot be.
 _BUSY_S = 20.0
 
 
@@ -30,7 +31,7 @@ class SmallDisk:
         _mount("--bind", str(self._home), str(self.path))
 
     def unmount(self) -> None:
-        """Take it away; the empty folder below it comes to light."""
+        """Take the disk away; the empty folder below it becomes visible."""
         deadline_s = time.monotonic() + _BUSY_S
         while (done := _run("umount", str(self.path))).returncode:
             assert time.monotonic() < deadline_s, done.stderr
@@ -45,7 +46,7 @@ class SmallDisk:
         _mount("-o", "remount,bind,rw", str(self.path))
 
     def fill(self, *, but_bytes: int = 0) -> None:
-        """Leave `but_bytes` free, in whole pages; called again, it makes or takes room."""
+        """Fill the disk but for `but_bytes`, in whole pages; can be called again."""
         self.empty()
         status = os.statvfs(self.path)
         pages = (status.f_bavail * status.f_frsize - but_bytes) // _PAGE_BYTES
@@ -61,7 +62,7 @@ class SmallDisk:
         self._filler.unlink(missing_ok=True)
 
     def destroy(self) -> None:
-        """Unmount for good, whoever still uses it."""
+        """Unmount for good, even if the disk is in use."""
         for folder in (self.path, self._home):
             _run("umount", "--lazy", str(folder))
 
@@ -71,7 +72,7 @@ class SmallDisk:
 
 
 def _mount(*arguments: str) -> None:
-    done = _run("mount", *arguments)
+    done = _run(tool("mount", package="mount"), *arguments)
     if done.returncode:
         pytest.skip(f"mounting is refused here: {done.stderr.strip()}")
 
@@ -89,14 +90,13 @@ class RenumberedDisk:
         self.path = path
         self._image = path.with_name(path.name + ".image")
         self._others: list[str] = []
-        if shutil.which("mke2fs") is None:
-            pytest.skip("mke2fs is not installed")
+        make_file_system = tool("mke2fs", package="e2fsprogs")
         path.mkdir()
         self._spacer = path.with_name(path.name + ".spacer")
         for file in (self._image, self._spacer):
             with file.open("wb") as stream:
                 stream.truncate(self._SIZE_BYTES)
-        _run("mke2fs", "-q", str(self._image))
+        _run(make_file_system, "-q", str(self._image))
         _mount("-o", "loop", str(self._image), str(path))
 
     def mount_again(self) -> None:

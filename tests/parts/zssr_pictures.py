@@ -10,11 +10,28 @@ from PIL import Image
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.inference.back_projection import back_project
+from zssr_daemon.zssr.ops.resize import resize
+from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 
 # As the workers do: two threads spin for each other, ten times slower on a busy machine.
 torch.set_num_threads(1)
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+# The paper's algorithm, for `quick`.
+PAPER: dict[str, Any] = {
+    "model_variant": "paper",
+    "augmentation": "affine",
+    "son_rounding": False,
+    "lr_schedule": "plateau",
+    "ensemble_reduce": "median",
+    "ensemble_back_projections": 2,
+    "self_ensemble": True,
+    "max_gradient_norm": 0.0,
+    "batch_size": 1,
+}
 
 
 def load(name: str) -> Tensor:
@@ -65,3 +82,16 @@ def jpeg(picture: Tensor, quality: int, **options: Any) -> Tensor:
     with Image.open(stream) as decoded:
         levels = torch.from_numpy(np.array(decoded)).float().div(255)
     return levels[None] if levels.dim() == 2 else levels.permute(2, 0, 1).contiguous()
+
+
+def run(image: Tensor, config: ZSSRConfig) -> tuple[SuperResolved, list[Step]]:
+    """Return the result and every step reported."""
+    steps: list[Step] = []
+    return super_resolve(image, config, device="cpu", on_step=steps.append), steps
+
+
+def floor_of(image: Tensor, config: ZSSRConfig) -> Tensor:
+    """Return bicubic with back-projection: what a fallback delivers."""
+    width, height = config.output_size(image.shape[2], image.shape[1])
+    enlarged = resize(image[None], (height, width), config.total_scale)
+    return back_project(enlarged, image[None], config.total_scale, config.back_projections)[0]

@@ -1,4 +1,4 @@
-"""Followers: NAME.toml goes where its image goes, comes back with it, and is nowhere lost."""
+"""Profile moves: NAME.toml goes where its image goes, comes back with it, and is never lost."""
 
 import os
 import signal
@@ -90,7 +90,7 @@ def places(settings: Settings) -> tuple[list[str], list[str], list[str]]:
 def test_follows_to_archive(
     settings: Settings, ledger: Ledger, publisher: FileMoves, own: str
 ) -> None:
-    """Under the name it had; zssr.toml stays, and what is another image's."""
+    """A profile keeps its name; zssr.toml and another image's profile stay."""
     write(settings.folders.inbox, own, "sub/zssr.toml", "sub/b.toml", "a.toml")
     dispose(publisher, ended(ledger, settings, "sub/a.png"))
     left = ["a.toml", "sub/b.toml", "sub/zssr.toml"]
@@ -115,7 +115,7 @@ def test_follows_to_failed_and_back(
 def test_other_ways_of_disposal(
     make_settings: SettingsFactory, ledger: Ledger, on_success: str, left: list[str]
 ) -> None:
-    """It stays where its image stays, and is deleted where its image is."""
+    """A profile stays with an image that stays, and is deleted with one that is deleted."""
     settings = make_settings(output={"on_success": on_success})
     write(settings.folders.inbox, "a.toml")
     publisher = FileMoves(settings, ledger)
@@ -127,7 +127,7 @@ def test_other_ways_of_disposal(
 def test_stays_for_another_image(
     make_settings: SettingsFactory, ledger: Ledger, on_success: str
 ) -> None:
-    """One that goes by the stem leaves with the last image of that stem."""
+    """A profile named after the stem leaves with the last image of that stem."""
     settings = make_settings(output={"on_success": on_success})
     publisher = FileMoves(settings, ledger)
     write(settings.folders.inbox, "a.toml")
@@ -142,7 +142,7 @@ def test_stays_for_another_image(
 def test_failed_image_takes_a_copy_of_what_must_stay(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Tried again when the other image is gone with the file, it has the same settings still."""
+    """Retried after the other image left with the profile, an image still has its settings."""
     write(settings.folders.inbox, "a.toml")
     first, second = (
         ended(ledger, settings, "a.png", is_good=False),
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_not_copied(
 
 
 def test_new_image_keeps_its_own(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """What lies beside a picture that was dropped meanwhile belongs to that one."""
+    """A profile beside a picture that was dropped meanwhile belongs to that picture."""
     job = ended(ledger, settings)
     (settings.folders.inbox / "a.png").unlink()
     drop(settings.folders.inbox, "a.png", size=(30, 20))
@@ -188,7 +188,7 @@ def test_new_image_keeps_its_own(settings: Settings, ledger: Ledger, publisher: 
 def test_no_profile_overwrites_another(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Where its name is taken it goes by the whole name of its image."""
+    """Where its name is taken, a profile is named after the whole name of its image."""
     write(settings.folders.archive, "a.toml", content="an earlier one's")
     write(settings.folders.inbox, "a.toml")
     dispose(publisher, ended(ledger, settings))
@@ -200,7 +200,7 @@ def test_no_profile_overwrites_another(
 def test_takes_the_name_of_its_image(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Beside an image that had to be renamed it is still that image's."""
+    """When an image had to be renamed, its profile is renamed too."""
     drop(settings.folders.archive, "a.png")
     write(settings.folders.inbox, "a.toml", "a.png.toml")
     job = dispose(publisher, ended(ledger, settings))
@@ -213,7 +213,7 @@ def test_takes_the_name_of_its_image(
 def test_names_of_any_bytes(
     settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
 ) -> None:
-    """Whatever an image is called: what lies beside it goes with it, or can have no such name."""
+    """Whatever an image is called, its profile goes with it, or no such name is possible."""
     possible = [each for each in own_names(name) if len(os.fsencode(each)) <= 255]
     write(settings.folders.inbox, *possible)
     job = dispose(publisher, ended(ledger, settings, name))
@@ -226,14 +226,14 @@ def test_names_of_any_bytes(
 
 
 def test_image_called_zssr(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """The folder's file is not its own, neither here nor there."""
+    """zssr.toml is the folder's, and never an image's own profile."""
     write(settings.folders.inbox, "zssr.toml", "zssr.png.toml")
     dispose(publisher, ended(ledger, settings, "zssr.png"))
     assert places(settings) == (["zssr.toml"], ["zssr.png", "zssr.png.toml"], [])
 
 
 def test_folder_of_that_name_stays(tmp_path: Path) -> None:
-    """A folder is nobody's settings, and may hold images."""
+    """A folder with a profile's name is not a profile, and may hold images."""
     drop(tmp_path / "a.toml", "b.png")
     profile_moves.follow(tmp_path / "a.png", tmp_path / "there" / "a.png", is_shared_out=False)
     profile_moves.remove(tmp_path / "a.png")
@@ -265,7 +265,7 @@ def test_killed_between_the_moves(
     is_good: bool,
     is_far: bool,
 ) -> None:
-    """Whoever goes on finds both files, and they end beside each other, whole and once."""
+    """After a crash at any step, image and profile end beside each other, whole and once."""
     settings = make_settings(folders={"archive": elsewhere} if is_far else {})
     folders = settings.folders
     write(folders.inbox, "a.toml")
@@ -290,7 +290,7 @@ def test_killed_between_the_moves(
 def test_killed_while_deleting(
     make_settings: SettingsFactory, ledger: Ledger, has_new_image: bool
 ) -> None:
-    """The profile is deleted after its image, and not one that a new image brought."""
+    """A profile is deleted with its image, and one that a new image brought is not."""
     settings = make_settings(output={"on_success": "delete"})
     job = ended(ledger, settings)
     (settings.folders.inbox / "a.png").unlink()  # so far it came
@@ -304,7 +304,7 @@ def test_killed_while_deleting(
 def test_durable_before_it_is_recorded(
     settings: Settings, ledger: Ledger, publisher: FileMoves, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folders it left and entered are synced before the ledger says that all is done."""
+    """Both folders are synced before the ledger says that the move is done."""
     write(settings.folders.inbox, "a.toml")
     job = ended(ledger, settings)
     calls: list[str] = []

@@ -1,4 +1,4 @@
-"""The way back of a failed job: the file is in the inbox once, whole, and under the same id."""
+"""A retry: the file is back in the inbox once and whole, and its job keeps its id."""
 
 import signal
 import subprocess
@@ -55,13 +55,13 @@ POINTS = (
 
 @pytest.fixture
 def retrier(settings: Settings, ledger: Ledger) -> Retrier:
-    """Return what is tested."""
+    """Return a retrier on the test's ledger."""
     return Retrier(settings.folders, ledger, Markers(ledger))
 
 
 @pytest.fixture
 def finish(settings: Settings) -> Iterator[Callable[[Ledger], None]]:
-    """Return what runs a daemon on a ledger until the inbox is drained."""
+    """Return a function that runs a daemon on a ledger until the inbox is drained."""
     signals, control = Signals(), ControlSocket(settings.folders.state)
 
     def run(ledger: Ledger) -> None:
@@ -86,7 +86,7 @@ def failed(ledger: Ledger, settings: Settings, name: str = "a.png") -> Job:
 def test_comes_back_under_its_id(
     retrier: Retrier, ledger: Ledger, settings: Settings, finish: Callable[[Ledger], None]
 ) -> None:
-    """File in the inbox, record gone, attempts 0; then it is done like any other."""
+    """The file is in the inbox, its record gone, no attempt counted; then it is done."""
     job = failed(ledger, settings, "sub/a.png")
     assert files_in(settings.folders.failed) == ["sub/a.png", "sub/a.png.error.json"]
     assert retrier.retry(job.id) == "sub/a.png"
@@ -102,7 +102,7 @@ def test_comes_back_under_its_id(
 def test_mended_file(
     retrier: Retrier, ledger: Ledger, settings: Settings, finish: Callable[[Ledger], None]
 ) -> None:
-    """What was replaced in failed/ passes the gate as what it is now, with its own size."""
+    """A file that was replaced in failed/ passes the gate as the file it is now."""
     job = failed(ledger, settings)
     drop(settings.folders.failed, "a.png", size=(30, 20))
     retrier.retry(job.id)
@@ -125,7 +125,7 @@ def test_name_in_the_inbox_is_taken(retrier: Retrier, ledger: Ledger, settings: 
 def test_kept_source_is_run_again(
     make_settings: SettingsFactory, ledger: Ledger, finish: Callable[[Ledger], None]
 ) -> None:
-    """With on_success = "keep" a job that is done can be forced, as a new job."""
+    """With on_success = "keep", a retry of a done job makes a new job."""
     settings = make_settings(output={"on_success": "keep"})
     first = queue(ledger, settings)
     ledger.done(first.id, now=1.0)
@@ -148,7 +148,7 @@ def test_what_cannot_be_tried_again(retrier: Retrier, ledger: Ledger, settings: 
         ("0" * 32, "no job has the id"),
         (queued.id, "it is queued; only failed"),
         (gone.id, "no longer there"),
-        (twice.id, "on its way back already"),
+        (twice.id, "back in the inbox already"),
     ]:
         with pytest.raises(RetryRefusedError, match=why):
             retrier.retry(job_id)
@@ -157,7 +157,7 @@ def test_what_cannot_be_tried_again(retrier: Retrier, ledger: Ledger, settings: 
 
 
 def test_inbox_that_is_not_mounted(retrier: Retrier, ledger: Ledger, settings: Settings) -> None:
-    """The file stays where it can be seen."""
+    """Without its inbox a retry is refused, and the file stays in failed/."""
     job = failed(ledger, settings)
     settings.folders.inbox.rename(settings.folders.inbox.with_name("away"))
     with pytest.raises(OSError, match="not mounted"):

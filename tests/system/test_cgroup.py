@@ -1,4 +1,4 @@
-"""ControlGroup: limits and kills are read wherever the kernel keeps them."""
+"""Control group: limits and kills are read wherever the kernel keeps them."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ UNLIMITED = {
 def test_files_of_the_kernel(
     tmp_path: Path, files: dict[str, str], kills: int, limit_bytes: int
 ) -> None:
-    """Our own group first, then the machine; without any, nothing is known and nothing fails."""
+    """Our own group's counter comes before the machine's; where there is none, the count is 0."""
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -48,7 +48,7 @@ def test_files_of_the_kernel(
 
 
 def test_this_machine_can_be_read() -> None:
-    """Whatever it has."""
+    """The real machine has some memory, and can be asked."""
     assert oom_kills() >= 0
     assert 0 < memory_bytes() <= MACHINE
 
@@ -97,7 +97,7 @@ def is_removed(group: Path) -> bool:
 
 
 def test_kernel_kills_a_hungry_worker(tmp_path: Path, small_group: Path) -> None:
-    """For real: the end is told as `oom`, and blamed on the job in hand."""
+    """A worker that the kernel kills ends with `oom`, and its job's attempt has failed."""
     script = tmp_path / "supervisor.py"
     script.write_text(_SUPERVISOR)
     done = subprocess.run(

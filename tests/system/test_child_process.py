@@ -1,4 +1,4 @@
-"""ChildProcess: it can be spoken to, got rid of, and never outlives its parent."""
+"""ChildProcess: it sends and receives, can always be ended, and never outlives its parent."""
 
 import ctypes
 import os
@@ -63,7 +63,7 @@ def child() -> Iterator[ChildProcess]:
 
 
 def test_messages_travel_both_ways(child: ChildProcess) -> None:
-    """In order, and `received` never waits."""
+    """Messages come in order, and `received` never waits."""
     assert child.received() == []
     for number in range(3):
         assert child.send(number)
@@ -83,7 +83,7 @@ def test_last_words_are_heard(child: ChildProcess) -> None:
 
 
 def test_deaf_child_is_killed() -> None:
-    """SIGKILL needs nobody's consent, and the process is reaped."""
+    """A child that ignores SIGTERM ends by SIGKILL, and is reaped."""
     child = ChildProcess("test-deaf", deaf)
     heard(child, 1)
     child.terminate()
@@ -94,7 +94,7 @@ def test_deaf_child_is_killed() -> None:
 
 
 def hung_in_native_code(connection: "Connection[Any, Any]") -> None:
-    """Hold the interpreter's lock in a call that takes for ever, as a library that hangs does."""
+    """Hold the interpreter's lock in a call that never ends, like a library that hangs."""
     connection.send("ready")
     ctypes.PyDLL(None).sleep(600)
 
@@ -144,13 +144,13 @@ def orphan_of_killed_parent(tmp_path: Path, target: str, state: str) -> int:
     ],
 )
 def test_child_ends_with_its_parent(tmp_path: Path, target: str, state: str) -> None:
-    """A parent that is killed leaves nobody behind, whatever the child does meanwhile."""
+    """A parent that is killed leaves no child behind, whatever the child is doing."""
     pid = orphan_of_killed_parent(tmp_path, target, state)
     wait_until(lambda: not _runs(pid), "the orphan's end")
 
 
 def test_child_whose_parent_ended_first_ends_too(tmp_path: Path) -> None:
-    """A parent may die while its child is still starting and nobody will tell it any more."""
+    """A child also ends whose parent died before the child could ask the kernel for that."""
     pid = orphan_of_killed_parent(tmp_path, "deaf", "stopped-at-start")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
@@ -158,14 +158,14 @@ def test_child_whose_parent_ended_first_ends_too(tmp_path: Path) -> None:
 
 
 def test_child_has_a_name(child: ChildProcess) -> None:
-    """Whoever looks at the process table can tell our children apart."""
+    """A child has its own name in the process table."""
     child.send("up")
     heard(child, 1)
     assert Path(f"/proc/{child.pid}/comm").read_text() == "test-echo\n"
 
 
 def test_resident_size_is_told(child: ChildProcess) -> None:
-    """More than an interpreter's least, and nothing once the process is gone."""
+    """The size is that of an interpreter at least, and 0 once the process is gone."""
     child.send("up")
     heard(child, 1)
     assert child.resident_bytes > 1_000_000

@@ -1,4 +1,4 @@
-"""Durable file operations, on real files: nothing is overwritten, nothing half-done is seen."""
+"""Durable file operations, on real files: nothing is overwritten or seen half done."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ def move(source: Path, target: Path, *, may_be_reserved: bool = False) -> None:
 
 
 def test_link_gives_the_part_its_name(tmp_path: Path) -> None:
-    """Afterwards there is the final name, and no part."""
+    """Afterwards the file has its final name, and the part is gone."""
     durable.link_no_replace(write(tmp_path / "part"), tmp_path / "final")
     assert files_in(tmp_path) == ["final"]
     assert (tmp_path / "final").read_bytes() == b"content"
@@ -53,7 +53,7 @@ def test_link_never_overwrites(tmp_path: Path) -> None:
 
 
 def test_link_without_hard_links(tmp_path: Path, no_links: None) -> None:
-    """The name is reserved first, so that nobody can be overwritten there either."""
+    """Without hard links the name is reserved first, so that no file is overwritten."""
     durable.link_no_replace(write(tmp_path / "part"), tmp_path / "final")
     assert files_in(tmp_path) == ["final"]
     part = write(tmp_path / "part", b"new")
@@ -74,7 +74,7 @@ def test_reservation_takes_only_an_empty_file(tmp_path: Path, no_links: None) ->
 
 
 def test_other_errors_of_link_are_told(tmp_path: Path) -> None:
-    """A missing folder is no reason to try another way."""
+    """When the folder is missing, no other way is tried."""
     with pytest.raises(FileNotFoundError):
         durable.link_no_replace(write(tmp_path / "part"), tmp_path / "gone" / "final")
     assert files_in(tmp_path) == ["part"]
@@ -124,7 +124,7 @@ def test_interrupted_move_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_far", [False, True])
 def test_failed_move_leaves_no_reservation(tmp_path: Path, elsewhere: Path, is_far: bool) -> None:
-    """When the source is gone, its name-to-be is free again."""
+    """When the source is gone, the reserved name is free again."""
     target = (elsewhere if is_far else tmp_path) / "target"
     with pytest.raises(durable.ReplacedError):
         move(tmp_path / "gone", target)
@@ -133,7 +133,7 @@ def test_failed_move_leaves_no_reservation(tmp_path: Path, elsewhere: Path, is_f
 
 @pytest.mark.parametrize("is_far", [False, True])
 def test_another_file_is_not_moved(tmp_path: Path, elsewhere: Path, is_far: bool) -> None:
-    """What its owner has put in the source's place stays there, and the new name is free again."""
+    """Another file in the source's place stays there, and the reserved name is free again."""
     source = write(tmp_path / "source")
     meant = durable.identity_of(source)
     assert meant is not None
@@ -161,7 +161,7 @@ class Exchange:
 
 
 def test_exchange_at_the_last_instant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that comes between the look and the rename is put back where it was dropped."""
+    """A file that comes between the check and the rename is put back where it was dropped."""
     source = write(tmp_path / "source")
     Exchange(source, monkeypatch)
     with pytest.raises(durable.ReplacedError):
@@ -183,7 +183,7 @@ def test_exchange_before_a_deletion(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_name_that_is_taken_when_a_file_comes_back(tmp_path: Path) -> None:
-    """Both files stay, the one put back under a name like its own."""
+    """Both files stay; the one that is put back gets a similar name."""
     moved, former = write(tmp_path / "moved", b"first"), write(tmp_path / "a.png", b"second")
     durable.put_back(moved, former)
     assert former.read_bytes() == b"second"
@@ -193,7 +193,7 @@ def test_name_that_is_taken_when_a_file_comes_back(tmp_path: Path) -> None:
 
 
 def test_interrupted_deletion_goes_on(tmp_path: Path) -> None:
-    """A file that had left its name before a crash is deleted; a new one of that name stays."""
+    """A file that a crash left renamed is deleted; a new one of its name stays."""
     source = write(tmp_path / "a.png")
     meant = durable.identity_of(source)
     assert meant is not None

@@ -1,4 +1,4 @@
-"""Mounts: which file systems the kernel tells us of."""
+"""Mounts: which file system a folder is on, and whether its changes raise events."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_innermost_and_uppermost_mount_counts(tmp_path: Path, folder: str, kind:
 
 
 def test_our_own_root_has_a_type() -> None:
-    """The real table is read; without one nothing is claimed."""
+    """The real table is read; without a table the mount is unknown."""
     assert mount_of(Path("/")) == Mount("/", mount_of(Path("/")).kind) != Mount("", "unknown")
     assert mount_of(Path("/"), Path("/nowhere/mountinfo")) == Mount("", "unknown")
 
@@ -55,5 +55,5 @@ def test_our_own_root_has_a_type() -> None:
     ],
 )
 def test_shares_and_fuse_are_scanned(kind: str, expected: bool) -> None:
-    """What another machine writes raises no event here; a local disk's changes do."""
+    """Changes on network file systems raise no event; those on local disks do."""
     assert tells_of_changes(kind) is expected

@@ -1,6 +1,7 @@
-"""The notifier: what is told, when, and to which kind of socket."""
+"""Notifier: what it sends, when, and to which kind of socket."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NotifySo
 
 
 def test_ready_is_told_once_and_status_when_it_changes(manager: NotifySocket) -> None:
-    """Nothing is repeated; a name with a newline makes no second line."""
+    """No message is repeated, and a newline in a name makes no second line."""
     notifier = Notifier(manager.address)
     notifier.step(0.0, "starting", is_ready=False, is_alive=True)
     for now in (2.0, 4.0):
@@ -36,7 +37,7 @@ def test_ready_is_told_once_and_status_when_it_changes(manager: NotifySocket) ->
 
 
 def test_pings_at_half_the_interval_while_alive(manager: NotifySocket) -> None:
-    """Not sooner, not while something is dead, and again when it lives."""
+    """A ping comes when it is due, but not while a part does not answer."""
     notifier = Notifier(manager.address, watchdog_s=120.0)
     for second in range(100):
         notifier.step(float(second), "", is_ready=True, is_alive=True)
@@ -51,16 +52,19 @@ def test_pings_at_half_the_interval_while_alive(manager: NotifySocket) -> None:
 def test_reload_is_framed(manager: NotifySocket) -> None:
     """RELOADING with the monotonic time in µs, then READY, as notify-reload asks for."""
     notifier = Notifier(manager.address)
+    before_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     notifier.reloading()
     notifier.reloaded()
     wait_until(lambda: manager.told("READY=1"))
     first, usec = manager.told()[0].split("\n")
     assert first == "RELOADING=1"
-    assert usec.startswith("MONOTONIC_USEC=")
+    name, _, moment_us = usec.partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert before_us <= int(moment_us) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def test_slow_start_asks_for_time(manager: NotifySocket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only while it lives, and no more once it is ready."""
+    """More time is asked for only while the daemon is alive and not ready."""
     monkeypatch.setattr("zssr_daemon.system.sd_notify.time.monotonic", lambda: 0.0)
     notifier = Notifier(manager.address)
     for now in range(100):
@@ -70,7 +74,7 @@ def test_slow_start_asks_for_time(manager: NotifySocket, monkeypatch: pytest.Mon
 
 
 def test_environment_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No child finds it, and a watchdog meant for another process is not ours."""
+    """No child finds the variables, and another process's watchdog is not ours."""
     for pid, is_ours in [(str(os.getpid()), True), ("1", False)]:
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
         monkeypatch.setenv("WATCHDOG_USEC", "2000000")
@@ -82,7 +86,7 @@ def test_environment_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_without_a_manager() -> None:
-    """Nothing is told to anybody."""
+    """Without a service manager nothing is sent."""
     notifier = Notifier.from_environment()
     notifier.step(0.0, "", is_ready=True, is_alive=True)
     notifier.stopping("end")

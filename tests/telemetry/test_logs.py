@@ -74,7 +74,7 @@ def test_others_use_the_same_chain(file: Path) -> None:
 
 
 def test_exception_is_data_without_locals(file: Path) -> None:
-    """A traceback is part of the line and shows nobody's variables."""
+    """A traceback is part of the line, and shows no values of variables."""
     secret = "do not tell"
     try:
         raise RuntimeError("known")
@@ -95,7 +95,7 @@ def test_level_is_kept(tmp_path: Path) -> None:
 
 
 def test_name_that_is_no_text(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder of any bytes, unescaped by mistake, costs no line."""
+    """Bytes that are not UTF-8, if left unescaped by mistake, lose no line."""
     logs.get_logger().info(Events.DAEMON_STARTED, folder=os.fsdecode(b"\xff"))
     assert [line["event"] for line in lines_of(file)] == ["daemon_started"]
     assert capsys.readouterr().err == ""
@@ -125,7 +125,7 @@ def test_log_file_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_terminal_shows_any_text() -> None:
-    """Brackets in a name are no markup."""
+    """Brackets in a name are printed as they are."""
     stream = io.StringIO()
     logs.configure(LogSettings(), Console(file=stream, width=200))
     logs.get_logger().info("told", image="[red]a[/].png")
@@ -134,7 +134,7 @@ def test_terminal_shows_any_text() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_standard_output_is_json_in_any_locale(encoding: str) -> None:
-    """A plain C locale and a name that is no text cost no line either."""
+    """Under the plain C locale too, a name that is not UTF-8 loses no line."""
     code = (
         "from zssr_daemon.telemetry import logs; logs.configure(logs.LogSettings());"
         "logs.get_logger().info('told', image='ä' + chr(0xDCFF))"
@@ -151,7 +151,7 @@ def test_standard_output_is_json_in_any_locale(encoding: str) -> None:
 
 
 def test_journal_gets_priorities() -> None:
-    """Where standard output is the journal, as JOURNAL_STREAM says; the file gets none."""
+    """Lines to the journal have a priority in front; lines to the file have none."""
     code = (
         "import os; status = os.fstat(1);"
         "os.environ['JOURNAL_STREAM'] = f'{status.st_dev}:{status.st_ino}';"
@@ -166,7 +166,7 @@ def test_journal_gets_priorities() -> None:
 
 
 def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
-    """Each is one write, on a pipe and in a file, long ones too."""
+    """Each line is one write, on a pipe and in a file, however long it is."""
     code = (
         "import sys; from pathlib import Path; from zssr_daemon.telemetry import logs;"
         "logs.configure(logs.LogSettings(file=Path(sys.argv[1])));"

@@ -1,8 +1,7 @@
-"""The metrics: exactly the published list, well-formed, and true; rules and dashboard fit them."""
+"""Metrics: the published names and true values; alert rules and dashboard fit them."""
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.parts.tools import tool
 from zssr_daemon.telemetry.metrics import FileResult, Metrics, Outcome
 from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Status
 
@@ -36,10 +36,6 @@ PUBLISHED = {
     "zssr_gpu_memory_peak_bytes": set(),
     "zssr_job_progress_ratio": set(),
 }
-
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool is not here (Debian package prometheus)"
-)
 
 
 @pytest.fixture
@@ -77,7 +73,7 @@ def text(tmp_path: Path) -> str:
 
 
 def test_list_is_as_published(text: str) -> None:
-    """No name or label more or less."""
+    """There are exactly the published names and labels."""
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -108,24 +104,24 @@ def test_list_is_as_published(text: str) -> None:
     ],
 )
 def test_values(text: str, line: str) -> None:
-    """Each says what has happened."""
+    """Each value says what has happened."""
     assert f"\n{line}" in text
 
 
 def test_nothing_names_a_file(text: str) -> None:
-    """Labels are few, and nobody's business is told."""
+    """No label holds the name of a file."""
     assert "secret" not in text
 
 
 def test_folder_that_is_gone_is_left_out(text: str) -> None:
-    """And the last success is a time of now."""
+    """A missing folder has no free space; the last success is a moment of just now."""
     assert 'folder="output"' not in text
     (moment,) = re.findall(r"^zssr_last_success_timestamp_seconds (\S+)", text, re.MULTILINE)
     assert 0 <= time.time() - float(moment) < 600
 
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:
-    """It is an error of the system, told to the caller; without a file nothing is written."""
+    """The caller gets the system's error; where no file is set, nothing is written."""
     with pytest.raises(FileNotFoundError):
         Metrics(tmp_path / "gone" / "zssr.prom").write(NOTHING, scan_took_s=0.0, publishing=0)
     Metrics().write(NOTHING, scan_took_s=0.0, publishing=0)
@@ -151,7 +147,7 @@ NOTHING = Status(
 
 
 def test_rules_and_dashboard_use_published_names() -> None:
-    """Nothing is asked for that is not there."""
+    """Rules and dashboard ask for no name that is not published."""
     files = ["zssr-daemon.rules.yml", "zssr-daemon.dashboard.json"]
     for file in files:
         asked = set(re.findall(r"\bzssr_\w+", (MONITORING / file).read_text()))
@@ -160,22 +156,19 @@ def test_rules_and_dashboard_use_published_names() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels) > 5
 
 
-@needs_promtool
 def test_promtool_takes_the_metrics(text: str) -> None:
-    """Its linter has nothing to say."""
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
+    """The linter of Prometheus finds no fault."""
+    command = [tool("promtool", package="prometheus"), "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@needs_promtool
 @pytest.mark.parametrize("what", [("check", "rules", "rules"), ("test", "rules", "test")])
 def test_promtool_takes_the_rules(what: tuple[str, str, str]) -> None:
-    """They are well-formed, and fire when they should and only then."""
+    """The rules are well-formed, and fire when they should and only then."""
     verb, noun, file = what
     done = subprocess.run(
-        ["promtool", verb, noun, f"zssr-daemon.{file}.yml"],
+        [tool("promtool", package="prometheus"), verb, noun, f"zssr-daemon.{file}.yml"],
         cwd=MONITORING,
         capture_output=True,
         text=True,

@@ -5,7 +5,6 @@ import io
 import math
 import os
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.parts.fake_executor import content_of, good
 from tests.parts.picture_files import smooth_picture
 from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import TINY, SettingsFactory
+from tests.parts.tools import tool
 from zssr_daemon.daemon.work_order import attempt_of, work_order
 from zssr_daemon.executor.interface import ExecutorEvent
 from zssr_daemon.imaging.formats import ImageLimits
@@ -30,8 +30,6 @@ from zssr_daemon.settings.schema import Settings
 from zssr_daemon.worker import report as report_module
 from zssr_daemon.worker.loss_curve import LossCurve
 from zssr_daemon.worker.report import FAULTS, curve, write_report
-
-CHROMIUM = shutil.which("chromium")
 
 #: Nothing of a browser's own traffic, and a profile that is thrown away.
 FLAGS = (
@@ -237,14 +235,13 @@ def test_failed_attempt_leaves_no_report(make_settings: SettingsFactory, ledger:
     assert files_in(settings.folders.output) == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here (Debian package chromium)")
 def test_report_in_a_browser(tmp_path: Path) -> None:
     """Both pictures are decoded, the script runs, and the result is cut at the slider."""
     order = order_of(tmp_path)
     written(order)
     done = subprocess.run(
         [
-            str(CHROMIUM),
+            tool("chromium", package="chromium"),
             *FLAGS,
             f"--user-data-dir={tmp_path / 'profile'}",
             "--virtual-time-budget=5000",

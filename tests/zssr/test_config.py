@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import LIMITS, PRESETS, Range, ZSSRConfig
 from zssr_daemon.zssr.scale import Scale
 
 
@@ -77,6 +77,9 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("precision", "fp16"),
         ("seed", -1),
         ("preset", "quick"),
+        ("lr", float("nan")),
+        ("adam_beta2", float("nan")),
+        ("max_pass_scale", float("nan")),
     ],
 )
 def test_value_out_of_range_is_refused(key: str, value: Any) -> None:
@@ -90,6 +93,38 @@ def test_every_field_has_a_refusal_tested() -> None:
     mark = next(m for m in test_value_out_of_range_is_refused.pytestmark)
     refused = {key for key, _ in mark.args[1]}
     assert {field.name for field in dataclasses.fields(ZSSRConfig)} == refused
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"lr": 11.0}, "lr = 11.0: must be above 0 and at most 10"),
+        ({"rounds": 17}, "rounds = 17: must be a whole number from 1 to 16"),
+        ({"faint_residual": 256.0}, "faint_residual = 256.0: must be from 0 to 255"),
+        ({"budget": "days"}, "budget = 'days': must be one of iterations, seconds"),
+        ({"self_ensemble": 2}, "self_ensemble = 2: must be one of False, True, 1, 4, 8"),
+        (
+            {"scale_factor": (2.0, 9.0)},
+            r"scale_factor = \(2.0, 9.0\): a pair must be \(x, y\), each from 1 to 8, not both 1",
+        ),
+        ({"lr_decay_range": 149}, "lr_decay_range = 149: must be at least 150"),
+    ],
+)
+def test_refusal_says_what_is_allowed(overrides: dict[str, Any], message: str) -> None:
+    """In the words of the kind: a range, a whole number, a choice, a pair."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        ZSSRConfig(**overrides)
+
+
+@pytest.mark.parametrize("key", [key for key, limit in LIMITS.items() if isinstance(limit, Range)])
+def test_ends_of_a_range(key: str) -> None:
+    """The upper end is allowed, what lies beyond either end is not."""
+    limit = LIMITS[key]
+    assert isinstance(limit, Range)
+    assert limit.high in limit
+    assert limit.high * 1.01 + 1 not in limit
+    assert (limit.low in limit) == limit.is_low_allowed
+    assert limit.low - 1 not in limit
 
 
 @pytest.mark.parametrize(

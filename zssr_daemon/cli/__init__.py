@@ -1,1 +1,1 @@
-"""What people type: the commands, and what they print."""
+"""The command line: what people type, and what is printed."""

@@ -1,4 +1,4 @@
-"""Check: what a user asks before trusting a set-up: settings, folders, disk, device."""
+"""Check: whether settings, folders, disk and devices are ready for a run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from zssr_daemon.worker.enlarger import Enlarger
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing looked at; the message of a fault says how to mend it."""
+    """The result of one check; the message of a fault says how to mend it."""
 
     name: str
     is_good: bool
@@ -23,14 +23,15 @@ class CheckResult:
 
 
 def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]:
-    """Look at everything a run needs; the settings themselves are valid already.
+    """Check everything a run needs; the settings themselves are valid already.
 
     Raises:
-        SettingsError: folders or the kernel are refused, so that nothing else could be checked.
+        SettingsError: folders or the kernel are refused, so that nothing more can be checked.
     """
     yield CheckResult("settings", True, f"{settings_file}, preset {settings.zssr.preset}")
     for name in unknown_environment_names():
-        yield CheckResult("environment", False, f"{name} is no setting: unset or mend it")
+        message = f"the variable {name} names no setting: unset it, or correct its name"
+        yield CheckResult("environment", False, message)
     check_folders(settings, settings_file)
     for name, folder in settings.folders.by_name().items():
         yield CheckResult(f"folder {name}", True, str(folder))

@@ -1,4 +1,4 @@
-"""Client: what the commands ask of a running daemon, or do themselves where none is."""
+"""Client: what the commands ask a running daemon to do, or do themselves where none is running."""
 
 import time
 from collections.abc import Iterator
@@ -44,8 +44,8 @@ _STOPPED = Status(
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
-    """What became of one wish to try again; `error` is None where it was granted."""
+class RetryResult:
+    """What became of one request to retry a job; `error` is None when it was granted."""
 
     job_id: str
     image: str
@@ -53,45 +53,48 @@ class Retried:
 
 
 def status_of(folders: Folders) -> Status:
-    """Ask the daemon; without one, say so and read the rest off the ledger.
+    """Ask the daemon for its status; without a daemon, read what the ledger knows.
 
     Raises:
-        NotAllowedError: this user may not ask.
+        NotAllowedError: this user may not ask the daemon.
     """
     try:
         return Status.from_plain(ask(folders.state, command="status")["status"])
     except NoDaemonError:
         if not is_locked(folders.state):
             return _with_ledger(_STOPPED, folders)
-        fault = "the ledger is held, and nobody answers: it starts or ends this instant?"
+        fault = (
+            "the ledger is locked, but nobody answers: "
+            "a daemon may be starting or ending; ask again in a few seconds"
+        )
     except DaemonSilentError as error:
         fault = str(error)
     return _with_ledger(replace(_STOPPED, phase="silent", faults=(fault,)), folders)
 
 
-def retry(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
-    """Have jobs tried again, one after the other, by the daemon or, without one, by ourselves.
+def retry(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:
+    """Have jobs tried again, one after the other, by the daemon or, without one, by this process.
 
     Raises:
         NotAllowedError, DaemonSilentError: the daemon cannot be asked.
-        LedgerLockedError: another process writes, and takes no question.
+        LedgerLockedError: another process holds the ledger and answers no questions.
     """
     try:
         for job in jobs:
             reply = ask(folders.state, command="retry", job_id=job.id)
             image = reply.get("image", printable(job.src_rel))
-            yield Retried(job.id, image, reply.get("error"))
+            yield RetryResult(job.id, image, reply.get("error"))
     except NoDaemonError:
         yield from _retry_here(folders, jobs)
 
 
 def drain(folders: Folders) -> Iterator[int]:
-    """Have the daemon finish what it has in work, and wait for its end.
+    """Have the daemon finish the jobs in work and end, and wait for its end.
 
-    Yields the number of jobs in work, first of all and then whenever it has changed.
+    Yields the number of jobs in work, at once and then whenever it has changed.
 
     Raises:
-        NoDaemonError: there is none.
+        NoDaemonError: no daemon is running.
         NotAllowedError, DaemonSilentError: the daemon cannot be asked.
     """
     running = int(ask(folders.state, command="drain")["running"])
@@ -104,10 +107,10 @@ def drain(folders: Folders) -> Iterator[int]:
 
 
 def jobs_named(state_folder: Path, prefixes: list[str]) -> list[Job]:
-    """Return the jobs whose ids begin so.
+    """Return, for each prefix, the one job whose id begins with it.
 
     Raises:
-        RetryRefusedError: there is none, or more than one.
+        RetryRefusedError: for some prefix there is no such job, or more than one.
         SettingsError: there is no ledger.
     """
     with closing(Ledger.open_to_read(state_folder)) as ledger:
@@ -120,12 +123,12 @@ def jobs_named(state_folder: Path, prefixes: list[str]) -> list[Job]:
 
 
 def failed_jobs(state_folder: Path) -> list[Job]:
-    """Return the failed jobs that are not on their way back already, oldest first."""
+    """Return the failed jobs whose files are in failed/, oldest first."""
     with closing(Ledger.open_to_read(state_folder)) as ledger:
         return [job for job in ledger.in_state(JobState.FAILED) if job.disposal is Disposal.FAILED]
 
 
-def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
+def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:
     lock = LedgerLock(folders.state)
     try:
         with closing(Ledger.open(folders.state)) as ledger:
@@ -136,11 +139,11 @@ def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[Retried]:
         lock.release()
 
 
-def _retry_one(retrier: Retrier, job: Job) -> Retried:
+def _retry_one(retrier: Retrier, job: Job) -> RetryResult:
     try:
-        return Retried(job.id, printable(retrier.retry(job.id)))
+        return RetryResult(job.id, printable(retrier.retry(job.id)))
     except (RetryRefusedError, OSError) as error:
-        return Retried(job.id, printable(job.src_rel), str(error))
+        return RetryResult(job.id, printable(job.src_rel), str(error))
 
 
 def _with_ledger(status: Status, folders: Folders) -> Status:

@@ -1,4 +1,4 @@
-"""The commands: what they take and print; what they do stands elsewhere."""
+"""Commands: their arguments and what they print; other modules do the work."""
 
 import dataclasses
 import json
@@ -106,7 +106,7 @@ def upscale(
     with _errors_as_exit_codes():
         loaded = _settings_or_defaults(settings)
         adjust = partial(_with_overrides, scale=scale, preset=preset)
-        adjust(loaded.zssr)  # a wrong choice is told before any image is opened
+        adjust(loaded.zssr)  # so that a wrong choice is reported before any image is opened
         raise typer.Exit(0 if _upscale_all(images, output, loaded, adjust) else 1)
 
 
@@ -143,7 +143,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     settings: SettingsOption,
 ) -> None:
-    """Tell what the daemon does; exit code 0 when it is healthy."""
+    """Show what the daemon is doing; exit code 0 when it is healthy."""
     with _errors_as_exit_codes():
         found = status_of(load_settings(settings).folders)
         if as_json:
@@ -186,7 +186,7 @@ def retry(
 
 @app.command()
 def drain(settings: SettingsOption) -> None:
-    """Let the daemon finish the jobs in work, start none, and end; wait for that."""
+    """Let the daemon finish the jobs in work, start no others and end; wait for that."""
     with _errors_as_exit_codes():
         for running in drain_daemon(load_settings(settings).folders):
             _say(f"{running} in work" if running else "nothing in work")
@@ -222,9 +222,9 @@ def jobs(
 def _watch_jobs(folders: Folders, state: JobState | None) -> NoReturn:
     """Show the newest jobs with their progress, until Ctrl-C."""
     if not out.is_terminal:
-        raise typer.BadParameter("--watch needs a terminal; scripts ask `jobs --json`")
+        raise typer.BadParameter("--watch needs a terminal; scripts can use `jobs --json`")
     is_over = Event()
-    # A flag, since an exception would be lost where it interrupts a callback of a library.
+    # The handler sets a flag, because an exception would be lost inside a library's callback.
     signal.signal(signal.SIGINT, lambda *_: is_over.set())
     with Live(console=out, screen=False, auto_refresh=False) as live:
         while not is_over.is_set():
@@ -240,7 +240,7 @@ def _print_json(plain: dict[str, Any]) -> None:
 
 
 def _print_table(table: RenderableType) -> None:
-    # A pipe has no width: there each row is one whole line, for grep.
+    # A pipe has no width; each row goes there as one whole line, for grep.
     (out if out.is_terminal else Console(width=10_000)).print(table)
 
 

@@ -1,4 +1,4 @@
-"""Tables: jobs, status and settings as people read them on a terminal."""
+"""Tables: jobs, status and settings, laid out for people at a terminal."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ _COLOURS = {
 
 
 def plain_job(job: Job, settings: str | None = None) -> dict[str, Any]:
-    """Return a job as JSON can hold it, with the settings, given as JSON, that hold for it."""
+    """Return a job as plain values that JSON can hold; `settings` are the job's own, as JSON."""
     plain = dataclasses.asdict(job)
     if settings is not None:
         plain["settings"] = json.loads(settings)
@@ -42,7 +42,7 @@ def plain_job(job: Job, settings: str | None = None) -> dict[str, Any]:
 
 
 def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
-    """Lay jobs out; with the daemon's status, those in work tell how far they are."""
+    """Lay jobs out; with the daemon's status, jobs in work show their progress."""
     table = Table(box=box.SIMPLE)
     for header in ("job", "image", "state", "tries", "since (UTC)"):
         table.add_column(header, no_wrap=header != "image")
@@ -55,7 +55,7 @@ def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
             outcome = _progress(told[job.id])
         table.add_row(
             job.id[:8],
-            Text(printable(job.src_rel)),  # brackets in it are no markup
+            Text(printable(job.src_rel)),  # as Text, so that brackets are not read as markup
             Text(job.state, style=_COLOURS.get(job.state, "")),
             str(job.attempts),
             f"{since:%Y-%m-%d %H:%M}",
@@ -65,7 +65,7 @@ def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
 
 
 def status_table(status: Status) -> Group:
-    """Lay a daemon's status out."""
+    """Lay out a daemon's status."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold")
     for name, value in _status_rows(status):
@@ -77,7 +77,7 @@ def status_table(status: Status) -> Group:
 
 
 def settings_table(settings: list[SettingSource]) -> Table:
-    """Lay settings out with where each comes from."""
+    """Lay out settings, each with the source that it comes from."""
     table = Table(box=box.SIMPLE)
     for header in ("key", "value", "from"):
         table.add_column(header)
@@ -136,7 +136,7 @@ def _progress(job: JobStatus) -> str:
 
 
 def _ago(moment: float | None) -> str:
-    """Say when it was, and how long ago; a clock set back makes no negative time."""
+    """Say when a moment was, and how long ago; a clock that was set back gives no negative time."""
     if moment is None:
         return "not yet"
     passed_s = max(0.0, time.time() - moment)

@@ -42,12 +42,20 @@ class WorkerEnded:
 
 ExecutorEvent = WorkMessage | WorkerEnded
 
-#: Is called at each rung of the stop ladder ("cancel", "sigterm", "sigkill") that is used, with
-#: the number of workers it is used on.
-OnRung = Callable[[str, int], None]
+
+class StopRung(StrEnum):
+    """The rungs of the stop ladder: how workers are ended, the gentlest way first."""
+
+    CANCEL = "cancel"  # by a message, which the worker hears at its next step
+    SIGTERM = "sigterm"
+    SIGKILL = "sigkill"
 
 
-def tell_nobody(rung: str, workers: int) -> None:
+#: Is called at each rung that is used, with the number of workers it is used on.
+OnRung = Callable[[StopRung, int], None]
+
+
+def ignore_rung(rung: StopRung, workers: int) -> None:
     """Do nothing: an `OnRung` for callers that need none."""
 
 
@@ -76,7 +84,7 @@ class Executor(Protocol):
     def connections(self) -> "Sequence[Connection[Any, Any]]":
         """Return what to wait on for the next event."""
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """End every attempt and every process.
 
         Args:

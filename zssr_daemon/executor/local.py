@@ -9,9 +9,10 @@ from typing import Any
 from zssr_daemon.executor.interface import (
     ExecutorEvent,
     OnRung,
+    StopRung,
     WorkerEnd,
     WorkerEnded,
-    tell_nobody,
+    ignore_rung,
 )
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.executor.worker_slot import WorkerSlot
@@ -79,20 +80,20 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
-    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = tell_nobody) -> None:
+    def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """Use the rungs of the stop ladder in turn; once it is urgent, go to the last one."""
         if busy := self._busy():
-            on_rung("cancel", len(busy))
+            on_rung(StopRung.CANCEL, len(busy))
             for slot in busy:
                 slot.send(CANCEL)
             self._wait_for_idle(_CANCEL_WAIT_S, is_urgent)
         if (busy := self._busy()) and not is_urgent():
-            on_rung("sigterm", len(busy))
+            on_rung(StopRung.SIGTERM, len(busy))
             for child in busy.values():
                 child.terminate()
             self._wait_for_idle(_TERMINATE_WAIT_S, is_urgent)
         if busy := self._busy():
-            on_rung("sigkill", len(busy))
+            on_rung(StopRung.SIGKILL, len(busy))
         for slot in self._slots:
             slot.end()
 

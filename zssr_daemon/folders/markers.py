@@ -1,9 +1,9 @@
-"""Markers: a dot-file in each folder tells a share that is mounted from its empty mount point.
+"""Markers: a hidden file in each folder, by which a mounted share is told from its mount point.
 
-An unmounted inbox looks like one whose pictures were all taken away, and an unmounted output takes
-results that nobody finds. So each folder is marked once, and the ledger remembers with what, and on
-which mount. A folder without its mark that lies on the same mount still was emptied by its owner,
-and is marked anew; on another mount, it is not the folder that was meant.
+An unmounted inbox looks like one whose pictures were all taken away, and results written to an
+unmounted output folder are not found again. So each folder gets a marker file with a token, and
+the ledger remembers the token and the mount point. A folder without its marker on the same mount
+was emptied by its owner, and is marked again; on another mount, it is the wrong folder.
 """
 
 import errno
@@ -22,33 +22,34 @@ _EXPLANATION = "By this file zssr-daemon knows that this folder is mounted. Plea
 
 
 class Markers:
-    """The marks of one daemon's folders."""
+    """The markers of one daemon's folders."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def fault(self, folder: Path) -> str | None:
-        """Say why `folder` is not the one that was marked; mark it where it has none yet.
+        """Return why `folder` is not the one that was marked, or None; mark a new folder.
 
         Raises:
-            OSError: the mark cannot be read or written.
+            OSError: the marker file cannot be read or written.
         """
         token = _read(folder / MARKER_NAME)
         known = self._ledger.folder_mark(folder)
         if known is not None and token == known.token:
             return None
         here = mount_of(folder)
-        was_meant = token == ""  # a file without content is a person's word
+        was_meant = token == ""  # a person has made an empty file: this folder is the right one
         if known is None or was_meant or here.point == known.mount_point:
             self._mark(folder, token, here.point)
             return None
         return (
-            f"it is not mounted: it was on {known.mount_point} and lies on {here.point} now, "
-            f"without its mark; if it is meant as it is: touch {folder / MARKER_NAME}"
+            f"it is not mounted: it was on {known.mount_point} and is on {here.point} now, "
+            f"without its marker file; mount it, or, if this is the right folder, "
+            f"touch {folder / MARKER_NAME}"
         )
 
     def require(self, folder: Path) -> None:
-        """Raise OSError where `folder` is not there, or is only the mount point below it."""
+        """Raise OSError where `folder` is missing, or is only the mount point of the one meant."""
         if not folder.is_dir() or self.fault(folder) is not None:
             raise OSError(errno.ESTALE, "not mounted", str(folder))
 
@@ -60,7 +61,7 @@ class Markers:
 
 
 def _read(marker: Path) -> str | None:
-    """Return the token; None without a marker, "" of an empty one."""
+    """Return the token; None without a marker file, "" from an empty one."""
     with suppress(FileNotFoundError):
         return marker.read_text(errors="replace").partition("\n")[0]
     return None

@@ -1,4 +1,4 @@
-"""InboxObserver: what the kernel tells of changes in the inbox."""
+"""InboxObserver: hears from the kernel that something in the inbox has changed."""
 
 import os
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from watchdog.observers.api import BaseObserver
 
 from zssr_daemon.system.mounts import mount_of, tells_of_changes
 
-#: What brings a file, or ends its writing. Reading is no change (our own gate reads, and answering
-#: that would never end), and of each block written nobody needs to know.
+#: The events that bring a file, or end its writing. Reads are left out, since our own gate reads
+#: every file and would then wake itself for ever; so are the events for each block written.
 _ARRIVALS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileMovedEvent,
@@ -29,22 +29,22 @@ _ARRIVALS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
-#: watchdog leaks descriptors with each watch it fails to set up, so there is an end to trying.
+#: watchdog leaks descriptors with each watch that it fails to set up, so the tries are limited.
 _MAX_FAILED_WATCHES = 5
 
 
 def is_told_of_changes(inbox: Path, polling: Literal["auto"] | bool) -> bool:
-    """Tell whether to watch the inbox beside scanning it; `polling` is the setting."""
+    """Tell whether to watch the inbox as well as scan it; `polling` is `[watch] polling`."""
     if polling == "auto":
         return tells_of_changes(mount_of(inbox).kind)
     return not polling
 
 
 class InboxObserver:
-    """Asks the kernel to say when something happens in the inbox; `on_hint` must not raise.
+    """Calls `on_hint` when something happens in the inbox, in a thread of watchdog.
 
-    `on_hint` runs in a thread of watchdog. A watch that cannot be had, or died, is not an error:
-    the scans go on, and `ensure_alive` tries again a few times.
+    `on_hint` must not raise. A watch that cannot be set up, or that died, is not an error: the
+    scans go on, and `ensure_alive` tries again a few times.
     """
 
     def __init__(self, inbox: Path, *, is_recursive: bool, on_hint: Callable[[], None]) -> None:
@@ -55,7 +55,7 @@ class InboxObserver:
         self._failures = 0  # since the last success
 
     def ensure_alive(self) -> bool:
-        """Start or rebuild the watch where it is not whole; tell whether it had to."""
+        """Start the watch, or rebuild it when a part of it died; tell whether that was done."""
         if self._observer is not None and self._is_whole(self._observer):
             return False
         self.stop()
@@ -70,7 +70,7 @@ class InboxObserver:
                 event_filter=_ARRIVALS,
             )
             observer.start()
-        except (OSError, RecursionError):  # no watches left, or folders nested without end
+        except (OSError, RecursionError):  # no watches left, or folders nested too deep
             self._failures += 1
             return False
         self._failures = 0
@@ -79,12 +79,12 @@ class InboxObserver:
 
     @property
     def is_watching(self) -> bool:
-        """Whether the kernel tells of everything now."""
+        """Whether every part of the watch is alive."""
         return self._observer is not None and self._is_whole(self._observer)
 
     @property
     def has_given_up(self) -> bool:
-        """Whether the watch cannot be had, so that there are scans only."""
+        """Whether the watch failed too often to be tried again, so that only scans are left."""
         return self._failures >= _MAX_FAILED_WATCHES
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""The probe: a small child process in which unknown files are decoded for the first time.
+"""Probe: the child process in which an unknown file is decoded for the first time.
 
 A file that kills its decoder kills this process, and neither the supervisor nor a worker. The
-supervisor imports this module, so Pillow is imported only by the child.
+supervisor imports this module too, so only the child imports Pillow.
 """
 
 import hashlib
@@ -20,16 +20,17 @@ from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
 
-# Address space, beyond what the interpreter and its libraries already hold: a fixed part, the
-# file in memory twice, and for each pixel a full-colour picture (4 bytes), its converted copy,
-# all coefficients of a progressive JPEG (6) and the decoder's own needs.
+# The address space that the child may use beyond what the interpreter and its libraries already
+# hold: a fixed part, the file in memory twice, and for each pixel a full-colour picture (4 bytes),
+# its converted copy, all coefficients of a progressive JPEG (6) and the decoder's own needs.
 _FIXED_BYTES: Final = 2 << 30
 _BYTES_PER_PIXEL: Final = 24
 _BYTES_PER_FILE_BYTE: Final = 2
 
 _MAX_OPEN_FILES: Final = 64
 
-# Of 1000: when memory runs out, this process goes before the workers and the supervisor.
+# On the kernel's scale up to 1000: when memory runs out, the probe is killed before the workers
+# and the supervisor.
 _OOM_SCORE: Final = 900
 
 _HASH_BLOCK_BYTES: Final = 1 << 20
@@ -37,19 +38,19 @@ _HASH_BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
-    """Which file to look at: `rel_path` below `root`, in `os.fsdecode` form."""
+    """Which file to examine: `rel_path` below `root`, in `os.fsdecode` form."""
 
     root: str
     rel_path: str
-    each_frame: bool = False  # a file of several is taken
+    each_frame: bool = False  # whether a file of several frames is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What was found.
+    """What the probe found.
 
-    A good file has `info`, `identity` and `sha256` (hex). A bad one has `reason` and `message`;
-    where the disk failed instead, `oserror_errno` and `message`.
+    For a good file there are `info`, `identity` and `sha256` (hex); for a bad one `reason` and
+    `message`. Where the disk failed, there are `oserror_errno` and `message` instead.
     """
 
     request: ProbeRequest
@@ -80,7 +81,7 @@ def examine(
     limits: ImageLimits,
     inspect: Callable[[int, ImageLimits], ImageInfo],
 ) -> ProbeResult:
-    """Open one file safely, decode and hash it, and tell whether it held still meanwhile."""
+    """Open one file safely, decode and hash it, and tell whether it stayed the same meanwhile."""
     limits = replace(limits, each_frame=request.each_frame)
     try:
         fd = open_source(request.root, request.rel_path)
@@ -100,7 +101,7 @@ def _examine_open(
     limits: ImageLimits,
     inspect: Callable[[int, ImageLimits], ImageInfo],
 ) -> ProbeResult:
-    """Decode and hash between two looks at the same descriptor."""
+    """Decode and hash a file between two looks at its identity."""
     before = FileIdentity.from_stat(os.fstat(fd))
     info = sha256 = fault = None
     try:
@@ -122,7 +123,7 @@ def _examine_open(
 
 
 def _sha256(fd: int) -> str:
-    """Hash the whole file behind `fd`, wherever the descriptor stands."""
+    """Hash the whole file behind `fd`, whatever its read position."""
     digest = hashlib.sha256()
     offset = 0
     while block := os.pread(fd, _HASH_BLOCK_BYTES, offset):
@@ -132,7 +133,7 @@ def _sha256(fd: int) -> str:
 
 
 def _confine(limits: ImageLimits) -> None:
-    """Lower this process's limits for good."""
+    """Lower this process's limits; they cannot be raised again."""
     room = (
         _FIXED_BYTES
         + _BYTES_PER_PIXEL * limits.max_input_pixels
@@ -141,7 +142,7 @@ def _confine(limits: ImageLimits) -> None:
     _lower(resource.RLIMIT_AS, _address_space_bytes() + room)
     _lower(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
     _lower(resource.RLIMIT_CORE, 0)
-    # A courtesy to the others: where it is refused, nothing depends on it.
+    # This only protects the other processes; where it is refused, nothing depends on it.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
 
@@ -155,6 +156,6 @@ def _lower(limit: int, value: int) -> None:
 
 
 def _address_space_bytes() -> int:
-    """Return the address space in use; libraries with many threads reserve gigabytes of it."""
+    """Return the address space in use, in bytes; libraries with many threads reserve gigabytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * resource.getpagesize()

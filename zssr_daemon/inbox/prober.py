@@ -1,4 +1,4 @@
-"""Prober: the supervisor's end of the probe, in which unknown files are first decoded."""
+"""Prober: the supervisor's end of the probe, the child process that first decodes a file."""
 
 import time
 from collections import deque
@@ -10,12 +10,12 @@ from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult, probe_main
 from zssr_daemon.system.child_process import ChildProcess
 
-#: A file that takes longer to decode than this is taken for an attack.
+#: A file that takes longer to decode than this counts as an attack.
 _TIMEOUT_S = 120.0
 
 
 class Prober:
-    """Looks at one file after another; a file that kills its decoder costs only the decoder."""
+    """Has one file after another examined; a file that kills the decoder kills only the probe."""
 
     def __init__(self, limits: ImageLimits) -> None:
         self._limits = limits
@@ -26,11 +26,11 @@ class Prober:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every file asked about has been answered for."""
+        """Whether there is an answer for every file that was submitted."""
         return self._current is None and not self._waiting
 
     def submit(self, request: ProbeRequest) -> None:
-        """Ask about a file."""
+        """Ask for a file to be examined, after those submitted before."""
         self._waiting.append(request)
         self._send_next()
 
@@ -38,13 +38,13 @@ class Prober:
         """Return the answers that have come, without waiting."""
         if self._child is None:
             return []
-        was_alive = self._child.is_alive  # asked first: a dead child's last answer still counts
+        was_alive = self._child.is_alive  # asked first, so that a dead child's last answer counts
         results: list[ProbeResult] = self._child.received()
         if results:
             self._current = None
         elif not was_alive:
             results = self._give_up(
-                Reason.CORRUPT, f"the decoder died of it ({self._how_it_ended()})"
+                Reason.CORRUPT, f"the decoder died while it read this file ({self._how_it_ended()})"
             )
         elif self._current and time.monotonic() - self._since_s > _TIMEOUT_S:
             results = self._give_up(Reason.CORRUPT, f"not decoded within {_TIMEOUT_S:.0f} s")
@@ -65,7 +65,7 @@ class Prober:
 
     def _send_next(self) -> None:
         if self._current is None and self._waiting:
-            if self._child is not None and not self._child.is_alive:  # it died of no file
+            if self._child is not None and not self._child.is_alive:  # it died between two files
                 self._child.kill()
                 self._child = None
             if self._child is None:
@@ -75,7 +75,7 @@ class Prober:
             self._child.send(self._current)
 
     def _give_up(self, reason: Reason, message: str) -> list[ProbeResult]:
-        """Blame the file in hand for the end of the probe."""
+        """Kill the probe, and answer for the file in hand with the reason for that."""
         assert self._child is not None
         self._child.kill()
         self._child = None

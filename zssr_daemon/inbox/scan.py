@@ -1,7 +1,7 @@
-"""Watcher: which files of the inbox are candidates, and which of them lie still.
+"""InboxScan: which files of the inbox may be images.
 
-A scan is the truth; events of the file system only make the next look earlier. Events get lost
-(a full inotify queue, a network share), so nothing here depends on one.
+Scans alone decide; events of the file system only make the next scan come earlier. Events get
+lost (a full inotify queue, a network share), so nothing depends on one.
 """
 
 import fnmatch
@@ -46,27 +46,27 @@ class Candidate:
 
     rel: str
     identity: FileIdentity
-    is_empty: bool  # a regular file without content: still to be written
+    is_empty: bool  # a regular file without content, which is still to be written
 
 
 class InboxScan:
-    """Walks the inbox; what is no candidate is remembered, so it is judged and told of once."""
+    """Walks the inbox; it remembers which files are not images, and reports each of them once."""
 
     def __init__(self, inbox: Path, *, is_recursive: bool, ignore: tuple[str, ...] = ()) -> None:
         self._inbox = inbox
         self._is_recursive = is_recursive
         self._ignore = IGNORED_NAMES + ignore
         self._no_image: dict[str, FileIdentity] = {}
-        self.ignored: list[str] = []  # newly found files that are no images; the caller empties it
+        self.ignored: list[str] = []  # files newly found not to be images; the caller empties it
 
     def __iter__(self) -> Iterator[Candidate]:
         """Yield every candidate.
 
         Raises:
-            OSError: the inbox itself cannot be read. A sub-folder that cannot is passed over:
-                it is met again at the next scan.
+            OSError: the inbox itself cannot be read. A sub-folder that cannot be read is passed
+                over until the next scan.
         """
-        folders = [""]  # a list, no recursion: folders can nest deeper than our stack
+        folders = [""]  # a list instead of recursion: folders can nest deeper than our stack
         while folders:
             for rel, entry in self._entries(folders.pop()):
                 with suppress(OSError):  # gone meanwhile, or unreadable
@@ -76,7 +76,7 @@ class InboxScan:
                         yield candidate
 
     def look(self, rel: str) -> Candidate | None:
-        """Look at one file again; None when it is gone, unreadable or no candidate."""
+        """Look at one file again; None when it is gone, unreadable or not a candidate."""
         try:
             return self._judge(rel, os.lstat(self._inbox / rel))
         except OSError:

@@ -1,4 +1,4 @@
-"""SettleTracker: when a file of the inbox is complete."""
+"""SettleTracker: when a file of the inbox has been written completely."""
 
 import heapq
 from dataclasses import dataclass
@@ -10,23 +10,24 @@ from zssr_daemon.system.file_identity import FileIdentity
 @dataclass(slots=True)
 class _Settling:
     identity: FileIdentity
-    since: float  # unchanged since, by the caller's monotonic clock
-    due: float  # next look
+    since: float  # when it was first seen as it is now
+    due: float  # when to look at it next
     is_empty: bool
 
 
 class SettleTracker:
-    """Tells when a file has lain still for `stable_after_s`, over at least two looks.
+    """Tells when a file has not changed for `stable_after_s`, over at least two looks.
 
-    Waiting has no end, and no wait depends on another event: every tracked file has its own next
+    A file may take any time, and no wait depends on an event: every tracked file has its own next
     look. Times are seconds of the caller's monotonic clock; the file's own times prove nothing.
     """
 
     def __init__(self, stable_after_s: float) -> None:
         self._stable_after_s = stable_after_s
         self._files: dict[str, _Settling] = {}
-        # When to look at what, soonest first. An entry whose file has another due time by now, or
-        # is tracked no more, is passed over: so each look costs the same among thousands of files.
+        # A heap of times and files, the soonest first. An entry is stale, and is passed over, when
+        # its file has another due time or is no longer tracked. This keeps each look cheap among
+        # thousands of files.
         self._looks: list[tuple[float, str]] = []
         self._waiting = 0
 
@@ -38,7 +39,7 @@ class SettleTracker:
 
     @property
     def waiting(self) -> int:
-        """How many files with content are settling (an empty one holds nothing up)."""
+        """How many files with content are settling; nobody waits for an empty one."""
         return self._waiting
 
     def observe(self, candidate: Candidate, now: float) -> bool:
@@ -53,22 +54,22 @@ class SettleTracker:
             self.defer(candidate.rel, now + self._stable_after_s)
             return False
         is_due = now >= known.due
-        if is_due:  # an empty file is looked at again and again
+        if is_due:  # a file that is still empty is looked at again and again
             self.defer(candidate.rel, now + self._stable_after_s)
         return is_due and not known.is_empty
 
     def unchanged_for_s(self, candidate: Candidate, now: float) -> float:
-        """Return for how long a file has lain still as it is now, in seconds."""
+        """Return how long a file has been as it is now, in seconds."""
         known = self._files.get(candidate.rel)
         return now - known.since if known and known.identity == candidate.identity else 0.0
 
     def defer(self, rel: str, until: float) -> None:
-        """Look at a tracked file again at `until`, though it lies still."""
+        """Look at a tracked file again at `until` and not before."""
         self._files[rel].due = until
         heapq.heappush(self._looks, (until, rel))
 
     def drop(self, rel: str) -> None:
-        """Stop tracking a file: it is queued, or gone."""
+        """Stop tracking a file that is queued, or gone."""
         file = self._files.pop(rel, None)
         if file is not None:
             self._waiting -= not file.is_empty

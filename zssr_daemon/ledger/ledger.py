@@ -21,7 +21,7 @@ from zssr_daemon.ledger.rows import IDENTITY_COLUMNS, identity_columns
 from zssr_daemon.ledger.statements import run_sql
 from zssr_daemon.system.file_identity import FileIdentity
 
-#: What a job that begins anew must not keep of its former life.
+#: What is cleared when a job is queued again after a retry by an administrator.
 _CLEARED: dict[str, Any] = dict.fromkeys(
     ("disposal", "reason", "message", "started_at", "finished_at")
 )

@@ -1,1 +1,1 @@
-"""What the supervisor and its workers say to each other."""
+"""The protocol: what the supervisor and its workers send each other, and how files are named."""

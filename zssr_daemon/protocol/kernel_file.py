@@ -1,20 +1,21 @@
-"""KernelFile: a blur kernel on its way to a worker, as the bytes of its file."""
+"""KernelFile: the bytes of a file with a blur kernel, and the names that such files have."""
 
 from dataclasses import dataclass
 
-#: The largest file that is read as a kernel; the largest kernel is a tenth of it.
+#: The largest file that is read as a kernel; the largest kernel needs a tenth of this.
 KERNEL_FILE_BYTES = 1_000_000
 
-#: What a kernel beside an image is called: after the whole name first, for a.png and a.jpg.
+#: Endings of the file with an image's own kernel. Before the ending stands the image's whole name
+#: or its stem; the whole name goes first, so that a.png and a.jpg can have different kernels.
 SIDECAR_SUFFIXES = (".kernel.npy", ".kernel.mat")
 
-#: Endings of the files that a kernel is read from.
+#: Endings of files that a kernel can be read from.
 KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelFile:
-    """A file that should hold a blur kernel; the ending of its name tells the format."""
+    """A file that should hold a blur kernel; the ending of `name` tells the format."""
 
     name: str
     content: bytes

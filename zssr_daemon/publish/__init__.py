@@ -1,1 +1,1 @@
-"""From a part to a durable output, and the way of the source out of the inbox."""
+"""From a part to a durable output; after that, the source leaves the inbox."""

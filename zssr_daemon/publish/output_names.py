@@ -1,28 +1,28 @@
-"""Names of outputs, made of the name of the source."""
+"""Names of outputs, made from the name of the source."""
 
 import os
 import re
 
 from zssr_daemon.ledger.job import Job
-from zssr_daemon.system.file_names import MAX_NAME_BYTES, _split_suffix, cut_to_bytes
+from zssr_daemon.system.file_names import MAX_NAME_BYTES, cut_to_bytes, split_suffix
 from zssr_daemon.zssr.scale import Scale, label
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # characters that control a terminal
 
 
 def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: str = "") -> str:
-    """Name the output of `src_rel`, in the same sub-folder.
+    """Return the path of the output of `src_rel`, in the same sub-folder, below the output folder.
 
     Args:
         src_rel: path below the inbox, in `os.fsdecode` form.
         pattern: `[output] name`, with {stem} and {scale}.
         scale: the total factor; written without trailing zeros (2, 2.25, 2x3).
         suffix: the ending, with its dot.
-        tag: set before the suffix where the plain name is taken.
+        tag: put before the suffix when the plain name is taken.
     """
     folder, name = os.path.split(src_rel)
-    stem = _CONTROL.sub("_", _split_suffix(name)[0])
-    # Everything but the stem has a fixed length, so the stem is what gives way.
+    stem = _CONTROL.sub("_", split_suffix(name)[0])
+    # Everything but the stem has a fixed length, so only the stem can be cut.
     fixed = os.fsencode(pattern.format(stem="", scale=label(scale)) + tag + suffix)
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - len(fixed))
     return os.path.join(folder, pattern.format(stem=stem, scale=label(scale)) + tag + suffix)  # noqa: PTH118

@@ -1,7 +1,7 @@
-"""Followers: the profiles of one image, NAME.toml, on the way that their image went before them.
+"""Profile moves: an image's own profiles, NAME.toml, follow it out of the inbox and back.
 
-Each step can be repeated after a crash. What still counts for another image of the folder stays;
-so does what belongs to a new image that has taken the place of the one that left.
+Each step can be repeated after a crash. A profile stays while it counts for another image of the
+folder, or for a new image that has taken the place of the one that left.
 """
 
 import os
@@ -19,12 +19,12 @@ from zssr_daemon.system.durable import ReplacedError
 
 
 def follow(source: Path, target: Path, *, is_shared_out: bool) -> None:
-    """Move the profiles of an image that lay at `source` to where it lies now.
+    """Move the profiles of an image that was moved from `source` to `target`.
 
     Args:
-        source: the image's former place.
-        target: its place now.
-        is_shared_out: a profile that has to stay for another image is copied.
+        source: the image's former path.
+        target: its present path.
+        is_shared_out: whether a profile that must stay for another image is copied.
 
     Raises:
         OSError: a disk fails.
@@ -48,16 +48,16 @@ def remove(source: Path) -> None:
 
 
 def _profiles_at(source: Path) -> Iterator[Path]:
-    """Yield what lies beside an image under its profiles' names, but for folders."""
+    """Yield the files beside an image that have the names of its profiles."""
     for name in own_names(source.name):
         profile = source.with_name(name)
-        with suppress(OSError):  # there is none, or its name would be too long
+        with suppress(OSError):  # there is no such file, or its name would be too long
             if not stat.S_ISDIR(profile.lstat().st_mode):
                 yield profile
 
 
 def _is_needed(profile: Path, source: Path) -> bool:
-    """Tell whether an image still lies there that the profile counts for."""
+    """Tell whether the profile counts for an image that is still in its folder."""
     if os.path.lexists(source):
         return True
     with os.scandir(source.parent) as entries:
@@ -69,7 +69,7 @@ def _is_needed(profile: Path, source: Path) -> bool:
 
 
 def _renamed(profile: Path, source: Path, target: Path) -> Path:
-    """Name a profile after its image's new name, by the whole of it or the stem as before."""
+    """Return a profile's path after its image's new name; the whole name or the stem, as before."""
     is_whole = profile.name == source.name + ".toml"
     name = target.name if is_whole else os.path.splitext(target.name)[0]  # noqa: PTH122
     renamed = target.with_name(name + ".toml")
@@ -87,7 +87,7 @@ def _move(profile: Path, targets: list[Path]) -> None:
 
 
 def _copy(profile: Path, target: Path) -> None:
-    with suppress(ImageSettingsError):  # of what nobody can read there is no copy
+    with suppress(ImageSettingsError):  # a profile that cannot be read safely is not copied
         content = read_below(profile.parent, profile.name, PROFILE_BYTES)
         if content is not None:
             durable.write_new(target, content)

@@ -1,12 +1,13 @@
-"""Retrier: the way of a failed job back to the queue.
+"""Retrier: brings a failed job back to the queue when an administrator asks for it.
 
-Each step can be interrupted. Until the last one the ledger says that the failed job's source is
-still to be moved away; so whoever finds the rest of an interrupted retry undoes it, by moving the
-file to failed/ again. After the last one the file is in the inbox, passes the gate like any other
-and goes on under the id it had:
+The steps, each durable before the next:
 
-    name in the inbox committed -> file moved, fsync -> its own profiles moved
-    -> record removed -> "retry" committed
+    name in the inbox committed -> file moved -> its own profiles moved -> record removed
+    -> "retry" committed
+
+Until the last step the ledger says that the source is still to be moved away. So the recovery
+after an interruption undoes the retry: it moves the file to failed/ again. After the last step the
+file is in the inbox, passes the gate like any other, and its job goes on under the same id.
 """
 
 import os
@@ -29,7 +30,7 @@ from zssr_daemon.system.file_identity import FileIdentity
 
 
 class Retrier:
-    """Brings back jobs of one ledger; the caller is its writer."""
+    """Brings back jobs of one ledger; the caller holds the ledger's lock."""
 
     def __init__(self, folders: Folders, ledger: Ledger, markers: Markers) -> None:
         self._folders = folders
@@ -37,10 +38,10 @@ class Retrier:
         self._markers = markers
 
     def retry(self, job_id: str) -> str:
-        """Let a job begin anew, with no attempt counted; return its path below the inbox.
+        """Queue a job again, with no attempt counted; return its image's path below the inbox.
 
         Raises:
-            RetryRefusedError: there is nothing to try again; the message says why.
+            RetryRefusedError: the job cannot be tried again; the message says why.
             OSError: a disk fails, or a folder is not mounted.
         """
         try:
@@ -48,23 +49,27 @@ class Retrier:
         except KeyError as error:
             raise RetryRefusedError(f"no job has the id {job_id}") from error
         if job.state is JobState.DONE and job.disposal is Disposal.KEEP:
-            self._ledger.disposed(job.id, Disposal.RERUN)  # the scan finds it, and makes a new job
+            self._ledger.disposed(job.id, Disposal.RERUN)  # the next scan makes a new job
             return job.src_rel
         source = self._source_of(job)
         identity = durable.identity_of(source)
         if identity is None:
-            raise RetryRefusedError(f"{source} is no longer there; drop the image again")
+            raise RetryRefusedError(
+                f"{source} is no longer there; drop the image into the inbox again"
+            )
         return self._bring_back(job, source, identity)
 
     def _source_of(self, job: Job) -> Path:
         if job.state is not JobState.FAILED:
             raise RetryRefusedError(f"it is {job.state}; only failed jobs can be tried again")
         if job.disposal is Disposal.RETRY:
-            raise RetryRefusedError("it is on its way back already")
+            raise RetryRefusedError("it is back in the inbox already; the next scan queues it")
         if job.disposal is None:
-            raise RetryRefusedError("its file is still on its way to failed/; try again soon")
+            raise RetryRefusedError("its file is not in failed/ yet; try again in a minute")
         if job.disposal_rel is None:
-            raise RetryRefusedError("its file was gone; drop the image again")
+            raise RetryRefusedError(
+                "its file was taken away before the job ended; drop the image into the inbox again"
+            )
         return self._folders.failed / job.disposal_rel
 
     def _bring_back(self, job: Job, source: Path, identity: FileIdentity) -> str:
@@ -89,7 +94,9 @@ class Retrier:
         try:
             self._ledger.plan_retry(job.id, src_rel=rel, identity=identity)
         except sqlite3.IntegrityError as error:
-            raise RetryRefusedError("another job has this very file in hand") from error
+            raise RetryRefusedError(
+                "another job works on the same file; wait for its end"
+            ) from error
         reach(Failpoint.RETRY_PLANNED)
         try:
             durable.make_folder(target.parent, below=self._folders.inbox)
@@ -99,7 +106,7 @@ class Retrier:
             return False
         except ReplacedError as error:
             self._ledger.undo_retry(job.id, src_rel=job.src_rel)
-            raise RetryRefusedError("its file was exchanged this instant; try again") from error
+            raise RetryRefusedError("its file was just replaced by another; try again") from error
         return True
 
     def _remove_record(self, job: Job) -> None:

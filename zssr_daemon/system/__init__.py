@@ -1,1 +1,1 @@
-"""The operating system, by the standard library alone."""
+"""The operating system: files, mounts, processes, memory, service manager."""

@@ -1,11 +1,14 @@
-"""ControlGroup: what the kernel says of our memory: how much we may have, whom it killed for it."""
+"""Control group: how much memory the kernel lets us have, and how many processes it killed."""
 
 import os
 from pathlib import Path
 
 
 def oom_kills(root: Path = Path("/")) -> int:
-    """Count the processes killed for want of memory so far, in our control group if it tells."""
+    """Count the processes that the kernel killed because memory ran out.
+
+    They are counted in our control group where it has a counter, else on the whole machine.
+    """
     for counter in (
         _own(root, "", "sys/fs/cgroup") / "memory.events",
         _own(root, "memory", "sys/fs/cgroup/memory") / "memory.oom_control",
@@ -18,7 +21,7 @@ def oom_kills(root: Path = Path("/")) -> int:
 
 
 def memory_bytes(root: Path = Path("/")) -> int:
-    """Return the machine's memory, or what our control group may have of it."""
+    """Return the bytes of memory of the machine, or of our control group where that has less."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for limit in (
         _own(root, "", "sys/fs/cgroup") / "memory.max",
@@ -31,7 +34,7 @@ def memory_bytes(root: Path = Path("/")) -> int:
 
 
 def _own(root: Path, controller: str, mount: str) -> Path:
-    """Return the folder of our group: version 2 has no controller's name, version 1 has."""
+    """Return our group's folder; version 1 names its `controller`, version 2 has an empty name."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):

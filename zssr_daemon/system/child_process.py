@@ -1,4 +1,4 @@
-"""ChildProcess: a spawned process at the other end of a pipe, which can always be got rid of."""
+"""ChildProcess: a spawned process at the other end of a pipe, which can always be ended."""
 
 import ctypes
 import multiprocessing
@@ -12,25 +12,24 @@ from typing import Any
 
 _SPAWN = multiprocessing.get_context("spawn")  # fork would copy threads' locks and CUDA's state
 
-# Of <linux/prctl.h>.
+# From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
-#: A killed process is waited for so long; one that hangs in the kernel, as on a dead network
-#: share, ends when the kernel lets it, and nobody may wait for that.
+#: How long to wait for a killed process. One that hangs in the kernel, as on a dead network share,
+#: ends when the kernel lets it, and nobody may wait for that.
 _KILL_WAIT_S = 5.0
 
 
 class ChildProcess:
     """Runs `target(connection, *args)` in a process of its own, which never outlives its parent.
 
-    The kernel kills the child when its parent ends, whatever ended the parent and whatever the
-    child does; strictly: when the parent's thread ends that started it, so that must be one that
-    stays. A child should end by itself when its end of the pipe reads EOF, to end in order.
+    The kernel kills the child when the parent's thread that started it ends, so start it in the
+    main thread. A child that wants to end in order ends when its end of the pipe reads EOF.
     """
 
     def __init__(self, name: str, target: Callable[..., None], *args: Any) -> None:
-        """Start the process; `name`, at most 15 bytes, stands in its /proc/PID/comm.
+        """Start the process; `name`, of at most 15 bytes, is what `ps` shows for it.
 
         Raises:
             OSError: there is no room for another process, or for its pipe.
@@ -61,7 +60,7 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended: negative for a signal, None while it lives."""
+        """How it ended: the negative number of a signal, or None while it is alive."""
         return self._process.exitcode
 
     @property
@@ -82,7 +81,7 @@ class ChildProcess:
         return True
 
     def received(self) -> list[Any]:
-        """Return the messages that have come, without waiting; a dead child's last ones too."""
+        """Return, without waiting, the messages that have come; a dead child's last ones too."""
         messages = []
         try:
             while self._connection.poll():
@@ -96,7 +95,7 @@ class ChildProcess:
         self._process.terminate()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for its end; tell whether it came."""
+        """Wait for its end, at most `timeout_s`; tell whether it has ended."""
         self._process.join(timeout_s)
         return not self._process.is_alive()
 
@@ -108,16 +107,16 @@ class ChildProcess:
 
 
 def _run(name: str, target: Callable[..., None], connection: Any, *args: Any) -> None:
-    """Be the child."""
+    """Run in the child: tie it to its parent, then do its work."""
     _tie_to_parent(name)
     target(connection, *args)
 
 
 def _tie_to_parent(name: str) -> None:
-    """Let the kernel kill this process when its parent ends, and name it."""
+    """Have the kernel kill this process when its parent ends, and give it its name."""
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
     parent = multiprocessing.parent_process()
-    if parent is None or os.getppid() != parent.pid:  # it ended before the kernel was asked
+    if parent is None or os.getppid() != parent.pid:  # the parent ended before that call
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Durable file operations: nothing is overwritten, and what is said to be there is on the disk."""
+"""Durable file operations: nothing is overwritten, and what was done survives a power cut."""
 
 import errno
 import hashlib
@@ -15,12 +15,13 @@ from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.file_names import leaving_beside, part_beside, tagged
 
-#: File systems without hard links, or a kernel that forbids linking other users' files.
+#: Errors of `link` on file systems without hard links, or where the kernel forbids linking other
+#: users' files.
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
 class ReplacedError(Exception):
-    """Another file lies under the name by now; it is left, or put back, as it was."""
+    """Another file has taken the name; it is left, or put back, as it was."""
 
 
 def fsync_folder(folder: Path) -> None:
@@ -62,12 +63,12 @@ def link_no_replace(part: Path, final: Path, *, may_be_reserved: bool = False) -
     """Give the finished `part` its final name, durably; `part` is gone afterwards.
 
     Args:
-        part: the whole file, in the same file system.
-        final: its name; without hard links an empty file is put there first.
+        part: the finished file, in the same file system as `final`.
+        final: its name; without hard links an empty file is put there first, to reserve it.
         may_be_reserved: an earlier, interrupted call may have left that empty file.
 
     Raises:
-        FileExistsError: `final` is taken, also when it was taken only this instant.
+        FileExistsError: `final` is taken, even if only since a moment ago.
     """
     try:
         os.link(part, final)
@@ -91,8 +92,8 @@ def move_no_replace(
 
     Args:
         source: the file, or link, to move.
-        target: its new name; an empty file is put there first, which nobody can do twice.
-        identity: which file is meant: its owner may put another one there at any instant.
+        target: its new name; an empty file is put there first, which reserves it.
+        identity: which file is meant; its owner may put another one there at any moment.
         may_be_reserved: an earlier, interrupted move may have left that empty file, or a copy.
 
     Raises:
@@ -107,13 +108,13 @@ def move_no_replace(
         try:
             is_copied = _move_onto(source, target, identity)
         except (OSError, ReplacedError):
-            if _is_empty(target):  # the reservation, and never a file of somebody's
+            if _is_empty(target):  # so it is our reservation, and not somebody's file
                 target.unlink()
             raise
     if is_copied:
         fsync_folder(target.parent)
         failpoints.reach(Failpoint.COPIED)
-        with suppress(ReplacedError):  # the file that was meant is gone from there already
+        with suppress(ReplacedError):  # the file we copied is gone already; another one stays
             remove_exactly(source, identity)
     fsync_folder(target.parent)
     fsync_folder(source.parent)
@@ -122,8 +123,8 @@ def move_no_replace(
 def remove_exactly(path: Path, identity: FileIdentity) -> None:
     """Delete a file, durably, unless another one has taken its place.
 
-    It leaves its name first, so that between the look at it and its end nobody can exchange it.
-    Repeated after a crash, it goes on where it stopped.
+    The file is first renamed to a hidden name, so that nobody can exchange it between the check
+    and the deletion. Repeated after a crash, this goes on where it stopped.
 
     Raises:
         ReplacedError: another file lies at `path`; it stays there.
@@ -141,10 +142,10 @@ def remove_exactly(path: Path, identity: FileIdentity) -> None:
 
 
 def put_back(path: Path, former: Path) -> None:
-    """Give a file that was moved by mistake its former name, or one like it, durably."""
+    """Give a file that was moved by mistake its former name, or a similar one, durably."""
     try:
         link_no_replace(path, former)
-    except FileExistsError:  # taken again meanwhile: both files are somebody's
+    except FileExistsError:  # the name was taken meanwhile, and both files must be kept
         tag = f"-{uuid.uuid4().hex[:8]}"
         link_no_replace(path, former.with_name(tagged(former.name, tag)))
 
@@ -158,7 +159,7 @@ def identity_of(path: Path) -> FileIdentity | None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a small file as a whole, durably; an older one of this name is replaced."""
+    """Write a small file in one step, durably; an older one of this name is replaced."""
     part = path.with_name(part_beside(path.name))
     with part.open("wb") as stream:
         stream.write(content)
@@ -169,7 +170,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield every file below `folder`, however deep; a folder that cannot be read is left out."""
+    """Yield every file below `folder`, however deep; folders that cannot be read are left out."""
     waiting = [folder]
     while waiting:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:
@@ -193,13 +194,13 @@ def _is_empty(path: Path) -> bool:
 
 
 def _is_copy(path: Path, source: Path) -> bool:
-    """Tell whether an interrupted move across file systems has copied `source` to `path`."""
+    """Tell whether `path` is the copy that an interrupted move across file systems left."""
     files = (path, source)
     if any(file.is_symlink() or not file.is_file() for file in files):
         return False
     found, wanted = path.stat(), source.stat()
-    is_far = found.st_dev != wanted.st_dev  # within one, a move leaves nothing half done
-    return is_far and found.st_size > 0 and sha256_of(path) == sha256_of(source)
+    is_across = found.st_dev != wanted.st_dev  # within one file system a move copies nothing
+    return is_across and found.st_size > 0 and sha256_of(path) == sha256_of(source)
 
 
 def _move_onto(source: Path, target: Path, identity: FileIdentity) -> bool:
@@ -213,16 +214,16 @@ def _move_onto(source: Path, target: Path, identity: FileIdentity) -> bool:
             raise
         _copy_over(source, target, identity)
         return True
-    if identity_of(target) != identity:  # exchanged at the last instant
+    if identity_of(target) != identity:  # the source was exchanged after the check
         put_back(target, source)
         raise ReplacedError(source)
     return False
 
 
 def _copy_over(source: Path, target: Path, identity: FileIdentity) -> None:
-    """Copy across file systems, and prove the copy before it takes the reserved name."""
+    """Copy across file systems, and compare the copy before it takes the reserved name."""
     if not (source.is_symlink() or source.is_file()):
-        return  # a fifo or socket has no content: the empty file stands for it
+        return  # a fifo or socket has no content, so the empty file stays in its place
     part = target.with_name(part_beside(target.name))
     try:
         shutil.copy2(source, part, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""FileIdentity: which file this is, and whether it is still the same one."""
+"""FileIdentity: which file this is, and whether its content is still the same."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileIdentity:
-    """What `fstat` says about a file; two equal values mean nothing was written in between.
+    """What `fstat` says about a file; if it says the same twice, nothing was written in between.
 
     `size` is in bytes, `mtime_ns` in nanoseconds since the epoch.
     """
@@ -27,5 +27,5 @@ class FileIdentity:
         )
 
     def has_stamp_of(self, other: "FileIdentity") -> bool:
-        """Tell whether only the file system's numbers differ: device and inode."""
+        """Tell whether size and time are equal, whatever device and inode are."""
         return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)

@@ -1,4 +1,4 @@
-"""Names of output files: from the source's name, legal everywhere, never longer than 255 bytes."""
+"""File names: temporary names beside a file, cut to the 255 bytes that a name may have."""
 
 import os
 
@@ -7,12 +7,12 @@ _MAX_SUFFIX_BYTES = 64
 
 
 def part_beside(name: str) -> str:
-    """Name the temporary file in which `name` is written."""
+    """Return the name of the temporary file in which `name` is written."""
     return _hidden_beside(name, ".part")
 
 
 def leaving_beside(name: str) -> str:
-    """Name the hidden file that `name` becomes while it is deleted."""
+    """Return the hidden name that `name` has while it is deleted."""
     return _hidden_beside(name, ".leaving")
 
 
@@ -21,27 +21,27 @@ def _hidden_beside(name: str, end: str) -> str:
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
-    """Cut `text` between two characters so that its bytes fit `limit`."""
+    """Cut characters off the end of `text` until its bytes fit `limit`."""
     while text and len(os.fsencode(text)) > limit:
         text = text[:-1]
     return text
 
 
 def tagged(rel: str, tag: str, *, reserve_bytes: int = 0) -> str:
-    """Set `tag` before the suffix of a path, leaving `reserve_bytes` of the name's 255 free."""
+    """Put `tag` before the suffix of a path, and leave `reserve_bytes` of the name's 255 free."""
     folder, name = os.path.split(rel)
-    stem, suffix = _split_suffix(name)
+    stem, suffix = split_suffix(name)
     end = tag + suffix
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - reserve_bytes - len(os.fsencode(end)))
     return os.path.join(folder, stem + end)  # noqa: PTH118
 
 
-def _split_suffix(name: str) -> tuple[str, str]:
-    """Part a name from its suffix; one too long to be kept beside a tag is no suffix."""
+def split_suffix(name: str) -> tuple[str, str]:
+    """Return stem and suffix of a name; an overlong suffix counts as part of the stem."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (any bytes are legal)
     return (stem, suffix) if len(os.fsencode(suffix)) <= _MAX_SUFFIX_BYTES else (name, "")
 
 
 def printable(path: str) -> str:
-    """Escape what is not UTF-8 in a path, for logs and records."""
+    """Escape the bytes of a path that are not UTF-8, for logs and records."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

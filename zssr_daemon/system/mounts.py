@@ -1,4 +1,4 @@
-"""Mounts: on what file system a folder lies, from the kernel's own table."""
+"""Mounts: which file system a folder is on, by the kernel's table."""
 
 import os
 import re
@@ -7,22 +7,22 @@ from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
-#: Changes made by another machine, or behind the kernel's back, raise no event on these.
+#: On these types, changes that another machine or a user program makes raise no event.
 _SILENT = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|lustre|glusterfs|fuse(\..+)?|vboxsf")
-#: Mounted through FUSE, but changed by this kernel only.
+#: FUSE file systems that only this machine changes.
 _LOCAL_FUSE = frozenset({"fuseblk"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A file system where it is mounted: its place, and its type ("ext4", "nfs4", "fuse.sshfs")."""
+    """A mounted file system: its mount point, and its type ("ext4", "nfs4", "fuse.sshfs")."""
 
     point: str  # in `os.fsdecode` form; "" where the table cannot be read
     kind: str  # "unknown" where the table cannot be read
 
 
 def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
-    """Say which mount `folder` lies on."""
+    """Return the mount that `folder` is on."""
     wanted = os.fsencode(folder.resolve())
     best = Mount("", "unknown")
     try:
@@ -32,14 +32,14 @@ def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
     for line in lines:
         before, _, after = line.partition(b" - ")
         point = _unescape(before.split(b" ")[4])
-        # The last of equally long mount points lies on top of the others.
+        # Of equal mount points, the last one hides the others.
         if _holds(point, wanted) and len(point) >= len(os.fsencode(best.point)):
             best = Mount(os.fsdecode(point), after.split(b" ")[0].decode())
     return best
 
 
 def tells_of_changes(kind: str) -> bool:
-    """Tell whether inotify hears of every change on a file system of this type."""
+    """Tell whether inotify reports every change on a file system of this type."""
     return kind in _LOCAL_FUSE or _SILENT.fullmatch(kind) is None
 
 

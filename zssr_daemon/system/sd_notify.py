@@ -1,7 +1,7 @@
 """Notifier: tells the service manager how the daemon is, by systemd's protocol (sd_notify(3)).
 
-The protocol is a datagram of KEY=VALUE lines to the socket that NOTIFY_SOCKET names, and is
-guaranteed to stay as it is. Without that variable nothing is told.
+The protocol, which systemd promises to keep, is a datagram of KEY=VALUE lines to the socket that
+NOTIFY_SOCKET names. Without that variable nothing is sent.
 """
 
 import os
@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-#: A start that takes its time asks for more this often, each time for so much.
+#: During a long start, more time is asked for this often, and each time this much.
 _EXTEND_EVERY_S = 20.0
 _EXTEND_BY_S = 60.0
 
-#: A status text is sent at most so often.
+#: The least time between two status texts.
 _STATUS_S = 1.0
 
 _KIND = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
@@ -23,7 +23,10 @@ _NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class Notifier:
-    """One process's line to its service manager. Times are of the caller's monotonic clock."""
+    """One process's connection to its service manager.
+
+    Times are seconds of the caller's monotonic clock.
+    """
 
     def __init__(self, address: str | None = None, watchdog_s: float | None = None) -> None:
         self._address = None if address is None else _plain(address)
@@ -35,13 +38,13 @@ class Notifier:
 
     @classmethod
     def from_environment(cls) -> "Notifier":
-        """Take over what the service manager left for us; our children are not to find it."""
+        """Read the service manager's variables, and unset them so that no child finds them."""
         found = {name: os.environ.pop(name, None) for name in _NAMES}
         is_ours = found["WATCHDOG_PID"] in {None, str(os.getpid())}
         return cls(found["NOTIFY_SOCKET"], _watchdog_s(found) if is_ours else None)
 
     def step(self, now: float, status: str, *, is_ready: bool, is_alive: bool) -> None:
-        """Tell what is due: ready once, the status when it has changed, a ping while alive."""
+        """Send what is due: readiness once, a status that changed, a ping while alive."""
         if self._address is None:
             return
         if is_ready and not self._is_ready:
@@ -58,28 +61,28 @@ class Notifier:
             self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Tell that the settings are read anew; `reloaded` follows."""
+        """Tell that the settings are being read again; `reloaded` must follow."""
         now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
 
     def reloaded(self) -> None:
-        """Tell that they are, whether taken or refused."""
+        """Tell that the settings have been read, whether they were accepted or refused."""
         self._send("READY=1")
 
     def stopping(self, reason: str) -> None:
-        """Tell that the end has begun."""
+        """Tell that the daemon is stopping."""
         self._send(f"STOPPING=1\nSTATUS=stopping: {reason}")
 
     def _send(self, message: str) -> None:
         if self._address is None:
             return
-        # A manager that does not listen is no reason to stop.
+        # The daemon goes on where the service manager does not listen.
         with suppress(OSError), socket.socket(socket.AF_UNIX, _KIND) as ours:
             ours.sendto(message.encode(), self._address)
 
 
 def _plain(address: str) -> str:
-    """Write an abstract address as the kernel does."""
+    """Return the address as sockets take it: an abstract one begins with a zero byte."""
     return "\0" + address[1:] if address.startswith("@") else address
 
 

@@ -1,1 +1,1 @@
-"""What is told to the outside: log, metrics, status."""
+"""Telemetry: what the outside is told: log, metrics, status."""

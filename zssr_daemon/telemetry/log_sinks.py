@@ -1,4 +1,4 @@
-"""Sinks of log lines: each line is one write, so that those of several processes never mix."""
+"""Log sinks: each line is one write, so that the lines of several processes never mix."""
 
 import logging
 import logging.handlers
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-#: syslog's priorities, by which `journalctl -p err` chooses.
+#: syslog's priorities, by which `journalctl -p err` selects lines.
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
@@ -22,12 +22,12 @@ class StdoutSink(logging.Handler):
         try:
             prefix = f"<{_PRIORITIES.get(record.levelname, 6)}>" if self._is_journal else ""
             _write(sys.stdout.fileno(), prefix + self.format(record))
-        except Exception:  # noqa: BLE001 (as every handler does: a line must not end the program)
+        except Exception:  # noqa: BLE001 (as in every handler: a line must not end the program)
             self.handleError(record)
 
 
 class FileSink(logging.handlers.WatchedFileHandler):
-    """Appends to a file, which may be renamed at any time: the next line begins a new one."""
+    """Appends to a file; after somebody renames the file, the next line begins a new one."""
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,6 @@ def _write(fd: int, line: str) -> None:
 
 
 def _is_journal(fd: int) -> bool:
-    """Tell whether the journal reads what is written to `fd`, as systemd says it does."""
+    """Tell whether `fd` goes to the journal, by the variable that systemd sets for that."""
     status = os.fstat(fd)
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

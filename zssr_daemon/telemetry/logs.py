@@ -1,6 +1,6 @@
-"""Logs: events, not sentences; one JSON object a line, or a readable console on a terminal.
+"""Logs: named events, one JSON object a line; on a terminal, lines for people.
 
-Third-party records and warnings go through the same chain. The file always receives JSON.
+The records of libraries, and warnings, take the same way. The log file always receives JSON.
 """
 
 import json
@@ -20,7 +20,7 @@ from zssr_daemon.telemetry.log_sinks import FileSink, StdoutSink
 
 
 class Events(StrEnum):
-    """Every event the daemon tells of; log_schema.json lists their keys."""
+    """Every event that the daemon logs; log_schema.json lists their keys."""
 
     CONTROL_UNAVAILABLE = "control_unavailable"
     DAEMON_STARTED = "daemon_started"
@@ -53,7 +53,7 @@ class Events(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """What a process needs to set up its own logging; plain data, since spawn inherits none."""
+    """What a process needs to set up its logging; a spawned child inherits none, so it is sent."""
 
     level: str = "info"
     file: Path | None = None
@@ -64,8 +64,8 @@ def configure(settings: LogSettings, console: Console | None = None) -> None:
 
     Args:
         settings: level and file.
-        console: a terminal's console, shared with the progress bars; None writes JSON lines to
-            standard output.
+        console: the terminal's console, which the progress bars use too; where it is None, JSON
+            lines go to standard output.
 
     Raises:
         OSError: the log file cannot be opened.
@@ -83,12 +83,12 @@ def configure(settings: LogSettings, console: Console | None = None) -> None:
 
 
 def set_level(level: str) -> None:
-    """Let this process tell from `level` on."""
+    """Log only events of `level` and above from now on."""
     logging.getLogger().setLevel(level.upper())
 
 
 def get_logger(**bound: Any) -> structlog.stdlib.BoundLogger:
-    """Return a logger with `bound` keys on each of its lines."""
+    """Return a logger that puts the `bound` keys on each of its lines."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger("zssr_daemon").bind(**bound)
     return logger
 
@@ -103,7 +103,7 @@ def _chain() -> list[Processor]:
 
 
 def _foreign_chain() -> list[Processor]:
-    """Return the chain for records that were not born in structlog."""
+    """Return the chain for records that did not come through structlog."""
     return [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -112,7 +112,7 @@ def _foreign_chain() -> list[Processor]:
 
 
 def _lead_with_what_and_when(_logger: Any, _method: str, keys: EventDict) -> EventDict:
-    """Put the keys that every line has first, for people who read the raw file."""
+    """Put the keys that every line has in front, for people who read the raw file."""
     lead = {name: keys.pop(name) for name in ("timestamp", "level", "event") if name in keys}
     return {**lead, **keys}
 
@@ -128,7 +128,7 @@ def _json(handler: logging.Handler) -> logging.Handler:
 
 
 def _to_json(keys: EventDict, **options: Any) -> str:
-    """Write JSON that is valid UTF-8, whatever bytes a file is named with."""
+    """Write JSON that is valid UTF-8, whatever bytes a file name has."""
     text = json.dumps(keys, ensure_ascii=False, **options)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -142,17 +142,18 @@ def _stdout_handler(console: Console | None) -> logging.Handler:
     return handler
 
 
-# Where machines read, each line is whole; a person has the bars, and can ask for the rest.
+# A terminal shows no such key and no progress events: people have the progress bars, and can find
+# the rest in the log file.
 _MACHINE_KEYS = frozenset({"sha256", "out_sha256", "peak_memory_bytes", "bytes", "disposal"})
 
 
 def _is_no_progress(record: logging.LogRecord) -> bool:
-    """Leave progress to the bars."""
+    """Tell whether a record is no progress event; the progress bars show those."""
     return not (isinstance(record.msg, dict) and record.msg.get("event") == Events.JOB_PROGRESS)
 
 
 def _keep_what_people_read(_logger: Any, _method: str, keys: EventDict) -> EventDict:
-    """Shorten a line to what fits a terminal: the time of day, the start of a job's id."""
+    """Shorten a line for a terminal: the time of day, the start of a job's id."""
     kept = {name: value for name, value in keys.items() if name not in _MACHINE_KEYS}
     moment = datetime.fromisoformat(kept["timestamp"]).astimezone()
     kept["timestamp"] = f"{moment:%H:%M:%S}"

@@ -1,7 +1,7 @@
-"""Metrics: what a daemon has done and does, as a text file for Prometheus' node exporter.
+"""Metrics: what a daemon has done and is doing, as a text file for Prometheus' node exporter.
 
-Labels never hold file names; times are points, not ages, so that they stay true while the file
-lies there.
+Labels never hold file names. Times are moments and not ages, so that they stay true until the
+file is written again.
 """
 
 import os
@@ -31,18 +31,19 @@ _BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 #: Labels of `zssr_worker_restarts` that differ from the word of the log; alert rules use them.
 _RESTART_LABELS = {"silent": "timeout", "device_lost": "cuda"}
 
-_PAUSES = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
+#: The reasons for which the queue can be paused.
+PAUSE_REASONS = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
 
 _Families = Iterator[GaugeMetricFamily]
 
 
 class FileResult(StrEnum):
-    """What the gate said of a file."""
+    """What the gate decided about a file."""
 
     READY = "ready"
-    IGNORED = "ignored"  # no image
+    IGNORED = "ignored"  # not an image
     UNSAFE = "unsafe"  # refused
-    DUPLICATE = "duplicate"
+    DUPLICATE = "duplicate"  # another name of a file that is queued, or done and kept
 
 
 class Outcome(StrEnum):
@@ -50,12 +51,12 @@ class Outcome(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
-    RETRIED = "retried"  # it failed, and another attempt follows
-    INTERRUPTED = "interrupted"  # nothing was at fault; it does not count as an attempt
+    RETRIED = "retried"  # it failed, and a reattempt follows
+    INTERRUPTED = "interrupted"  # the job was not at fault, and the attempt does not count
 
 
 class Metrics:
-    """The counters of one daemon, and the file they go to with what its status says."""
+    """The counters of one daemon, and the file that they are written to, with its status."""
 
     def __init__(self, file: Path | None = None, folders: Mapping[str, Path] | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -65,7 +66,7 @@ class Metrics:
         registry = self._registry
         self._files = Counter(
             "zssr_files_seen",
-            "Files of the inbox, by the gate's word.",
+            "Files of the inbox, by what the gate decided.",
             ["result"],
             registry=registry,
         )
@@ -85,8 +86,8 @@ class Metrics:
         self._worker_restarts = Counter(
             "zssr_worker_restarts", "Worker processes replaced.", ["reason"], registry=registry
         )
-        self._state = _State()
-        registry.register(self._state)
+        self._snapshot = _Snapshot()
+        registry.register(self._snapshot)
         for result in FileResult:
             self._files.labels(result)
 
@@ -98,18 +99,18 @@ class Metrics:
         """Count the end of an attempt."""
         self._jobs.labels(outcome, reason).inc()
         if outcome is Outcome.DONE:
-            self._state.last_success_at = time.time()
+            self._snapshot.last_success_at = time.time()
 
     def job_took(self, seconds: Mapping[str, float], total_s: float, gpu_peak_bytes: int) -> None:
-        """Note the seconds of a finished job, and the most GPU memory it held."""
+        """Note the seconds of a finished job, by stage and in all, and its peak of GPU memory."""
         for stage, value in seconds.items():
             self._seconds.labels(stage).observe(value)
         self._seconds.labels("total").observe(total_s)
-        self._state.gpu_peak_bytes = max(gpu_peak_bytes, self._state.gpu_peak_bytes)
+        self._snapshot.gpu_peak_bytes = max(gpu_peak_bytes, self._snapshot.gpu_peak_bytes)
 
     def worker_ready(self, torch_version: str) -> None:
-        """Note what the workers run on."""
-        self._state.torch_version = torch_version
+        """Note the version of torch that the workers use."""
+        self._snapshot.torch_version = torch_version
 
     def worker_restarted(self, reason: str) -> None:
         """Count a worker process that was replaced."""
@@ -120,21 +121,26 @@ class Metrics:
         self._watch_restarts.inc(times)
 
     def write(self, status: Status, *, scan_took_s: float, publishing: int) -> None:
-        """Write the file as a whole.
+        """Replace the file by one with the present values; do nothing without a file.
+
+        Args:
+            status: the daemon's status now.
+            scan_took_s: seconds of the last scan of the inbox.
+            publishing: the number of jobs whose output is being published.
 
         Raises:
             OSError: it cannot be written.
         """
         if self.file is not None:
-            self._state.status = status
-            self._state.scan_took_s = scan_took_s
-            self._state.publishing = publishing
-            self._state.free_bytes = _free_bytes(self._folders)
+            self._snapshot.status = status
+            self._snapshot.scan_took_s = scan_took_s
+            self._snapshot.publishing = publishing
+            self._snapshot.free_bytes = _free_bytes(self._folders)
             write_to_textfile(str(self.file), self._registry)
 
 
-class _State:
-    """What is true at the instant of writing; Prometheus' client collects it."""
+class _Snapshot:
+    """The values at the moment of writing, which Prometheus' client collects from here."""
 
     def __init__(self) -> None:
         self.status: Status | None = None
@@ -146,7 +152,7 @@ class _State:
         self.free_bytes: dict[str, int] = {}
 
     def collect(self) -> _Families:
-        """Return the families, but for those of which nothing is known yet."""
+        """Yield the metric families of which something is known."""
         status = self.status
         if status is None:
             return
@@ -157,7 +163,7 @@ class _State:
         backend = {str(status.watch): 1.0}
         yield _labelled("zssr_watch_backend", "How changes are noticed.", "backend", backend)
         reason = status.pause and status.pause.reason
-        pauses = {str(name): float(name == reason) for name in _PAUSES}
+        pauses = {str(name): float(name == reason) for name in PAUSE_REASONS}
         yield _labelled("zssr_paused", "Whether the queue waits.", "reason", pauses)
         yield _labelled("zssr_disk_free_bytes", "Free space.", "folder", self.free_bytes)
         yield _plain(
@@ -213,7 +219,7 @@ def _free_bytes(folders: Mapping[str, Path]) -> dict[str, int]:
     for name, folder in folders.items():
         try:
             status = os.statvfs(folder)
-        except OSError:  # gone, or a share that fails: the pause tells of that
+        except OSError:  # it is gone, or its share fails: then the daemon pauses and says so
             continue
         free[name] = status.f_bavail * status.f_frsize
     return free

@@ -1,4 +1,4 @@
-"""Status: what a daemon does at one instant, as plain data for people, scripts and systemd."""
+"""Status: what a daemon is doing at one moment, as plain data for people, scripts and systemd."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -17,12 +17,12 @@ class PauseStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStatus:
-    """One place for a worker process."""
+    """The status of one place for a worker process."""
 
     device: str
     is_ready: bool  # its self-test has passed
-    is_well: bool  # idle, or heard of within its limit
-    silent_for_s: float
+    is_well: bool  # idle, or heard from in time
+    silent_for_s: float  # since the last sign of life, beyond the patience it asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,13 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A daemon as a whole; times are seconds since the epoch, None of what has not been yet."""
+    """A daemon as a whole; times are seconds since the epoch, None before the first time."""
 
     version: str
     phase: DaemonPhase
     pid: int | None
     started_at: float | None
-    faults: tuple[str, ...]  # what keeps it from being alive; empty is well
+    faults: tuple[str, ...]  # the parts that do not answer; none when all is well
     pause: PauseStatus | None
     workers: tuple[WorkerStatus, ...]
     jobs: tuple[JobStatus, ...]
@@ -62,16 +62,16 @@ class Status:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether it works, or would if there were something to do."""
+        """Whether the daemon works, or would if there were something to do."""
         return self.phase in {"running", "draining"} and not self.faults
 
     def to_plain(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the status as plain dicts, lists and values, which JSON can hold."""
         return {"is_healthy": self.is_healthy, **asdict(self)}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Status":
-        """Undo `to_plain`, after a way through JSON."""
+        """Return the status that `to_plain` described, also after a way through JSON."""
         values = {name: value for name, value in plain.items() if name != "is_healthy"}
         values["faults"] = tuple(values["faults"])
         values["pause"] = values["pause"] and PauseStatus(**values["pause"])
@@ -80,7 +80,7 @@ class Status:
         return cls(**values)
 
     def in_words(self) -> str:
-        """Say in a line what is going on."""
+        """Return one line that says what is going on."""
         parts = [f"{self.queued} queued"]
         if self.pause is not None:
             parts.append(f"paused: {self.pause.reason}")

@@ -17,7 +17,7 @@ from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, SIDECAR_SUFFIXES
 from zssr_daemon.system.safe_open import open_source
 from zssr_daemon.worker.mat_file import read_matrices
 from zssr_daemon.zssr.config import KernelPhase
-from zssr_daemon.zssr.degradation.blur import MOST_SIDE, Kernel
+from zssr_daemon.zssr.degradation.blur import MAX_SIDE, Kernel
 
 #: Side of a weight in the picture, pixels.
 _ZOOM = 8
@@ -118,8 +118,8 @@ def _mat(content: bytes) -> NDArray[np.generic]:
 def _picture(content: bytes) -> NDArray[np.generic]:
     """Return the levels of a grey picture; of a coloured one the mean of its channels."""
     with Image.open(io.BytesIO(content), formats=("PNG", "TIFF")) as image:
-        if max(image.size) > MOST_SIDE:
-            raise ValueError(f"{image.width} × {image.height} pixels, at most {MOST_SIDE} a side")
+        if max(image.size) > MAX_SIDE:
+            raise ValueError(f"{image.width} × {image.height} pixels, at most {MAX_SIDE} a side")
         is_plain = image.mode in {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
         levels = np.asarray(image if is_plain else image.convert("RGB"))
     return levels if is_plain else levels.mean(axis=2)

@@ -1,15 +1,16 @@
 """Parameters: every number of the algorithm, its range, and the presets.
 
-Standard library only: the supervisor reads it to predict sizes and never loads torch.
+Standard library only: the supervisor reads it to predict sizes and never loads torch. Each range
+and each list of choices stands once, in the type of its field; `LIMITS` is the table of them.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, per_axis, power, scaled_size
 
-# Where the small image's pixels lie: centred: in the middle of the square of large pixels that
-# each stands for, as every resize has it; topleft: on its first pixel, as plain slicing has it.
+# Where a pixel of the small image lies in the square of large pixels that it stands for.
+# centred: in its middle, as every resize has it; topleft: on its first pixel, as slicing has it.
 KernelPhase = Literal["centred", "topleft"]
 
 Preset = Literal["fast", "balanced", "best", "paper"]
@@ -45,6 +46,37 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that a parameter may have; NaN is in no range."""
+
+    low: float
+    high: float  # may be reached
+    is_low_allowed: bool = True
+    is_whole: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        if not (self.low <= value if self.is_low_allowed else self.low < value):
+            return False
+        return value <= self.high and (not self.is_whole or int(value) == value)
+
+    def __str__(self) -> str:
+        if not self.is_low_allowed:
+            return f"above {self.low} and at most {self.high}"
+        return f"{'a whole number ' if self.is_whole else ''}from {self.low} to {self.high}"
+
+
+def _above(low: float, high: float) -> Range:
+    return Range(low, high, is_low_allowed=False)
+
+
+def _whole(low: int, high: int) -> Range:
+    return Range(low, high, is_whole=True)
+
+
+SCALE_RANGE = _above(1, 8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZSSRConfig:
     """Hold the parameters of one `super_resolve`; names are the article's (arXiv 1712.06087)."""
@@ -52,15 +84,15 @@ class ZSSRConfig:
     # Which row of PRESETS the other values came from; `from_preset` is what applies the row.
     preset: Preset = "balanced"
 
-    # Enlargement of one step, (1, 8]. Integers are fastest; 1.5 or 2.5 work. A pair is (x, y),
-    # width before height, each [1, 8] and not both 1.
-    scale_factor: Scale = 2.0
-    # Steps, 1..8: the fitted network is applied again to its own output, so the
-    # total is scale_factor ** scale_times.
-    scale_times: int = 1
-    # Most that one pass of the network enlarges, (1, 8]. A larger scale_factor takes several:
-    # at 3 the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
-    max_pass_scale: float = 2.0
+    # Enlargement of one step. Integers are fastest; 1.5 or 2.5 work. A pair is (x, y), width
+    # before height; one of the two may be 1.
+    scale_factor: Annotated[Scale, SCALE_RANGE] = 2.0
+    # Steps: the fitted network is applied again to its own output, so the total is
+    # scale_factor ** scale_times.
+    scale_times: Annotated[int, _whole(1, 8)] = 1
+    # Largest scale of one pass of the network. A larger scale_factor takes several passes: at 3
+    # the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
+    max_pass_scale: Annotated[float, SCALE_RANGE] = 2.0
 
     # Channels the network sees; auto = as many as the image has. 1 on RGB runs each channel
     # as a grey image; 3 on grey repeats it and averages the result.
@@ -68,46 +100,46 @@ class ZSSRConfig:
     # compact: works on the source's grid, centred input, biases, leaky ReLU.
     # paper: works on the output's grid, as it stands in the article; 4 times slower at scale 2.
     model_variant: Literal["compact", "paper"] = "compact"
-    # Channels of the hidden layers, 1..512. 64 pays only with far more iterations.
-    model_width: int = 48
-    # Convolutions, 2..32.
-    model_depth: int = 6
-    # Side of each convolution, odd, 1..9, in pixels of the network's grid.
-    model_kernel_size: int = 3
+    # Channels of the hidden layers. 64 pays only with far more iterations.
+    model_width: Annotated[int, _whole(1, 512)] = 48
+    # Convolutions.
+    model_depth: Annotated[int, _whole(2, 32)] = 6
+    # Side of each convolution, odd, in pixels of the network's grid.
+    model_kernel_size: Annotated[int, _whole(1, 9)] = 3
 
-    # Peak learning rate of Adam, (0, 10]. Halve it if fits restart often.
-    lr: float = 4e-3
+    # Peak learning rate of Adam. Halve it if fits restart often.
+    lr: Annotated[float, _above(0, 10)] = 4e-3
     # cosine: warm up, then fall to lr_stop over the whole budget.
     # plateau: the paper's rule, which divides the rate when the reconstruction stalls.
     lr_schedule: Literal["cosine", "plateau"] = "cosine"
     # Learning rate where the cosine ends and below which the plateau rule stops.
-    lr_stop: float = 9e-6
-    # plateau: divisor of the rate at a drop, above 1.
-    lr_decay: float = 10.0
+    lr_stop: Annotated[float, _above(0, 10)] = 9e-6
+    # plateau: divisor of the rate at a drop.
+    lr_decay: Annotated[float, _above(1, 1000)] = 10.0
     # plateau: drop when -lr_decay_ratio * slope is below the slope's standard error.
-    lr_decay_ratio: float = 1.5
+    lr_decay_ratio: Annotated[float, _above(0, 1000)] = 1.5
     # plateau: iterations the line is fitted over, which is also the least distance of two drops;
-    # at least 3 reconstruct_step.
-    lr_decay_range: int = 256
+    # at least 3 times reconstruct_step, for a line needs three points.
+    lr_decay_range: Annotated[int, _whole(3, 1_000_000)] = 256
     # plateau: iterations between two decisions.
-    lr_decay_step: int = 60
+    lr_decay_step: Annotated[int, _whole(1, 100_000)] = 60
     # plateau: iterations between two reconstruction errors, the points of the line.
-    reconstruct_step: int = 50
-    # Adam's memory of squared gradients, [0, 1).
-    adam_beta2: float = 0.95
-    # Gradients longer than this are shortened to it, [0, 1000]; 0 leaves them alone.
-    max_gradient_norm: float = 0.05
+    reconstruct_step: Annotated[int, _whole(1, 100_000)] = 50
+    # Adam's memory of squared gradients.
+    adam_beta2: Annotated[float, Range(0, 0.999_999)] = 0.95
+    # Gradients longer than this are shortened to it; 0 leaves them alone.
+    max_gradient_norm: Annotated[float, Range(0, 1000)] = 0.05
 
     # What ends a fit. iterations: num_epochs. seconds: fit_budget_s, so that the result depends
     # on the machine and its load; the same file then never again gives the same bytes.
     budget: Literal["iterations", "seconds"] = "iterations"
     # Most iterations of one fit, all rounds together. The knob between speed and quality.
-    num_epochs: int = 4200
+    num_epochs: Annotated[int, _whole(1, 1_000_000)] = 4200
     # seconds: wall seconds of one fit, all rounds together; the cosine follows the clock.
-    fit_budget_s: float = 10.0
+    fit_budget_s: Annotated[float, _above(0, 1_000_000)] = 10.0
     # Most iterations of a fit that starts from given weights, all rounds together; where seconds
     # are the budget, it has as many of them as any other.
-    warm_num_epochs: int = 1800
+    warm_num_epochs: Annotated[int, _whole(1, 1_000_000)] = 1800
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
     # affine: the paper's, drawn anew for each crop; black where a warp leaves the image.
@@ -115,82 +147,71 @@ class ZSSRConfig:
     # Round sons to 8 bits, as real sources are.
     son_rounding: bool = True
     # Side of a training crop, pixels of the father; cut to the image if that is smaller.
-    crop_size: int = 32
+    crop_size: Annotated[int, _whole(8, 1024)] = 32
     # Crops per iteration.
-    batch_size: int = 4
-    # Fit, infer, let the result shrunk to three sizes be fathers too, fit on: 1..16 times.
-    rounds: int = 3
+    batch_size: Annotated[int, _whole(1, 1024)] = 4
+    # How many times to fit. Before each further time the result, shrunk to three sizes, joins the
+    # fathers.
+    rounds: Annotated[int, _whole(1, 16)] = 3
 
     # Side of an inference tile without its halo, source pixels. Smaller = less memory.
-    patch_size: int = 128
+    patch_size: Annotated[int, _whole(8, 4096)] = 128
     # Rotations and flips averaged at inference: false = 1, true = 8.
     self_ensemble: bool | Literal[1, 4, 8] = True
     # How the ensemble is reduced; median is the paper's, mean measured 0.01 dB better.
     ensemble_reduce: Literal["mean", "median"] = "mean"
-    # Corrections of each of the ensemble's images before they are reduced, 0..100. The paper's
-    # way, worth nothing measurable; needs memory for as many whole results.
-    ensemble_back_projections: int = 0
+    # Corrections of each of the ensemble's images before they are reduced. The paper's way, worth
+    # nothing measurable; needs memory for as many whole results.
+    ensemble_back_projections: Annotated[int, _whole(0, 100)] = 0
     # Withhold the residual amid fine stripes that are false, folded from finer ones.
     alias_guard: bool = True
-    # Withhold half of a residual this weak, more of weaker ones: noise, sharpened. Levels of 255
-    # for a source with both black and white, in proportion less with less contrast, 0..255;
+    # Withhold half of a residual this weak, and more of weaker ones, which are sharpened noise.
+    # Levels of 255 for a source with both black and white, in proportion less with less contrast;
     # 0 adds all.
-    faint_residual: float = 1.5
-    # Corrections after inference that make the result shrink back to the source, 0..100.
-    back_projections: int = 8
+    faint_residual: Annotated[float, Range(0, 255)] = 1.5
+    # Corrections after inference that make the result shrink back to the source.
+    back_projections: Annotated[int, _whole(0, 100)] = 8
 
     # Arithmetic of the convolutions; auto = bf16 where the device is fast at it.
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     # Seed of every random choice.
-    seed: int = 0
+    seed: Annotated[int, _whole(0, 2**31 - 1)] = 0
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names the key."""
-        self._check_choice("preset", tuple(PRESETS))
-        self._check_choice("in_channels", ("auto", 1, 3))
-        self._check_choice("model_variant", ("compact", "paper"))
-        self._check_choice("augmentation", ("pyramid", "affine"))
-        self._check_choice("son_rounding", (False, True))
-        self._check_choice("lr_schedule", ("cosine", "plateau"))
-        self._check_choice("budget", ("iterations", "seconds"))
-        self._check_choice("self_ensemble", (False, True, 1, 4, 8))
-        self._check_choice("ensemble_reduce", ("mean", "median"))
-        self._check_choice("precision", ("auto", "bf16", "fp32"))
-        self._check_choice("alias_guard", (False, True))
-        self._check_scale()
-        self._check_above("max_pass_scale", 1, 8)
-        self._check_above("fit_budget_s", 0, 1_000_000)
-        self._check_above("lr", 0, 10)
-        self._check_above("lr_stop", 0, 10)
-        self._check_above("lr_decay", 1, 1000)
-        self._check_above("lr_decay_ratio", 0, 1000)
-        self._check_whole("scale_times", 1, 8)
-        self._check_whole("model_width", 1, 512)
-        self._check_whole("model_depth", 2, 32)
-        self._check_whole("model_kernel_size", 1, 9)
-        self._check_from("adam_beta2", 0, 0.999_999)
-        self._check_from("max_gradient_norm", 0, 1000)
-        self._check_from("faint_residual", 0, 255)
-        self._check_whole("reconstruct_step", 1, 100_000)
-        self._check_whole("lr_decay_range", 3 * self.reconstruct_step, 1_000_000)
-        self._check_whole("lr_decay_step", 1, 100_000)
-        self._check_whole("num_epochs", 1, 1_000_000)
-        self._check_whole("warm_num_epochs", 1, 1_000_000)
-        self._check_whole("crop_size", 8, 1024)
-        self._check_whole("batch_size", 1, 1024)
-        self._check_whole("rounds", 1, 16)
-        self._check_whole("patch_size", 8, 4096)
-        self._check_whole("ensemble_back_projections", 0, 100)
-        self._check_whole("back_projections", 0, 100)
-        self._check_whole("seed", 0, 2**31 - 1)
+        if isinstance(self.scale_factor, list | tuple):
+            self._check_pair()
+        for key, limit in LIMITS.items():
+            value = getattr(self, key)
+            is_checked = key == "scale_factor" and isinstance(value, tuple)
+            if not is_checked and value not in limit:
+                wanted = limit if isinstance(limit, Range) else _one_of(limit)
+                raise ValueError(f"{key} = {value!r}: must be {wanted}")
+        least = 3 * self.reconstruct_step
+        if self.lr_decay_range < least:
+            raise ValueError(
+                f"lr_decay_range = {self.lr_decay_range!r}: must be at least {least}, which is "
+                "3 times reconstruct_step"
+            )
         if self.model_kernel_size % 2 == 0:
             raise ValueError(f"model_kernel_size = {self.model_kernel_size}: must be odd")
+
+    def _check_pair(self) -> None:
+        """Turn a scale_factor that is a list into a tuple; refuse one that is no pair of scales."""
+        pair: Any = self.scale_factor
+        object.__setattr__(self, "scale_factor", tuple(pair))  # JSON knows lists only
+        low, high = SCALE_RANGE.low, SCALE_RANGE.high
+        if len(pair) != 2 or not all(low <= factor <= high for factor in pair) or max(pair) <= low:
+            raise ValueError(
+                f"scale_factor = {pair!r}: a pair must be (x, y), each from {low} to {high}, "
+                f"not both {low}"
+            )
 
     @classmethod
     def from_preset(cls, preset: str = "balanced", **overrides: Any) -> Self:
         """Build the configuration of `preset`, each of `overrides` replacing one of its values."""
         if preset not in PRESETS:
-            raise ValueError(f"preset = {preset!r}: must be one of {', '.join(PRESETS)}")
+            raise ValueError(f"preset = {preset!r}: must be {_one_of(tuple(PRESETS))}")
         values: dict[str, Any] = {"preset": preset, **PRESETS[preset], **overrides}
         return cls(**values)
 
@@ -208,11 +229,14 @@ class ZSSRConfig:
         """Return the same enlargement by one step of one pass, as a kernel needs it.
 
         Raises:
-            ValueError: it is more than 8.
+            ValueError: it is more than one step may be.
         """
-        if max(per_axis(self.total_scale)) > 8:
-            raise ValueError(f"a total scale of {self.scale_label}: with a kernel at most 8")
-        return replace(self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=8.0)
+        most = SCALE_RANGE.high
+        if max(per_axis(self.total_scale)) > most:
+            raise ValueError(f"a total scale of {self.scale_label}: with a kernel at most {most}")
+        return replace(
+            self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=float(most)
+        )
 
     @property
     def scale_label(self) -> str:
@@ -233,33 +257,28 @@ class ZSSRConfig:
         out_height, out_width = scaled_size((height, width), self.total_scale)
         return out_width, out_height
 
-    def _check_choice(self, key: str, allowed: tuple[object, ...]) -> None:
-        value = getattr(self, key)
-        if value not in allowed:
-            raise ValueError(f"{key} = {value!r}: must be one of {', '.join(map(str, allowed))}")
 
-    def _check_scale(self) -> None:
-        pair: Any = self.scale_factor
-        if not isinstance(pair, (list, tuple)):
-            self._check_above("scale_factor", 1, 8)
-            return
-        object.__setattr__(self, "scale_factor", tuple(pair))  # JSON knows lists only
-        if len(pair) != 2 or not all(1 <= factor <= 8 for factor in pair) or max(pair) <= 1:
-            raise ValueError(
-                f"scale_factor = {pair!r}: a pair must be (x, y), each from 1 to 8, not both 1"
-            )
+def _limit(kind: Any) -> Range | tuple[object, ...]:
+    """Return what a field of type `kind` may be: a range of numbers, or one of some values."""
+    if get_origin(kind) is not Annotated:
+        return _choices(kind)
+    (limit,) = kind.__metadata__
+    assert isinstance(limit, Range)
+    return limit
 
-    def _check_from(self, key: str, low: float, high: float) -> None:
-        value = getattr(self, key)
-        if not low <= value <= high:
-            raise ValueError(f"{key} = {value!r}: must be from {low} to {high}")
 
-    def _check_above(self, key: str, low: float, high: float) -> None:
-        value = getattr(self, key)
-        if not low < value <= high:  # also refuses NaN
-            raise ValueError(f"{key} = {value!r}: must be above {low} and at most {high}")
+def _choices(kind: Any) -> tuple[object, ...]:
+    """Return the values of bool, of a Literal, or of a union of these."""
+    if kind is bool:
+        return (False, True)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(value for part in get_args(kind) for value in _choices(part))
 
-    def _check_whole(self, key: str, low: int, high: int) -> None:
-        value = getattr(self, key)
-        if int(value) != value or not low <= value <= high:
-            raise ValueError(f"{key} = {value!r}: must be a whole number from {low} to {high}")
+
+def _one_of(choices: tuple[object, ...]) -> str:
+    return f"one of {', '.join(map(str, choices))}"
+
+
+#: What each parameter may be, by its name. A pair for scale_factor is checked by itself.
+LIMITS = {field.name: _limit(field.type) for field in fields(ZSSRConfig)}

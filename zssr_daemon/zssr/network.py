@@ -1,7 +1,7 @@
 """The network: a few convolutions that predict what bicubic upscaling lost.
 
-It works on the unshuffled image (u * u pixels become channels), a quarter of the area at
-scale 2: four times cheaper a step than the paper's full-size one, at the same quality.
+It works on the unshuffled image (u * u pixels become channels), which at scale 2 has a quarter of
+the area: a step is four times cheaper than with the paper's full-size network, and as good.
 """
 
 import math
@@ -14,13 +14,15 @@ from torch.nn import functional
 
 from zssr_daemon.zssr.scale import Scale, mean
 
-LEAK = 0.1  # a plain ReLU let whole fits die: the residual went to zero and stayed there
+Variant = Literal["compact", "paper"]
+
+LEAK = 0.1  # with a plain ReLU whole fits died: the residual went to zero and stayed there
 
 
 class ResidualNet(nn.Module):
-    """Map an enlarged, centred image to the residual that sharpens it.
+    """Maps an enlarged, centred image to the residual that sharpens it.
 
-    variant: "paper" has no biases, a plain ReLU, and starts and sees images as published.
+    variant: "paper" has no biases, a plain ReLU, the published initialisation, and no centring.
     """
 
     def __init__(
@@ -32,12 +34,12 @@ class ResidualNet(nn.Module):
         depth: int,
         kernel_size: int,
         generator: torch.Generator,
-        variant: Literal["compact", "paper"] = "compact",
+        variant: Variant = "compact",
     ) -> None:
         super().__init__()
         is_paper = variant == "paper"
         self.unshuffle = unshuffle
-        self.centre = 0.0 if is_paper else 0.5  # what callers take from an image in [0, 1]
+        self.centre = input_centre(variant)
         self._leak = 0.0 if is_paper else LEAK
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
@@ -60,14 +62,16 @@ class ResidualNet(nn.Module):
             self._initialise(generator)
 
     def _initialise_as_published(self, generator: torch.Generator) -> None:
+        """Draw normal weights of variance 0.1 / fan-in."""
         for weight in self.parameters():
             fan_in = weight[0].numel()
             nn.init.normal_(weight, std=math.sqrt(0.1 / fan_in), generator=generator)
 
     def _initialise(self, generator: torch.Generator) -> None:
+        """Draw Kaiming weights (arXiv 1502.01852), and a last layer near zero."""
         weights = [parameter for parameter in self.parameters() if parameter.dim() > 1]
         for parameter in self.parameters():
-            nn.init.zeros_(parameter)  # the biases keep it
+            nn.init.zeros_(parameter)  # biases stay zero, weights are set below
         for weight in weights[:-1]:
             nn.init.kaiming_normal_(weight, a=LEAK, generator=generator)
         # A tiny last layer starts the fit at plain bicubic instead of at noise.
@@ -86,7 +90,15 @@ class ResidualNet(nn.Module):
         return functional.pixel_shuffle(self.layers[-1](x), self.unshuffle)
 
 
-def unshuffle_factor(scale: Scale, variant: Literal["compact", "paper"] = "compact") -> int:
+def input_centre(variant: Variant = "compact") -> float:
+    """Return what is subtracted from an image in [0, 1] before the network sees it.
+
+    The paper's network sees images as they are.
+    """
+    return 0.0 if variant == "paper" else 0.5
+
+
+def unshuffle_factor(scale: Scale, variant: Variant = "compact") -> int:
     """Return u: the scale itself if whole, else the nearest whole number of at least 2.
 
     The paper's network stays on the output's grid: 1.

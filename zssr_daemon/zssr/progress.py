@@ -1,4 +1,4 @@
-"""Progress: what a caller hears after every iteration, tile and long calculation."""
+"""Progress: what a caller is told after every iteration, tile and long calculation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ OnStep = Callable[[Step], None]
 
 
 class Progress:
-    """Turn work done into fractions that never fall, even when a fit starts again.
+    """Turns work done into fractions that never fall, even when a fit starts again.
 
     Work is measured in output pixels passed forward through the network.
     """
@@ -30,16 +30,16 @@ class Progress:
         self.iterations = 0  # of all fits, the failed ones too
         self._on_step = on_step
         self._total = total_work
-        self.done = 0.0  # work; set back where it is done again
+        self.done = 0.0  # work; set back before work is done again
         self._fraction = 0.0
-        self._tiles = (0, 0)  # of the inference at hand: done, of how many
+        self._tiles = (0, 0)  # of the present inference: done, of how many
 
     def add_work(self, work: float) -> None:
-        """Put `work` more on the list, as a refit does."""
+        """Add to the total, as a refit does."""
         self._total += work
 
     def leave_only(self, work: float) -> None:
-        """Count everything as done but the last `work`: a fit may end early."""
+        """Count everything but the last `work` as done: a fit may end early."""
         self.done = self._total - work
 
     def fit_step(self, step: int, steps: int, work: float, loss: float | None, lr: float) -> None:
@@ -48,7 +48,10 @@ class Progress:
         self._report(Step("fit", step, steps, self._advance(work), loss, lr))
 
     def tile_reporter(self, tiles: int, passes: int) -> Callable[[int], None]:
-        """Return what reports each of `tiles` tiles, given its area, passed `passes` times."""
+        """Return a function that reports a tile, given its area in output pixels.
+
+        tiles: how many there will be; passes: how often each goes through the network.
+        """
         self._tiles = (0, tiles)
 
         def report(area: int) -> None:
@@ -59,7 +62,7 @@ class Progress:
         return report
 
     def alive(self) -> None:
-        """Report that an inference goes on, in a calculation on the whole image without tiles."""
+        """Report that an inference goes on, during a calculation on the whole image."""
         self._report(Step("infer", *self._tiles, self._fraction, None, None))
 
     def _advance(self, work: float) -> float:

@@ -1,4 +1,4 @@
-"""Scale: an enlargement, the same along both axes or a pair (x, y): width first, then height.
+"""Scale: an enlargement, one number for both axes or a pair (x, y): width first, then height.
 
 Standard library only, as `config` is.
 """
@@ -25,12 +25,12 @@ def inverse(scale: Scale) -> Scale:
 
 
 def power(scale: Scale, times: int) -> Scale:
-    """Return `scale` applied `times` over."""
+    """Return the scale of `times` enlargements by `scale`, one after the other."""
     return _simplest(*(factor**times for factor in per_axis(scale)))
 
 
 def area_ratio(scale: Scale) -> float:
-    """Return how many output pixels one source pixel becomes."""
+    """Return how many output pixels there are for one source pixel."""
     x, y = per_axis(scale)
     return x * y
 
@@ -45,19 +45,19 @@ def product(scale: Scale, by: Scale) -> Scale:
     return _simplest(*(a * b for a, b in zip(per_axis(scale), per_axis(by), strict=True)))
 
 
-def at_most(scale: Scale, most: float) -> Scale:
-    """Return `scale` with each axis limited to `most`."""
-    return _simplest(*(min(factor, most) for factor in per_axis(scale)))
+def at_most(scale: Scale, limit: float) -> Scale:
+    """Return `scale` with each axis limited to `limit`."""
+    return _simplest(*(min(factor, limit) for factor in per_axis(scale)))
 
 
 def passes(scale: Scale, by: Scale) -> list[tuple[Scale, Scale]]:
-    """Return the passes by `by` that reach `scale`: (enlarged to, then shrunk to) of each.
+    """Return the passes that reach `scale`, each enlarging by `by`: (enlarged to, then shrunk to).
 
-    Scales are relative to the source. Each pass ends where passes by `by` alone lead to `scale`,
-    so only the first overshoots. by: `scale` limited by `at_most`.
+    Scales are relative to the source. The first pass overshoots and is shrunk so far that the
+    others, by `by` each, end exactly at `scale`. by: `scale` limited by `at_most`.
     """
     x_y, each = per_axis(scale), per_axis(by)
-    # Twice a root of the scale may end a rounding error below it: no pass for that.
+    # Passes by a root of the scale may end a rounding error below it: no further pass for that.
     counts = [math.log(s) / math.log(b) - 1e-9 for s, b in zip(x_y, each, strict=True) if b > 1]
     steps: list[tuple[Scale, Scale]] = []
     start = (1.0, 1.0)
@@ -69,7 +69,7 @@ def passes(scale: Scale, by: Scale) -> list[tuple[Scale, Scale]]:
 
 
 def part_way(scale: Scale, share: float) -> Scale:
-    """Return what lies between 1 (share 0) and `scale` (share 1)."""
+    """Return the scale between 1 (share 0) and `scale` (share 1)."""
     return _simplest(*(1 + (factor - 1) * share for factor in per_axis(scale)))
 
 
@@ -96,4 +96,5 @@ def scaled_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
 
 
 def _simplest(x: float, y: float) -> Scale:
+    """Return one number where both axes have the same."""
     return x if x == y else (x, y)

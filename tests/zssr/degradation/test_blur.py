@@ -10,16 +10,12 @@ import torch
 from tests.parts.kernels import gaussian, hook
 from tests.parts.zssr_pictures import load, psnr_db, quick, texture
 from zssr_daemon.zssr.config import KernelPhase
-from zssr_daemon.zssr.degradation.blur import BICUBIC, MOST_SIDE, Kernel
+from zssr_daemon.zssr.degradation.blur import BICUBIC, MAX_SIDE, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
-from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner, representatives
+from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner
 from zssr_daemon.zssr.pipeline import Step, super_resolve
 from zssr_daemon.zssr.scale import scaled_size
-from zssr_daemon.zssr.training import pairs
-from zssr_daemon.zssr.training.guard import Guard
-from zssr_daemon.zssr.training.pairs import PairPool, pair_of, shrink
 from zssr_daemon.zssr.training.weights import compatibility_key
 
 DELTA = np.ones((1, 1))
@@ -157,72 +153,6 @@ def test_pair_turns_commute_with_the_blur(
     assert kernel.pair_turns(2.0) == commuting
 
 
-def test_representatives_and_group_give_all_of_the_eight_once() -> None:
-    """For every group that a kernel can have."""
-    labels = torch.arange(4).view(2, 2)
-    for group in [(0,), (0, 2), (0, 7), (0, 2, 4, 6), (0, 1, 2, 3), tuple(range(8))]:
-        needed = representatives(dihedrals(2.0), group)
-        made = {
-            tuple(dihedral(dihedral(labels, first), then).flatten().tolist())
-            for first in needed
-            for then in group
-        }
-        assert len(made) == 8 == len(needed) * len(group)
-
-
-@pytest.mark.parametrize("phase", ["centred", "topleft"])
-def test_every_pair_is_of_a_father_flipped_before_its_blur(phase: KernelPhase) -> None:
-    """All 8 are drawn with an anisotropic kernel, and each is what a flipped scene gives."""
-    image, kernel = texture(32, 32), Kernel.of(SLANTED, phase)
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
-    pool = PairPool([image], scale=2.0, crop_size=32, dtype=torch.float32, **rule)
-    assert _turns_drawn(pool, image, rule) == set(range(8))
-
-
-def test_many_fathers_get_a_part_of_the_turns_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is held is bounded, and of fathers of each size all turns still occur."""
-    image, kernel = texture(32, 32), Kernel.of(hook())
-    rule: dict[str, Any] = {"unshuffle": 2, "degradation": Degradation(blur=kernel)}
-    monkeypatch.setattr(pairs, "TURNED_PIXELS", 32 * 32)
-    pool = PairPool([image] * 8, scale=2.0, crop_size=32, dtype=torch.float32, **rule)
-    assert pool._areas[-1] == 8 * 32 * 32  # the smaller sizes are smaller than the crop
-    assert _turns_drawn(pool, image, rule) == set(range(8))
-
-
-def _turns_drawn(pool: PairPool, image: torch.Tensor, rule: dict[str, Any]) -> set[int]:
-    """Tell which turned fathers the pairs are of; each must be of one."""
-    scenes = [
-        pair_of(dihedral(image, index), 2.0, centre=0.5, is_rounded=True, **rule)
-        for index in range(8)
-    ]
-    inputs, residuals = pool.sample(100, torch.Generator().manual_seed(0))
-    seen = set()
-    for drawn in torch.cat([inputs, residuals], dim=1):
-        distances = [float((drawn - scene).abs().max()) for scene in scenes]
-        # A son may differ by one rounding where the pair was turned after all.
-        assert min(distances) < 0.006
-        seen.add(distances.index(min(distances)))
-    return seen
-
-
-@pytest.mark.parametrize("index", range(8))
-@pytest.mark.parametrize(("height", "width", "grid"), [(8, 12, 2), (9, 12, 3), (4, 8, 4)])
-def test_turning_about_the_corner_keeps_the_grid(
-    index: int, height: int, width: int, grid: int
-) -> None:
-    """A network that knows the first pixel of each square meets it there after any turn."""
-
-    def first_pixels(image: torch.Tensor) -> torch.Tensor:
-        assert image.shape[-1] % grid == image.shape[-2] % grid == 0
-        mask = torch.zeros_like(image)
-        mask[..., ::grid, ::grid] = 1
-        return image * mask
-
-    tile = texture(height, width)[None] + 1
-    turned = self_ensemble(first_pixels, tile, members=(index,), reduce="mean", corner_grid=grid)
-    torch.testing.assert_close(turned, first_pixels(tile))
-
-
 @pytest.mark.parametrize("phase", ["centred", "topleft"])
 @pytest.mark.parametrize("weights", [SLANTED, hook(), np.ones((1, 9)), np.ones((6, 6))])
 def test_back_projection_goes_down_by_the_kernel(
@@ -242,15 +172,6 @@ def test_back_projection_goes_down_by_the_kernel(
     assert agreement[-1] > agreement[0] + 3
 
 
-def test_guard_and_sons_go_down_by_the_kernel() -> None:
-    """A wider blur loses more, so the guard must see a larger error."""
-    image, config = load("butterfly_lr.png"), quick()
-    wide = Guard([image], config, Degradation(blur=Kernel.of(gaussian(15, 15, (6.0, 6.0)))))
-    assert wide.bicubic_mse > 1.5 * Guard([image], config).bicubic_mse
-    son = shrink(image, 2.0, degradation=Degradation(blur=Kernel.of(DELTA, "topleft")))
-    torch.testing.assert_close(son, image[:, ::2, ::2], rtol=0, atol=0.5 / 255)
-
-
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
@@ -264,7 +185,7 @@ def test_guard_and_sons_go_down_by_the_kernel() -> None:
         (np.ones(5), "shape"),
         (np.ones((2, 3, 4)), "shape"),
         (np.ones((0, 3)), "shape"),
-        (np.ones((MOST_SIDE + 1, 3)), "shape"),
+        (np.ones((MAX_SIDE + 1, 3)), "shape"),
         (np.array([[1.0, 0.0, -0.3]]), "outside"),
     ],
 )

@@ -11,7 +11,6 @@ from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import Step, super_resolve
 from zssr_daemon.zssr.scale import scaled_size
-from zssr_daemon.zssr.training.pairs import PairPool, shrink
 from zssr_daemon.zssr.training.weights import compatibility_key
 
 NOISY, COMPRESSED = Degradation(noise_std=10.0), Degradation(jpeg_quality=40)
@@ -46,26 +45,6 @@ def test_sons_are_spoilt_as_their_source_was() -> None:
     torch.testing.assert_close(noisy * 255, (noisy * 255).round())
     compressed = COMPRESSED.spoilt(son, is_rounded=True, generator=None)
     assert psnr_db(compressed, jpeg(son, 40)) > psnr_db(compressed, son) + 8
-
-
-def test_network_sees_cleaned_sons() -> None:
-    """As it will see the cleaned source: most of the noise is gone, not all."""
-    father = load("butterfly_hr.png")
-    clean = shrink(father, 2.0)
-    son = shrink(father, 2.0, degradation=NOISY, generator=torch.Generator().manual_seed(0))
-    assert psnr_db(noised(clean, 10), clean) + 1 < psnr_db(son, clean) < 45
-
-
-def test_noise_of_sons_comes_from_the_seed() -> None:
-    """The same seed gives the same pairs, another one others."""
-
-    def pairs(seed: int) -> torch.Tensor:
-        rule: dict[str, Any] = {"unshuffle": 2, "crop_size": 16, "dtype": torch.float32}
-        pool = PairPool([texture(40, 40)], scale=2.0, degradation=NOISY, seed=seed, **rule)
-        return torch.cat(pool.sample(20, torch.Generator().manual_seed(0)))
-
-    assert torch.equal(pairs(1), pairs(1))
-    assert not torch.equal(pairs(1), pairs(2))
 
 
 @pytest.mark.parametrize("degradation", [NOISY, COMPRESSED])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.parts.zssr_pictures import load, noised, texture
-from zssr_daemon.zssr.estimation.noise_estimate import LEAST_NOISE_STD, estimate_noise_std
+from zssr_daemon.zssr.estimation.noise_estimate import MIN_NOISE_STD, estimate_noise_std
 
 
 @pytest.mark.parametrize("std", [2.0, 3.0, 5.0, 10.0, 20.0])
@@ -48,7 +48,7 @@ def test_white_and_black_hide_no_noise() -> None:
 
 def test_weak_noise_counts_as_none() -> None:
     """What is too weak to be worth it is not taken out."""
-    assert estimate_noise_std(noised(torch.full((3, 200, 200), 0.5), LEAST_NOISE_STD / 2)) == 0
+    assert estimate_noise_std(noised(torch.full((3, 200, 200), 0.5), MIN_NOISE_STD / 2)) == 0
 
 
 def test_large_pictures_are_sampled() -> None:

@@ -12,7 +12,8 @@ from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.inference import strips
-from zssr_daemon.zssr.inference.strips import Pass, Plan
+from zssr_daemon.zssr.inference.passes import Pass
+from zssr_daemon.zssr.inference.strips import Plan
 from zssr_daemon.zssr.pipeline import super_resolve
 
 

@@ -1,4 +1,4 @@
-"""Tiles and ensemble: nothing shows of them in the result."""
+"""Tiles: nothing shows of them in the result."""
 
 from dataclasses import replace
 
@@ -7,10 +7,12 @@ import torch
 
 from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference import tiles
-from zssr_daemon.zssr.inference.infer import enlarge, step_size, tile_count
-from zssr_daemon.zssr.inference.self_ensemble import self_ensemble
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
+from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
 from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.progress import Progress, Step
 from zssr_daemon.zssr.training.rounds import new_network
 
 
@@ -23,14 +25,22 @@ def loud_network(config: ZSSRConfig, channels: int = 3) -> ResidualNet:
     return network
 
 
-def enlarge_with(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-    """Return the result and the areas reported."""
-    areas: list[int] = []
-    network = loud_network(config, source.shape[0])
-    size = step_size(source, config.network_scale)
-    result = enlarge(source[None], network, config, size=size, is_bf16=False, on_tile=areas.append)
-    assert tile_count(config, network.unshuffle, tiles.whole(size)) == len(areas)
-    return result, areas
+def apply_to(config: ZSSRConfig, source: torch.Tensor) -> tuple[torch.Tensor, int, float]:
+    """Return the result, how many tiles were reported, and their areas added up."""
+    steps: list[Step] = []
+    progress = Progress(steps.append, total_work=1.0)
+    fitted = FittedNetwork(
+        network=loud_network(config, source.shape[0]),
+        config=config,
+        is_bf16=False,
+        memory=Memory(config),
+        progress=progress,
+    )
+    size = enlarged_size(source, config.network_scale)
+    result = apply_network(fitted, source[None], size=size)
+    count = len({step.step for step in steps if step.step > 0})
+    assert fitted.tile_count(tiles.whole(size)) == steps[-1].steps == count
+    return result, count, progress.done / config.ensemble_size
 
 
 @pytest.mark.parametrize("scale", [2.0, 3.0, 1.5, 2.5])
@@ -42,42 +52,18 @@ def test_tiled_equals_whole(scale: float, height: int, width: int, ensemble: int
     """With a halo of the receptive radius, tiles change nothing, at edges and seams alike."""
     source = texture(height, width)
     config = quick(scale_factor=scale, max_pass_scale=scale, self_ensemble=ensemble)
-    whole, _ = enlarge_with(replace(config, patch_size=512), source)
-    tiled, areas = enlarge_with(replace(config, patch_size=8), source)
+    whole, _, _ = apply_to(replace(config, patch_size=512), source)
+    tiled, _, area = apply_to(replace(config, patch_size=8), source)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
     assert config.output_size(width, height) == (whole.shape[-1], whole.shape[-2])
-    assert sum(areas) >= height * width * scale
+    assert area >= height * width * scale
 
 
 def test_tiled_equals_whole_on_a_photograph_sized_source() -> None:
     """1600 x 1200, doubled."""
     source = texture(1200, 1600)
     sizes = {"model_width": 4, "model_depth": 2}
-    whole, _ = enlarge_with(quick(patch_size=4096, **sizes), source)
-    tiled, areas = enlarge_with(quick(patch_size=300, **sizes), source)
+    whole, _, _ = apply_to(quick(patch_size=4096, **sizes), source)
+    tiled, count, _ = apply_to(quick(patch_size=300, **sizes), source)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-5)
-    assert len(areas) == 4 * 6
-
-
-def test_ensemble_of_an_equivariant_function_is_the_function() -> None:
-    """Each transformation is undone after the forward pass."""
-    tile = texture(8, 12)[None]
-    for reduce in ("mean", "median"):
-        torch.testing.assert_close(
-            self_ensemble(lambda turned: turned**2, tile, members=tuple(range(8)), reduce=reduce),
-            tile**2,
-        )
-
-
-def test_median_of_the_ensemble_ignores_an_outlier() -> None:
-    """The paper's reduction; one bad pass of eight leaves it alone, and shifts the mean."""
-    tile = torch.zeros(1, 1, 4, 4)
-    for reduce, expected in (("median", 0.0), ("mean", 1.0)):
-        passes = iter([8.0] + [0.0] * 7)
-        result = self_ensemble(
-            lambda turned, passes=passes: turned + next(passes),  # type: ignore[misc]
-            tile,
-            members=tuple(range(8)),
-            reduce=reduce,  # type: ignore[arg-type]
-        )
-        assert expected == float(result.mean())
+    assert count == 4 * 6

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tests.parts.zssr_pictures import load
+from tests.parts.zssr_pictures import load, texture
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.scale import scaled_length
 
@@ -102,3 +102,11 @@ def test_resize_keeps_one_colour_at_any_size(
     size = (scaled_length(height, scale), scaled_length(width, scale))
     result = resize(torch.full((channels, height, width), 0.3), size, scale)
     torch.testing.assert_close(result, torch.full((channels, *size), 0.3), rtol=0, atol=1e-6)
+
+
+def test_resizing_by_a_pair_is_resizing_each_axis() -> None:
+    """X is the width's scale, y the height's."""
+    image = texture(20, 30)
+    wide = resize(image, (20, 60), (2.0, 1.0))
+    expected = resize(wide, (60, 60), (1.0, 3.0))
+    torch.testing.assert_close(resize(image, (60, 60), (2.0, 3.0)), expected, rtol=0, atol=1e-5)

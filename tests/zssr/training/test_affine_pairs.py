@@ -8,21 +8,15 @@ import torch
 from tests.parts.zssr_pictures import load, texture
 from zssr_daemon.zssr.ops.dihedral import dihedral
 from zssr_daemon.zssr.training.affine_pairs import AffinePool, warp, warp_matrix
+from zssr_daemon.zssr.training.pair_rule import PairRule
 
 
 def pool_of(
     *fathers: torch.Tensor, crop_size: int = 16, scale: float = 2.0, unshuffle: int = 1
 ) -> AffinePool:
     """Return a pool of float32 pairs, not centred and with sons as computed."""
-    return AffinePool(
-        list(fathers),
-        scale=scale,
-        unshuffle=unshuffle,
-        crop_size=crop_size,
-        dtype=torch.float32,
-        centre=0.0,
-        is_rounded=False,
-    )
+    rule = PairRule(scale=scale, unshuffle=unshuffle, centre=0.0, is_rounded=False)
+    return AffinePool(list(fathers), rule, crop_size=crop_size, dtype=torch.float32)
 
 
 def crops(pool: AffinePool, count: int) -> torch.Tensor:

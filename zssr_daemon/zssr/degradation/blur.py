@@ -1,8 +1,8 @@
-"""Blur: how a source was shrunk, as a way down to it and a way up to its grid.
+"""Blur: how a source was shrunk, with the way down to it and the way up to the large grid.
 
-Plain bicubic, or a blur kernel followed by taking every scale-th pixel. A kernel is correlated
-with the image, as cameras and the published data sets have it (arXiv 1712.06087, section 3.3);
-where its centre of mass lies is where the pixel of the small image is.
+Either plain bicubic, or a blur kernel, after which every scale-th pixel is taken. A kernel is
+correlated with the image, as in cameras and in the published data sets (arXiv 1712.06087, section
+3.3); the pixel of the small image lies at its centre of mass.
 """
 
 import hashlib
@@ -22,24 +22,25 @@ from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner
 from zssr_daemon.zssr.ops.resize import keys, resize, sample
 from zssr_daemon.zssr.scale import Scale, inverse, per_axis
 
-#: Largest side of a kernel, pixels of the enlarged image.
-MOST_SIDE = 101
+#: Largest side of a kernel, pixels of the large image.
+MAX_SIDE = 101
 
-# A kernel counts as symmetric where it differs so little from its transformed self, summed over
-# all pixels (2: nothing in common): exactly, for training; about, for the self-ensemble.
+# A kernel counts as symmetric where it differs from its transformed self by at most so much, summed
+# over all pixels (2: nothing in common): EXACTLY for training, ABOUT for the self-ensemble.
 EXACTLY, ABOUT = 1e-3, 0.2
 
-# The least a wave may keep of itself, 1 is all, for back-projection to add what is missing as it
-# is. Below 0 it comes out turned round: noise of a measured Gaussian (-0.05) does no harm in the
-# few times it is repeated; a disk (-0.2) or motion (-0.2 to -0.4) is 1 to 9 dB worse after 8.
-LEAST_RESPONSE = -0.1
+# The share of a wave that a kernel keeps: 1 is all, below 0 the wave comes out inverted. If no wave
+# keeps less than this, back-projection may add what is missing as it is. The noise of a measured
+# Gaussian (-0.05) does no harm in few repetitions; a disk (-0.2) or motion (-0.2 to -0.4) is 1 to
+# 9 dB worse after 8.
+MIN_RESPONSE = -0.1
 
-# Weights may be negative, but what they add up to is at least this share of their absolute sum.
-_LEAST_SUM = 0.5
+# Weights may be negative, but their sum is at least this share of the sum of their absolute values.
+_MIN_SUM = 0.5
 
 
 class Bicubic:
-    """Antialiased cubic convolution, pixels centred: what resizing in a program does."""
+    """Antialiased cubic convolution, pixels centred: what programs do to resize an image."""
 
     sha256: str | None = None
     is_about_corner = False
@@ -57,14 +58,14 @@ class Bicubic:
         return resize(missing, size, scale)
 
     def pair_turns(self, scale: Scale) -> tuple[int, ...]:
-        """Return the rotations and flips of a father that may as well be applied to its son."""
+        """Return the rotations and flips that commute with `shrink`."""
         return dihedrals(scale)
 
     def members(self, scale: Scale) -> tuple[int, ...]:
-        """Return the rotations and flips after which a source is still one of this kind."""
+        """Return the rotations and flips after which a source still has this blur."""
         return dihedrals(scale)
 
-    def reach(self, scale: Scale) -> int:  # noqa: ARG002 (a kernel's depends on it)
+    def reach(self, scale: Scale) -> int:  # noqa: ARG002 (that of a kernel depends on it)
         """Return how far one way down and up again looks, in source pixels."""
         return 5
 
@@ -76,7 +77,7 @@ BICUBIC = Bicubic()
 class Kernel:
     """A blur kernel and the phase of the pixels taken; the methods are those of `Bicubic`.
 
-    weights: (h, w) float64 that add up to 1, pixels of the enlarged image; build by `of`.
+    weights: (h, w) float64 that add up to 1, pixels of the large image; `of` makes one.
     """
 
     weights: NDArray[np.float64]
@@ -84,7 +85,7 @@ class Kernel:
 
     @classmethod
     def of(cls, weights: NDArray[np.generic], phase: KernelPhase = "centred") -> Self:
-        """Normalise a kernel of any odd or even size, any numbers that add up to more than 0.
+        """Make a kernel of weights of any odd or even size, whose sum is clearly above 0.
 
         Raises:
             ValueError: this is no kernel; the message says why.
@@ -94,16 +95,16 @@ class Kernel:
         if np.iscomplexobj(weights):
             raise ValueError("a kernel of complex numbers: must be real")
         plain = np.squeeze(weights) if weights.ndim > 2 else weights
-        if plain.ndim != 2 or not 1 <= min(plain.shape) <= max(plain.shape) <= MOST_SIDE:
+        if plain.ndim != 2 or not 1 <= min(plain.shape) <= max(plain.shape) <= MAX_SIDE:
             raise ValueError(
                 f"a kernel of shape {weights.shape}: must be two-dimensional, "
-                f"from 1 × 1 to {MOST_SIDE} × {MOST_SIDE}"
+                f"from 1 × 1 to {MAX_SIDE} × {MAX_SIDE}"
             )
         numbers = plain.astype(np.float64)
         if not np.isfinite(numbers).all():
             raise ValueError("a kernel with infinite numbers, or with some that are none")
         total, absolute = numbers.sum(), np.abs(numbers).sum()
-        if not total > _LEAST_SUM * absolute:
+        if not total > _MIN_SUM * absolute:
             raise ValueError(f"a kernel that adds up to {total:.3g}: must be above 0, and clearly")
         kernel = cls(numbers / total, phase)
         sides = zip(kernel.centre, plain.shape, strict=True)
@@ -113,28 +114,29 @@ class Kernel:
 
     @cached_property
     def sha256(self) -> str:
-        """Identify weights and phase, hexadecimal; the same from a file of any format."""
+        """Hash of weights and phase, hexadecimal; the same whatever file they came from."""
         digest = hashlib.sha256(f"{self.phase} {self.weights.shape} ".encode())
         digest.update(np.ascontiguousarray(self.weights, dtype="<f8").tobytes())
         return digest.hexdigest()
 
     @cached_property
     def centre(self) -> tuple[float, float]:
-        """The centre of mass (y, x), pixels from the middle of the first one."""
+        """The centre of mass (y, x), in pixels from the middle of the first pixel."""
         rows, columns = self.weights.sum(axis=1), self.weights.sum(axis=0)
         y, x = rows @ np.arange(len(rows)), columns @ np.arange(len(columns))
         return round(float(y), 9), round(float(x), 9)
 
     @property
     def is_about_corner(self) -> bool:
-        """Whether turning an image must keep the place of its first pixel, not of its middle."""
+        """Whether a rotation of the image must keep its first pixel in place, not its middle."""
         return self.phase == "topleft"
 
     def shrink(self, image: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return (..., C, H, W), float32, blurred and sub-sampled to `size`, not clipped.
 
-        Pixel j of the result is the kernel with its centre of mass at j × scale + the phase:
-        (scale - 1) / 2 where centred. Beyond its edges the image is mirrored, as Set5-blur has it.
+        For pixel j of the result the kernel's centre of mass lies at j × scale + the phase, which
+        is (scale - 1) / 2 where centred, 0 where topleft. Beyond its edges the image is mirrored,
+        as in the data set Set5-blur.
         """
         x_scale, y_scale = per_axis(scale)
         rows = _AxisPlan.of(self, 0, y_scale, size[0])
@@ -149,7 +151,7 @@ class Kernel:
         return taken.reshape(*image.shape[:-2], *size)
 
     def enlarge(self, image: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
-        """Return (..., C, H, W) enlarged to `size` by cubic convolution, pixels on the phase."""
+        """Return (..., C, H, W) enlarged to `size` by cubic convolution, at its phase."""
         if self.phase == "centred":
             return resize(image, size, scale)
         x_scale, y_scale = per_axis(scale)
@@ -159,20 +161,20 @@ class Kernel:
     def spread(self, missing: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return what to add to an image of `size` whose `shrink` lacks `missing`.
 
-        Where the kernel turns waves round, as motion and a lens out of focus do, adding what is
-        missing as it is would add to the error each time: there it is blurred back, by the kernel
-        turned by 180 degrees.
+        Some kernels invert waves, as motion and a lens out of focus do. To add what is missing as
+        it is would then add to the error each time; so it is blurred first, by the kernel turned
+        by 180 degrees.
         """
         enlarged = self.enlarge(missing, size, scale)
         return enlarged if self._turned is None else self._turned.shrink(enlarged, size, 1.0)
 
     def pair_turns(self, scale: Scale) -> tuple[int, ...]:
-        """Return the rotations and flips of a father that may as well be applied to its son."""
+        """Return the rotations and flips that commute with `shrink`."""
         exact = self._symmetries(scale, EXACTLY)
         return tuple(t for t in exact if keeps_corner(t)) if self.is_about_corner else exact
 
     def members(self, scale: Scale) -> tuple[int, ...]:
-        """Return the rotations and flips after which a source is still one of this kind."""
+        """Return the rotations and flips after which a source still has this blur."""
         return self._symmetries(scale, ABOUT)
 
     def reach(self, scale: Scale) -> int:
@@ -188,13 +190,14 @@ class Kernel:
 
     @cached_property
     def _turned(self) -> "Kernel | None":
-        """The kernel turned by 180 degrees, where the way up needs it."""
+        """The kernel turned by 180 degrees, where `spread` needs it."""
         centred = np.fft.ifftshift(self._about_its_centre)
-        if np.fft.fft2(centred).real.min() >= LEAST_RESPONSE:
+        if np.fft.fft2(centred).real.min() >= MIN_RESPONSE:
             return None
         return Kernel(self.weights[::-1, ::-1].copy(), "topleft")
 
     def _symmetries(self, scale: Scale, within: float) -> tuple[int, ...]:
+        """Return the rotations and flips that change the kernel by at most `within`."""
         centred = torch.from_numpy(self._about_its_centre)
         return tuple(
             index
@@ -204,7 +207,7 @@ class Kernel:
 
     @cached_property
     def _about_its_centre(self) -> NDArray[np.float64]:
-        """The kernel on a square with its centre of mass in the very middle."""
+        """The kernel on a square, with its centre of mass exactly in the middle."""
         radius = math.ceil(max(self.weights.shape)) + 2
         at = np.arange(-radius, radius + 1)
         rows, columns = (
@@ -219,17 +222,17 @@ Blur = Bicubic | Kernel
 
 @dataclass(frozen=True, slots=True)
 class _AxisPlan:
-    """How one axis is sub-sampled: the kernel moved by part of a pixel, once; then steps.
+    """How one axis is sub-sampled: the kernel moved by part of a pixel, then whole steps.
 
-    Where the scale is no whole number, each pixel has its own part: then the blurred image is
-    interpolated instead.
+    Where the scale is no whole number, each pixel would need a move of its own: there the blurred
+    image is interpolated instead.
     """
 
-    fold: NDArray[np.float64]  # (taps, kernel side): moves the kernel
+    fold: NDArray[np.float64]  # (taps, kernel side): moves the kernel by part of a pixel
     stride: int
-    start: int  # image pixel under the first tap for the first pixel taken
-    count: int  # of pixels the stride gives
-    positions: Tensor | None  # among those; None takes all
+    start: int  # the image pixel under the first tap, at the first pixel taken
+    count: int  # of pixels that the steps give
+    positions: Tensor | None  # of the pixels taken, among those; None takes all
 
     @classmethod
     def of(cls, kernel: Kernel, axis: int, scale: float, wanted: int) -> Self:
@@ -245,7 +248,7 @@ class _AxisPlan:
         return cls(np.eye(side), 1, base - 1, math.floor(float(positions[-1])) + 3, positions)
 
     def widened(self, image: Tensor, axis: int) -> Tensor:
-        """Return the pixels that are looked at, mirrored beyond the edges."""
+        """Return the pixels of an axis that the kernel covers, mirrored beyond the edges."""
         end = self.start + (self.count - 1) * self.stride + len(self.fold)
         length = image.shape[axis]
         looked_at = torch.arange(self.start, end) % (2 * length)

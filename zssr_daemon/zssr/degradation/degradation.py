@@ -1,7 +1,7 @@
-"""Degradation: all that made a source of what is wanted: blur, noise and JPEG compression.
+"""Degradation: how a source was made from the wanted image: blur, noise and JPEG compression.
 
-Where there was noise or compression, a source is cleaned first, and a network learns from sons
-that were spoilt and cleaned alike: it makes up for both, and for what the cleaning took.
+A source with noise or compression is cleaned before the fit, and the network learns from sons that
+were spoilt and cleaned in the same way: it removes what is left, and restores what cleaning took.
 """
 
 from collections.abc import Callable
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
+from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
 
-# Strength of noise (levels of 255) at which half of the back-projections are too many.
+# Noise of this strength, levels of 255, halves the number of back-projections.
 HALVING_NOISE_STD = 2.0
 
-# More, levels of 255, leaves no picture.
-MOST_NOISE_STD = 100.0
+# Stronger noise, levels of 255, leaves no picture.
+MAX_NOISE_STD = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +27,34 @@ class Degradation:
     """A blur, then white noise, then JPEG."""
 
     blur: Blur = BICUBIC
-    noise_std: float = 0.0  # levels of 255, 0 to 100
+    noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names them."""
-        if not 0 <= self.noise_std <= MOST_NOISE_STD:
-            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MOST_NOISE_STD}")
+        if not 0 <= self.noise_std <= MAX_NOISE_STD:
+            raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MAX_NOISE_STD}")
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}: must be from 1 to 100")
 
     @property
     def is_clean(self) -> bool:
-        """Whether a source was shrunk, and nothing else."""
+        """Whether the source was shrunk, and nothing else happened to it."""
         return self.noise_std == 0 and self.jpeg_quality is None
 
     def adapted(self, config: ZSSRConfig) -> ZSSRConfig:
-        """Return `config` with as many back-projections as such a source bears.
+        """Return `config` as a source of this kind needs it.
 
-        They hold the result to the source, to its faults too. The weakest residuals are no longer
-        noise either.
+        With a kernel one pass reaches the whole scale: a network that also removes a blur must not
+        be applied to its own output. With noise or compression there are fewer back-projections,
+        since they hold the result to the faults of the source too; and the weakest residuals are
+        no longer noise.
+
+        Raises:
+            ValueError: with a kernel the total scale is more than 8.
         """
+        if isinstance(self.blur, Kernel):
+            config = config.in_one_pass()
         if self.is_clean:
             return config
         kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)
@@ -60,9 +67,10 @@ class Degradation:
         )
 
     def spoilt(self, son: Tensor, *, is_rounded: bool, generator: torch.Generator | None) -> Tensor:
-        """Return a son (..., C, H, W), shrunk, as it would be as a source: noised and compressed.
+        """Return a shrunk son (..., C, H, W), [0, 1], with the noise and compression of the source.
 
-        is_rounded: to 8 bits, as real sources are; JPEG rounds in any case.
+        is_rounded: whether to round it to 8 bits, as real sources are; JPEG rounds in any case.
+        generator: draws the noise; None where there is none.
         """
         if self.noise_std > 0:
             assert generator is not None, "noise is drawn from a generator"
@@ -73,7 +81,7 @@ class Degradation:
         return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
-        """Return (..., C, H, W), [0, 1], without its noise; on_strip is called now and then."""
+        """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""
         return denoise(source, self.noise_std, on_strip) if self.noise_std > 0 else source
 
 

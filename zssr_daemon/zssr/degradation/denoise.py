@@ -1,9 +1,9 @@
-"""Denoising: what noise leaves of an image, by shrinking the DCT of 8 × 8 windows.
+"""Denoising: remove white noise by shrinking the DCT coefficients of 8 × 8 windows.
 
-Two steps over windows all over the image, overlapping ones averaged: coefficients that noise
-could have made are set to 0 (Yu and Sapiro 2011, doi 10.5201/ipol.2011.ys-dct); then those of the
-image itself are weighed by what the first step found (the empirical Wiener filter, Dabov et al.
-2007, doi 10.1109/TIP.2007.901238, section 4.2, here without its matching of blocks).
+Two steps, both over overlapping windows whose results are averaged. The first sets coefficients to
+0 that noise could have made (Yu and Sapiro 2011, doi 10.5201/ipol.2011.ys-dct). The second weighs
+the coefficients of the noisy image by the result of the first (the empirical Wiener filter, Dabov
+et al. 2007, doi 10.1109/TIP.2007.901238, section 4.2, here without its matching of blocks).
 """
 
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from torch.nn import functional
 
 from zssr_daemon.zssr.ops.dct import SIDE, basis
 
-# Coefficients below so many standard deviations of the noise are taken for noise.
+# Coefficients below this many standard deviations of the noise count as noise.
 THRESHOLD = 2.7
 
-# Pixels from one window to the next, both ways. All windows would take four times as long.
+# Pixels from one window to the next, both ways. A step of 1 would take four times as long.
 STEP = 2
 
-# Pixels of a strip, which bounds the memory: there are 64 / STEP² coefficients to each of them.
+# Pixels of a strip, which bounds the memory: each pixel has 64 / STEP² coefficients.
 STRIP_PIXELS = 2**17
 
-# How far both steps look, pixels.
+# How far the two steps look together, pixels.
 REACH = 2 * (SIDE - 1)
 
-# Orthonormal when normalised: brightness, and two differences of colours. Detail is mostly
-# brightness, so that colours can be smoothed more, and noise is as strong in all three.
+# Brightness and two differences of colours, orthonormal once normalised: so the noise is equally
+# strong in all three. Detail is mostly brightness, so that colours can be smoothed more.
 _COLOURS = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
 
 
@@ -39,7 +39,7 @@ def denoise(image: Tensor, noise_std: float, on_strip: Callable[[], None] = lamb
     """
     planes = _separated(image)
     height, width = image.shape[-2:]
-    # Sides of a whole number of steps, so that the last window ends where they do.
+    # Sides become a whole number of steps, so that the last window ends where the image does.
     ends = (REACH, REACH + -width % STEP, REACH, REACH + -height % STEP)
     padded = functional.pad(planes, ends, mode="replicate")
     clean = torch.empty_like(planes)
@@ -53,11 +53,11 @@ def denoise(image: Tensor, noise_std: float, on_strip: Callable[[], None] = lamb
 
 
 def _shrunken(padded: Tensor, std: float) -> Tensor:
-    """Return (N, 1, h, w) of (N, 1, h + 2 REACH, w + 2 REACH)."""
+    """Return (N, 1, h + 2 REACH, w + 2 REACH) denoised, (N, 1, h, w); std: for a range of 1."""
     noisy = _coefficients(padded)
     kept = noisy.abs() > THRESHOLD * std
     kept[:, 0] = True  # the mean
-    # Windows with little in them are surer of it.
+    # Windows with few coefficients left contain less noise, and count more.
     first = _overlapped(noisy * kept, 1 / kept.sum(dim=1, keepdim=True), padded)
     found = _coefficients(first).square_()
     gain = found / (found + std**2)
@@ -70,14 +70,14 @@ _INNER = (..., slice(SIDE - 1, 1 - SIDE), slice(SIDE - 1, 1 - SIDE))
 
 
 def _coefficients(planes: Tensor) -> Tensor:
-    """Return (N, 64, windows) of (N, 1, h, w)."""
+    """Return the coefficients of all windows of (N, 1, h, w): (N, 64, windows)."""
     return _waves(planes) @ functional.unfold(planes, SIDE, stride=STEP)
 
 
 def _overlapped(coefficients: Tensor, weights: Tensor, like: Tensor) -> Tensor:
-    """Return the weighted mean of the windows, where each pixel has all that hold it.
+    """Return the weighted mean of the windows at each pixel that all its windows hold.
 
-    weights: (N, 1, windows). The image is that of `like` (N, 1, h, w), less the edge.
+    weights: (N, 1, windows). The result is as large as `like` (N, 1, h, w) without its edge.
     """
     pixels = _waves(like).T @ (coefficients * weights)
     size = like.shape[-2:]
@@ -87,7 +87,7 @@ def _overlapped(coefficients: Tensor, weights: Tensor, like: Tensor) -> Tensor:
 
 
 def _waves(like: Tensor) -> Tensor:
-    """Return (64, 64), the two-dimensional transform: one wave a row."""
+    """Return the two-dimensional transform, (64, 64): one wave in each row."""
     return torch.kron(basis(), basis()).to(like)
 
 

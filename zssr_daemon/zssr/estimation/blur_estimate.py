@@ -1,9 +1,9 @@
-"""BlurEstimate: from the image alone, whether it was blurred before it was sub-sampled, and how.
+"""BlurEstimate: whether an image was blurred before it was sub-sampled, and how, from its pixels.
 
-The image's spectrum is explained four times, as a picture of the world (a power law of unknown
-slope, more of it in some directions) times what bicubic, a Gaussian, a disk or a line leaves of
-it. Where bicubic explains it about as well as the best of the others, the image is taken for
-sharp: a blur that is not there costs up to 9 dB, one that is not removed 1 to 6.
+Four models explain the image's spectrum: that of a natural picture (a power law of unknown slope,
+stronger in some directions) times what bicubic, a Gaussian, a disk or a line leaves of it. Where
+bicubic explains it about as well as the best blur does, the image counts as sharp: to remove a blur
+that is not there costs up to 9 dB, to leave one that is there costs 1 to 6 dB.
 """
 
 import math
@@ -34,69 +34,71 @@ from zssr_daemon.zssr.scale import Scale, per_axis
 
 Array = NDArray[np.float64]
 
-#: Why it is what it is.
+#: Why the estimate is what it is.
 Why = Literal["blurred", "sharp", "doubtful", "too_small", "no_detail", "compressed"]
 
 # How much better than bicubic a blur must explain the spectrum, relative to what it leaves
-# unexplained. Of 198 quarters of ideally shrunk pictures 3 reach it, of those blurred by a Gaussian
-# of 1.2 large pixels 65 %; whole pictures, and stronger blurs, fare better.
+# unexplained: SURE to be believed, DOUBTFUL to be mentioned. Of 198 quarters of ideally shrunk
+# pictures 3 reach SURE; of those blurred by a Gaussian of 1.2 large pixels 65 % do. Whole pictures
+# and stronger blurs are told apart better.
 SURE, DOUBTFUL = 0.4, 0.15
 
-# Residuals (nepers) that are always unexplained, so that a perfect fit proves nothing.
+# Added to what a model leaves unexplained, so that a nearly perfect fit is no proof by itself.
 _UNEXPLAINED = 10.0
 
-# A line must be so much better than a Gaussian, which may stand for anything; but for one that is
-# narrower across than any lens, variance in square source pixels: that is a line.
+# A line must explain the spectrum so much better than a Gaussian, which fits any blur a little. A
+# Gaussian narrower across than any lens (variance, square source pixels) is a line without more.
 _CLEARLY = 0.5
-_LEAST_ACROSS = 0.12
+_MIN_ACROSS = 0.12
 
-# Noise and rounding are so much of the mean block's power that nothing can be seen.
-_MOST_FLOOR = math.exp(-5.5)
+# Where noise and rounding are more than this share of the mean block's power, nothing is seen.
+_MAX_FLOOR = math.exp(-5.5)
 
-# Stronger compression leaves too little of what a blur would leave less of.
-_LEAST_QUALITY = 92
+# Stronger JPEG compression removes the high frequencies by which a blur is recognised.
+_MIN_QUALITY = 92
 
-# The slope of the power law, and how far it is expected to differ.
+# The expected slope of the power law and its spread; the weight that keeps directions alike.
 _SLOPE, _SLOPE_SPREAD = 2.7, 0.2
 _HARMONICS_WEIGHT = 3.0
 
-# A disk may be so much worse than a Gaussian: it is the narrower of the two, and too wide is worse
-# than too narrow. Of small disks no zero is seen.
+# A disk may explain the spectrum so much worse than a Gaussian and is still taken: it is the
+# narrower of the two, and too wide is worse than too narrow. The zeros of small disks are not seen.
 _ABOUT_AS_GOOD = 4.0
 
-# More noise than is known: its logarithm, relative to what is known, and how sure that is.
+# Noise beyond the known noise: its expected logarithm, relative to the known, and its weight.
 _MORE_NOISE, _MORE_NOISE_WEIGHT = -3.0, 0.1
 
-# Scale of the soft-L1 loss, nepers: what is farther off, as stripes are, counts less.
+# Scale of the soft-L1 loss, nepers: frequencies that are farther off, as stripes are, count less.
 _SOFT = 0.5
 
-# Pictures are a little soft themselves, and too wide is worse than too narrow: what is measured
-# (square source pixels) and what is right, over Gaussians on other pictures than the benches'.
-_SHARE, _LEAST = 0.85, 0.055
-_MOST_VARIANCE = 2.0
+# From the measured to the right variance of a Gaussian: share × measured + minimum, square source
+# pixels. Pictures are a little soft themselves, and too wide is worse than too narrow. Fitted on
+# other pictures than those of the benches.
+_VARIANCE_SHARE, _MIN_VARIANCE = 0.85, 0.055
+_MAX_VARIANCE = 2.0
 
-# A Gaussian of less than this trace, square source pixels, leaves more than bicubic does: noise,
-# or a picture sliced without any blur.
-_LEAST_TRACE = 0.3
+# A Gaussian with a smaller trace, square source pixels, is narrower than bicubic: the image has
+# noise, or was sliced without any blur.
+_MIN_TRACE = 0.3
 
-# Changes so small end a search; a hundred times smaller ones are worth nothing.
+# A relative change so small ends a search; searches a hundred times finer find nothing better.
 _ENOUGH = 1e-4
 
 # Lengths of motion and radii of disks that are believed, source pixels.
 _LENGTHS, _RADII = (1.0, 8.0), (0.5, 3.0)
 
-# Points a pixel at which a disk is drawn.
+# A disk is drawn with so many points along each side of a pixel.
 _FINE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class BlurEstimate:
-    """What an image says of its blur."""
+    """The blur of an image, as its spectrum shows it."""
 
     shape: Shape
     why: Why
-    evidence: float  # how much better a blur explains it than bicubic; from SURE on it is believed
-    parameters: Array  # of the family; empty for bicubic
+    evidence: float  # how much better a blur explains it than bicubic; believed from SURE on
+    parameters: Array  # as its BlurFamily has them; empty for bicubic
 
     def kernel(self, scale: Scale, phase: KernelPhase = "centred") -> Kernel | None:
         """Return the kernel for an enlargement by `scale`; None for bicubic.
@@ -117,7 +119,7 @@ class BlurEstimate:
     def covariance(self) -> Array:
         """The (2, 2) covariance, (y, x), of a Gaussian, square source pixels."""
         values, vectors = np.linalg.eigh(covariance(self.parameters))
-        values = (values * _SHARE + _LEAST).clip(max=_MOST_VARIANCE)
+        values = (values * _VARIANCE_SHARE + _MIN_VARIANCE).clip(max=_MAX_VARIANCE)
         return np.asarray(vectors @ np.diag(values) @ vectors.T)
 
     def __str__(self) -> str:
@@ -137,13 +139,13 @@ class BlurEstimate:
 def estimate_blur(
     image: Tensor, *, noise_std: float = 0.0, jpeg_quality: int | None = None
 ) -> BlurEstimate:
-    """Tell how an image was blurred before it was sub-sampled.
+    """Estimate how an image was blurred before it was sub-sampled.
 
     image: (C, H, W) float32, CPU, [0, 1], C 1 or 3; noise_std: of the noise in each channel, levels
-    of 255; jpeg_quality: at which it was once compressed.
+    of 255; jpeg_quality: of its compression, None if there was none.
     The same image gives the same answer. 0.5 to 0.7 s on one core, whatever the size.
     """
-    if jpeg_quality is not None and jpeg_quality < _LEAST_QUALITY:
+    if jpeg_quality is not None and jpeg_quality < _MIN_QUALITY:
         return _unblurred("compressed", 0.0)
     parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
     spectrum = Spectrum.of(
@@ -152,12 +154,12 @@ def estimate_blur(
     )
     if spectrum is None:
         return _unblurred("too_small", 0.0)
-    if spectrum.floor > _MOST_FLOOR:
+    if spectrum.floor > _MAX_FLOOR:
         return _unblurred("no_detail", 0.0)
     plain = _fit(BICUBIC_FAMILY, spectrum)
     best = _best_blur(spectrum)
     evidence = (plain.cost - best.cost) / (best.cost + _UNEXPLAINED)
-    if best.shape == "gaussian" and np.trace(covariance(best.parameters)) < _LEAST_TRACE:
+    if best.shape == "gaussian" and np.trace(covariance(best.parameters)) < _MIN_TRACE:
         return _unblurred("sharp", 0.0)
     if evidence < SURE:
         return _unblurred("doubtful" if evidence >= DOUBTFUL else "sharp", evidence)
@@ -170,7 +172,7 @@ def _unblurred(why: Why, evidence: float) -> BlurEstimate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Explained:
-    """A spectrum, explained by a blur of one family."""
+    """How well a blur of one family explains a spectrum."""
 
     shape: Shape
     cost: float
@@ -178,11 +180,12 @@ class _Explained:
 
 
 def _best_blur(spectrum: Spectrum) -> _Explained:
+    """Return the most credible of a line, a disk and a Gaussian."""
     gaussian = _fit(GAUSSIAN, spectrum)
     variances, axes = np.linalg.eigh(covariance(gaussian.parameters))
     line, disk = _fit(lines_along(axes[:, 1]), spectrum), _fit(DISK, spectrum)
     if _is_believable(line) and (
-        variances[0] < _LEAST_ACROSS or line.cost < min(gaussian.cost, disk.cost) - _CLEARLY
+        variances[0] < _MIN_ACROSS or line.cost < min(gaussian.cost, disk.cost) - _CLEARLY
     ):
         return line
     if _is_believable(disk) and disk.cost < gaussian.cost + _ABOUT_AS_GOOD:
@@ -191,12 +194,13 @@ def _best_blur(spectrum: Spectrum) -> _Explained:
 
 
 def _is_believable(explained: _Explained) -> bool:
+    """Tell whether a line or a disk has a size that occurs."""
     least, most = _RADII if explained.shape == "disk" else _LENGTHS
     return least <= float(np.linalg.norm(explained.parameters)) <= most
 
 
 def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
-    """Explain the spectrum by the best of a family, from each of its starts."""
+    """Return the blur of a family that explains the spectrum best, searched from all its starts."""
     level = float(np.median(spectrum.log_power + _SLOPE * spectrum.log_radius[4]))
     picture = np.array([level, 0, 0, 0, 0, _SLOPE, _MORE_NOISE])
 
@@ -237,7 +241,7 @@ def _fit(family: BlurFamily, spectrum: Spectrum) -> _Explained:
 
 
 def _noise_share(image: Tensor) -> float:
-    """Return how much of the variance of noise, each channel's its own, is in the luma."""
+    """Return the share of the noise variance that is in the luma; channels are independent."""
     return 1.0 if image.shape[0] == 1 else float(WEIGHTS.square().sum())
 
 

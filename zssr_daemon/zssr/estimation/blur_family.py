@@ -1,6 +1,6 @@
-"""BlurFamily: the kinds of blur that an image may have, as what they leave of each frequency.
+"""BlurFamily: the kinds of blur that an image may have, and what each leaves of each frequency.
 
-All lengths are source pixels: a blur of the large image, seen on the small one's grid.
+All lengths are source pixels: the large image was blurred, and is seen on the small one's grid.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 
 Shape = Literal["bicubic", "gaussian", "disk", "motion"]
 
-# What is left even at the frequencies that a disk or a line takes out: none is ideal.
-_LEAST_LEFT = 0.02
+# What a disk or a line leaves of the frequencies that an ideal one would remove.
+_MIN_LEFT = 0.02
 
 # Variance of a line's own width, square pixels.
 _LINE_WIDTH = 0.08
@@ -31,7 +31,7 @@ _CUBIC_REACH, _CUBIC_POINTS = 2, 32
 
 @dataclass(frozen=True, slots=True)
 class BlurFamily:
-    """Blurs of one kind, told apart by a few parameters."""
+    """The blurs of one kind, which a few parameters describe."""
 
     name: Shape
     starts: tuple[tuple[float, ...], ...]  # parameters to search from
@@ -41,7 +41,7 @@ class BlurFamily:
 def covariance(parameters: Array) -> Array:
     """Return the (2, 2) covariance, (y, x), square source pixels, of a Gaussian's parameters.
 
-    They are the factors of Cholesky, those that must be positive as logarithms.
+    The parameters are the Cholesky factor's: the logarithms of its diagonal, then the third entry.
     """
     first, second, mixed = parameters
     factor = np.array([[np.exp(first), 0], [mixed, np.exp(second)]])
@@ -49,6 +49,7 @@ def covariance(parameters: Array) -> Array:
 
 
 def _gaussian(parameters: Array, at: Spectrum) -> Array:
+    """Return what a Gaussian leaves: the parameters of `covariance`."""
     (yy, yx), (_, xx) = covariance(parameters)
     squared = yy * at.y**2 + 2 * yx * at.y * at.x + xx * at.x**2
     return np.asarray(-4 * np.pi**2 * squared)
@@ -57,23 +58,24 @@ def _gaussian(parameters: Array, at: Spectrum) -> Array:
 def _disk(parameters: Array, at: Spectrum) -> Array:
     """Return what a lens out of focus leaves: (radius,)."""
     argument = 2 * np.pi * abs(parameters[0]) * np.exp(at.log_radius) + 1e-6
-    return np.asarray(2 * np.log(np.abs(2 * j1(argument) / argument) + _LEAST_LEFT))
+    return np.asarray(2 * np.log(np.abs(2 * j1(argument) / argument) + _MIN_LEFT))
 
 
 def _line(parameters: Array, at: Spectrum) -> Array:
-    """Return what straight motion leaves: (y, x) from one end to the other."""
+    """Return what straight motion leaves: (y, x), the way from one end to the other."""
     along = parameters[0] * at.y + parameters[1] * at.x
     width = 4 * np.pi**2 * _LINE_WIDTH * np.exp(2 * at.log_radius)
-    return np.asarray(2 * np.log(np.abs(np.sinc(along)) + _LEAST_LEFT) - width)
+    return np.asarray(2 * np.log(np.abs(np.sinc(along)) + _MIN_LEFT) - width)
 
 
 def _bicubic(_: Array, at: Spectrum) -> Array:
+    """Return what antialiased cubic convolution leaves."""
     response = _cubic_response(at.y) * _cubic_response(at.x)
     return np.asarray(2 * np.log(np.abs(response) + 1e-6))
 
 
 def _cubic_response(frequency: Array) -> Array:
-    """Return what antialiased cubic convolution (a = -0.5) leaves of a frequency, one axis."""
+    """Return what cubic convolution (a = -0.5) leaves of the amplitude, one axis."""
     middles = (np.arange(_CUBIC_REACH * _CUBIC_POINTS) + 0.5) / _CUBIC_POINTS
     weights = keys(torch.from_numpy(middles)).numpy()
     waves = np.cos(2 * np.pi * middles[:, None, None] * frequency)

@@ -1,8 +1,8 @@
 """Spectrum: how much of each frequency an image has, where it has any detail at all.
 
-A block's spectrum says little; the mean over all blocks, each weighed by its own strength, falls
-with frequency by a power law in nearly every picture of the world (Field 1987,
-doi 10.1364/JOSAA.4.002379). What falls faster was blurred.
+The spectrum of one block says little. The mean over all blocks, each divided by its own strength,
+falls with frequency by a power law in nearly every natural picture (Field 1987,
+doi 10.1364/JOSAA.4.002379). Where it falls faster, the picture was blurred.
 """
 
 from dataclasses import dataclass
@@ -14,37 +14,37 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Side of a block, and the distance of two, source pixels.
+#: Side of a block, and the distance from one to the next, source pixels.
 BLOCK, STEP = 32, 16
 
-# Cycles a pixel. Below the least, the window's own width shows; above the most, mostly aliases do.
-_LEAST, _MOST = 0.06, 0.45
+# Cycles a pixel. Below the minimum the window's own width shows, above the maximum mostly aliases.
+_MIN_FREQUENCY, _MAX_FREQUENCY = 0.06, 0.45
 
 # The band by which a block's strength is judged.
 _BAND = (0.1, 0.3)
 
-# The weaker half of the blocks is left out; of the others, those hardly above the noise count less.
+# The share of blocks that is used, the strongest; and how much less those near the noise count.
 _SHARE, _DAMPING = 0.5, 50.0
 
 # Variance of rounding to 8 bits.
 _ROUNDING = 1 / 12 / 255**2
 
-# Frequencies that look alike once only every so manieth pixel is left: itself and its neighbours.
+# Sub-sampling folds frequencies onto each other: a frequency, and the neighbours that fold onto it.
 _FOLDS = np.array([(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)])
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The mean spectrum of an image's blocks at half of the plane; the other half is the same."""
+    """The mean spectrum of an image's blocks, in half of the plane; the other half is equal."""
 
-    log_power: Array  # (n,) natural logarithm of the power, each block's own strength being 1
+    log_power: Array  # (n,) natural logarithm of the power, each block divided by its strength
     floor: float  # power of noise and rounding, on the same scale
     y: Array  # (9, n) cycles a pixel: a frequency and those that fold onto it
     x: Array  # (9, n)
 
     @classmethod
     def of(cls, parts: list[Array], noise_variance: float = 0.0) -> Self | None:
-        """Measure parts of an image, (h, w) in [0, 1]; None where no block fits in.
+        """Measure parts of an image, (h, w) in [0, 1]; None where they are smaller than a block.
 
         noise_variance: of the noise in them, rounding not counted.
         """
@@ -59,11 +59,11 @@ class Spectrum:
         noise = _ROUNDING + noise_variance
         weights = 1 / (strength[strong] + _DAMPING * noise)
         is_half = (x > 0) | ((x == 0) & (y > 0))
-        used = is_half & (radius >= _LEAST) & (np.maximum(abs(y), abs(x)) <= _MOST)
+        used = is_half & (radius >= _MIN_FREQUENCY) & (np.maximum(abs(y), abs(x)) <= _MAX_FREQUENCY)
         mean = np.tensordot(weights, power[strong], axes=1)[used] / len(weights)
         folds_y, folds_x = _FOLDS[:, :1], _FOLDS[:, 1:]
         return cls(
-            log_power=np.log(mean.clip(min=1e-300)),  # one colour has none
+            log_power=np.log(mean.clip(min=1e-300)),  # one colour has no power
             floor=float(noise * weights.mean()),
             y=y[used] + folds_y,
             x=x[used] + folds_x,
@@ -76,7 +76,7 @@ class Spectrum:
 
     @cached_property
     def harmonics(self) -> Array:
-        """(4, 9, n) by which a picture may have more of some directions than of others."""
+        """(4, 9, n) terms by which a picture may be stronger in some directions than in others."""
         angle = np.arctan2(self.y, self.x)
         return np.stack(
             [np.cos(2 * angle), np.sin(2 * angle), np.cos(4 * angle), np.sin(4 * angle)]
@@ -90,7 +90,7 @@ def _blocks(part: Array) -> Array:
 
 
 def _periodograms(blocks: Array) -> Array:
-    """Return (n, BLOCK, BLOCK) power; of white noise its variance, at every frequency."""
+    """Return (n, BLOCK, BLOCK) power; that of white noise is its variance at every frequency."""
     line = np.hanning(BLOCK + 1)[:-1]
     window = np.outer(line, line)
     means = np.tensordot(blocks, window / window.sum(), axes=2)

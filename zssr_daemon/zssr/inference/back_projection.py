@@ -20,11 +20,11 @@ def back_project(
     *,
     blur: Blur = BICUBIC,
 ) -> Tensor:
-    """Add what shrinking `enlarged` misses of `source`, `times` over.
+    """Add to `enlarged` what it lacks of `source` when shrunk; repeat this `times` times.
 
     enlarged: (N, C, H', W') float32, about [0, 1]; source: (N, C, H, W) float32, [0, 1].
-    Returns (N, C, H', W') float32 clipped to [0, 1]. Differences of a grid match: both
-    are anchored at the corner, H' = round(H * scale). on_pass is called after each time.
+    Returns (N, C, H', W') float32 clipped to [0, 1]. Both grids begin at the same corner, and
+    H' = round(H * scale), so sizes need not be multiples. on_pass is called after each time.
     """
     source_size = (source.shape[-2], source.shape[-1])
     out_size = (enlarged.shape[-2], enlarged.shape[-1])

@@ -1,4 +1,9 @@
-"""ResidualTrust: where the residual of the network is withheld."""
+"""ResidualTrust: how much of the network's residual is added, pixel by pixel.
+
+Two judgements withhold some of it. `trust` looks at the source: amid stripes that are false, folded
+from finer ones by sub-sampling, a residual would sharpen what was never there. `credit` looks at
+the residual itself: one as weak as noise is mostly sharpened noise.
+"""
 
 import torch
 from torch import Tensor
@@ -7,21 +12,23 @@ from torch.nn import functional
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.scale import scaled_size
 
-# Frequency bands by what survives shrinking, relative to the source: fine is lost at FINE,
-# middle is lost between the two.
+# Frequency bands, by the scale of the source at which they are lost: the fine band is lost when
+# the source shrinks to FINE, the middle band between there and MIDDLE.
 FINE, MIDDLE = 0.7, 0.35
 
-# Fine over middle energy: natural edges have 0.3 to 1, aliased stripes above 2.
-LEAST_RATIO, SURE_RATIO = 1.2, 2.0
+# Energy of the fine band over that of the middle band: natural edges have 0.3 to 1, aliased stripes
+# above 2. At MIN_RATIO the residual begins to be withheld, from SURE_RATIO on all of it is.
+MIN_RATIO, SURE_RATIO = 1.2, 2.0
 
-# Kurtosis of the fine band: waves 1.5, noise 3, sparse edges and letters above 4.
-SURE_KURTOSIS, MOST_KURTOSIS = 3.0, 4.5
+# Kurtosis of the fine band: waves have 1.5, noise 3, sparse edges and letters above 4. Up to
+# SURE_KURTOSIS the fine band counts as waves, from MAX_KURTOSIS on it does not.
+SURE_KURTOSIS, MAX_KURTOSIS = 3.0, 4.5
 
-QUANTISATION = 1e-6  # energy of 8-bit rounding: less than this tells nothing
+QUANTISATION = 1e-6  # energy that rounding to 8 bits leaves: less than this tells nothing
 
-_LEAST_ENERGY = 1e-14  # keeps 0 / 0 away where nothing at all is added
+WINDOW = 25  # pixels that a mean covers each way: smaller windows misjudge single edges
 
-WINDOW = 25  # pixels that a mean covers each way: smaller ones misjudge single edges
+_MIN_ENERGY = 1e-14  # prevents 0 / 0 where nothing at all is added
 
 
 def trust(source: Tensor) -> Tensor:
@@ -35,31 +42,25 @@ def trust(source: Tensor) -> Tensor:
     energy = local_mean(fine.square())
     ratio = energy / (local_mean((without_fine - without_middle).square()) + QUANTISATION)
     kurtosis = local_mean(fine**4) / (energy.square() + QUANTISATION**2)
-    waviness = ((MOST_KURTOSIS - kurtosis) / (MOST_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
-    return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - LEAST_RATIO)).clamp(0, 1)
-
-
-def _soften(image: Tensor, by: float) -> Tensor:
-    """Return `image` shrunk by `by` and enlarged to its size again."""
-    size = (image.shape[-2], image.shape[-1])
-    return resize(resize(image, scaled_size(size, by), by), size, 1 / by)
-
-
-def contrast(source: Tensor) -> Tensor:
-    """Return the span of values in each of (N, C, H, W), as (N, 1, 1, 1)."""
-    return source.amax(dim=(1, 2, 3), keepdim=True) - source.amin(dim=(1, 2, 3), keepdim=True)
+    waviness = ((MAX_KURTOSIS - kurtosis) / (MAX_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
+    return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - MIN_RATIO)).clamp(0, 1)
 
 
 def credit(residual: Tensor, span: Tensor, faint_levels: float) -> Tensor:
     """Return (N, 1, H, W) float32, the share of `residual` to add: near 1 where it is strong.
 
     residual: (N, C, H, W) float32, for an image in [0, 1]; span: the `contrast` of its source.
-    faint_levels: the strength that half is added of, in 8-bit levels of a source that has both
-    black and white; one of less contrast holds less noise, and it falls in proportion.
+    faint_levels: the strength at which half is added, in 8-bit levels of a source with both black
+    and white. A source of less contrast holds less noise, and the strength falls in proportion.
     """
     energy = local_mean(residual.square().mean(dim=1, keepdim=True))
     faint_energy = (faint_levels / 255 * span).square()
-    return torch.as_tensor(energy / (energy + faint_energy + _LEAST_ENERGY))
+    return torch.as_tensor(energy / (energy + faint_energy + _MIN_ENERGY))
+
+
+def contrast(source: Tensor) -> Tensor:
+    """Return the span of values in each of (N, C, H, W), as (N, 1, 1, 1)."""
+    return source.amax(dim=(1, 2, 3), keepdim=True) - source.amin(dim=(1, 2, 3), keepdim=True)
 
 
 def local_mean(image: Tensor) -> Tensor:
@@ -70,3 +71,9 @@ def local_mean(image: Tensor) -> Tensor:
             image, window, stride=1, padding=padding, count_include_pad=False
         )
     return torch.as_tensor(image)
+
+
+def _soften(image: Tensor, by: float) -> Tensor:
+    """Return `image` shrunk by `by` and enlarged to its size again."""
+    size = (image.shape[-2], image.shape[-1])
+    return resize(resize(image, scaled_size(size, by), by), size, 1 / by)

@@ -1,4 +1,4 @@
-"""Self-ensemble: average over the 8 rotations and flips of a tile."""
+"""Self-ensemble: the mean or median of the network over rotations and flips of a tile."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,11 +19,11 @@ def self_ensemble(
     reduce: Literal["mean", "median"],
     corner_grid: int | None = None,
 ) -> Tensor:
-    """Return the mean or median of forward over the transformations `members`, undone after.
+    """Return the mean or median of `forward` over the rotations and flips `members`.
 
-    tile: (N, C, H, W); forward keeps the shape.
-    corner_grid: the multiple that forward needs of sides; where given, pixel 0 of each side lies
-    on that grid after any transformation, as it did before.
+    Each of them is undone after `forward`. tile: (N, C, H, W); `forward` keeps the shape.
+    corner_grid: `forward` needs sides that are multiples of it. Where it is given, a pixel whose
+    row and column are multiples of it stays such a pixel after any rotation or flip.
     """
     turn = _about_middle if corner_grid is None else partial(_about_corner, grid=corner_grid)
     return reduce_members(torch.stack([turn(forward, tile, index) for index in members]), reduce)
@@ -36,7 +36,7 @@ def _about_middle(forward: Callable[[Tensor], Tensor], tile: Tensor, index: int)
 def _about_corner(
     forward: Callable[[Tensor], Tensor], tile: Tensor, index: int, *, grid: int
 ) -> Tensor:
-    """Turn so that a pixel on the grid stays on it: with a side longer by one, i goes to H - i."""
+    """Turn so that a pixel on the grid stays on it: with one more pixel a side, i goes to H - i."""
     height, width = tile.shape[-2:]
     longer = functional.pad(tile, (0, 1, 0, 1), mode="replicate")
     turned = dihedral(longer, index)
@@ -51,6 +51,6 @@ def reduce_members(outputs: Tensor, reduce: Literal["mean", "median"]) -> Tensor
     if reduce == "mean":
         return outputs.mean(dim=0)
     size = len(outputs)
-    # torch's median of an even count is the lower of the middle two, ours is their mean.
+    # Of an even count torch's median is the lower of the middle two; ours is their mean.
     ordered = outputs.sort(dim=0).values
     return ordered[(size - 1) // 2 : size // 2 + 1].mean(dim=0)

@@ -1,7 +1,7 @@
 """Strips: one pass over an image of any size, in memory that a strip bounds.
 
-What a pass does to a pixel depends on its surroundings only, so a strip with enough of them comes
-out as it would from the whole. Strips lie across the longer side, whose length then costs nothing.
+A pass changes a pixel by its surroundings only, so a strip with enough of them comes out as it
+would from the whole image. Strips lie across the longer side, whose length then costs no memory.
 """
 
 import math
@@ -14,12 +14,12 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
-from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.infer import enlarge_within, ensemble_members
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, NoNetwork
+from zssr_daemon.zssr.inference.infer import apply_network
+from zssr_daemon.zssr.inference.passes import Pass
 from zssr_daemon.zssr.inference.residual_trust import FINE, MIDDLE, WINDOW, contrast
 from zssr_daemon.zssr.inference.tiles import Box
-from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.scale import Scale, per_axis, product, ratio, scaled_size
@@ -27,23 +27,15 @@ from zssr_daemon.zssr.scale import Scale, per_axis, product, ratio, scaled_size
 #: Takes a finished part of a pass: (N, C, h, w) float32 in [0, 1], and where its corner lies.
 Put = Callable[[Tensor, int, int], None]
 
-# Output pixels of a strip without its surroundings; an image of no more is one strip.
+# Output pixels of a strip without its surroundings; an image with no more is one strip.
 STRIP_PIXELS = 2**22
 
-# How far the windows look by which aliasing and faint residuals are judged, in source pixels.
+# How far the windows look that judge aliasing and faint residuals, in source pixels.
 CONTEXT_REACH = 32
 
-# Strips begin where every grid of the pass has a pixel's edge; rarer than this, there is one strip.
-MOST_GRID = 512
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """One pass of the schedule; scales are relative to the source."""
-
-    start: Scale  # of what it begins with
-    reached: Scale
-    kept: Scale  # what it is shrunk to in the end
+# Strips begin where a pixel begins on every grid of the pass. Where that happens less often than
+# once in so many source pixels, the whole image is one strip.
+MAX_GRID = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +44,8 @@ class Plan:
 
     axis: int  # -2: strips are rows, -1: columns
     edges: list[int]
-    context: int  # that the enlargement of a strip looks at on both sides
-    halo: int  # that its back-projection looks at
+    context: int  # how far the pass looks on both sides of a strip
+    halo: int  # how far its back-projection looks
 
     @classmethod
     def of(
@@ -74,7 +66,7 @@ class Plan:
         halo = _up(reach * (config.back_projections + 1), grid)
         x, y = per_axis(step.reached)
         thickness = max(_up(STRIP_PIXELS / (across * x * y), grid), context, halo)
-        is_whole = grid > MOST_GRID or thickness >= length
+        is_whole = grid > MAX_GRID or thickness >= length
         edges = [0, length] if is_whole else [*range(0, length, thickness), length]
         return cls(axis=axis, edges=edges, context=context, halo=halo)
 
@@ -83,40 +75,21 @@ class Plan:
         return max(0, start - reach), min(self.edges[-1], end + reach)
 
 
-@dataclass(frozen=True, slots=True)
-class PassNeeds:
-    """What passes share: the memory there is, and whom to tell how far they are."""
-
-    memory: Memory
-    progress: Progress
-    blur: Blur = BICUBIC
-
-
 class PassRunner:
     """Runs one pass over a source, strip by strip."""
 
     def __init__(
-        self,
-        previous: Tensor,
-        source: Tensor,
-        step: Pass,
-        config: ZSSRConfig,
-        needs: PassNeeds,
-        *,
-        network: ResidualNet | None,
-        is_bf16: bool,
+        self, previous: Tensor, source: Tensor, step: Pass, fitted: FittedNetwork | NoNetwork
     ) -> None:
-        """Take what the pass begins with and the source, both (N, C, h, w) float32 in [0, 1].
+        """Take what the pass begins with, and the source, both (N, C, h, w) float32 in [0, 1].
 
-        Without a network the source is enlarged by resizing alone.
+        Without a network the source itself is enlarged.
         """
         self._previous, self._source = previous, source
-        self._step, self._config, self._needs = step, config, needs
-        self._network, self._is_bf16 = network, is_bf16
-        unshuffle = 1 if network is None else network.unshuffle
+        self._step, self._fitted = step, fitted
+        self._config, self._blur = fitted.config, fitted.blur
         self._size = (source.shape[-2], source.shape[-1])
-        self._blur = needs.blur
-        self._plan = Plan.of(self._size, step, config, unshuffle, self._blur)
+        self._plan = Plan.of(self._size, step, fitted.config, fitted.unshuffle, fitted.blur)
         self._contrast = contrast(previous)
 
     def run(self, put: Put) -> None:
@@ -134,25 +107,16 @@ class PassRunner:
         """Return a strip enlarged, not yet back-projected."""
         low, high = self._plan.around(start, end, self._plan.context)
         size = self._out_size(low, high)
-        progress = self._needs.progress
-        if self._network is None:
-            members = len(ensemble_members(self._config, self._blur))
-            report = progress.tile_reporter(1, len(self._source) * members)
+        if isinstance(self._fitted, NoNetwork):
             source = self._cut(self._source, 1.0, low, high)
-            result = self._blur.enlarge(source, size, self._step.reached)
-            report(size[0] * size[1])
+            result = self._fitted.enlarge(source, size, self._step.reached)
         else:
-            result = enlarge_within(
-                self._needs.memory,
+            result = apply_network(
+                self._fitted,
                 self._cut(self._previous, self._step.start, low, high),
-                self._network,
-                self._config,
                 size=size,
-                is_bf16=self._is_bf16,
-                progress=progress,
                 box=self._box(start, end, low),
                 contrast=self._contrast,
-                blur=self._blur,
             )
         return self._core(result, self._step.reached, low, start, end)
 
@@ -164,7 +128,7 @@ class PassRunner:
         after: Tensor | None,
         put: Put,
     ) -> None:
-        """Back-project a strip amid its neighbours, shrink it to what is kept, hand it over."""
+        """Back-project a strip between its neighbours, shrink it to what is kept, hand it over."""
         start, end = strip
         low, high = self._plan.around(start, end, self._plan.halo)
         parts = [part for part in (before, current, after) if part is not None]
@@ -172,7 +136,7 @@ class PassRunner:
         out_size = self._out_size(low, high)
         block = block.narrow(self._plan.axis, 0, out_size[self._plan.axis])
         source = self._cut(self._source, 1.0, low, high)
-        times, alive = self._config.back_projections, self._needs.progress.alive
+        times, alive = self._config.back_projections, self._fitted.progress.alive
         result = back_project(block, source, self._step.reached, times, alive, blur=self._blur)
         kept = self._out_size(low, high, self._step.kept)
         if kept != out_size:
@@ -183,18 +147,18 @@ class PassRunner:
         put(self._core(result, self._step.kept, low, start, end), rows, columns)
 
     def _tail(self, strip: Tensor) -> Tensor:
-        """Return what the back-projection of the next strip looks at of this one."""
+        """Return the end of a strip that the back-projection of the next strip looks at."""
         count = self._at(self._step.reached, self._plan.halo)
         length = strip.shape[self._plan.axis]
         return strip.narrow(self._plan.axis, length - count, count).clone()
 
     def _box(self, start: int, end: int, low: int = 0) -> Box:
-        """Return where the network is needed for a strip, in output pixels from `low` on."""
+        """Return where the network is needed for a strip, in output pixels counted from `low`."""
         reach = WINDOW // 2 + 1 if self._config.faint_residual > 0 else 0
         times = self._config.ensemble_back_projections
         each = self._blur.reach(self._step.reached)
         reach += math.ceil(each * times * max(per_axis(self._step.reached)))
-        unshuffle = 1 if self._network is None else self._network.unshuffle
+        unshuffle = self._fitted.unshuffle
         total = self._out_size(0, self._plan.edges[-1])
         first = max(0, self._at(self._step.reached, start) - _up(reach, unshuffle))
         last = min(total[self._plan.axis], self._end(self._step.reached, end) + reach)
@@ -228,7 +192,7 @@ class PassRunner:
         return whole if is_last else self._at(scale, source_pixel)
 
     def _at(self, scale: Scale, source_pixel: int) -> int:
-        """Return the pixel at `scale` whose edge is that of a source pixel on the grid."""
+        """Return the pixel at `scale` that begins where a source pixel on the grid begins."""
         return round(source_pixel * per_axis(scale)[1 if self._plan.axis == -2 else 0])
 
 
@@ -240,21 +204,22 @@ def enlarge_plainly(plane: Tensor, config: ZSSRConfig, put: Put, blur: Blur = BI
     scale = config.total_scale
     step = Pass(start=1.0, reached=scale, kept=scale)
     plain = replace(config, back_projections=0)
-    needs = PassNeeds(Memory(config), Progress(None, total_work=1.0), blur)
-    PassRunner(plane, plane, step, plain, needs, network=None, is_bf16=False).run(put)
+    resizing = NoNetwork(config=plain, blur=blur, progress=Progress(None, total_work=1.0))
+    PassRunner(plane, plane, step, resizing).run(put)
 
 
 def _grid(step: Pass, axis: int, unshuffle: int) -> int:
-    """Return every how many source pixels all grids of a pass share an edge; MOST_GRID + 1: never.
+    """Return the least number of source pixels after which all grids of a pass share an edge.
 
-    Those of the pass itself, the network's, and those on which aliasing is judged.
+    The grids are those of the pass itself, of the network, and those on which aliasing is judged.
+    MAX_GRID + 1 stands for never.
     """
     scales = [step.start, step.kept, *(product(step.start, band) for band in (FINE, MIDDLE))]
     factors = [per_axis(scale)[1 if axis == -2 else 0] for scale in scales]
     factors.append(per_axis(step.reached)[1 if axis == -2 else 0] / unshuffle)
     return next(
-        (n for n in range(1, MOST_GRID + 1) if all(_is_whole(n * factor) for factor in factors)),
-        MOST_GRID + 1,
+        (n for n in range(1, MAX_GRID + 1) if all(_is_whole(n * factor) for factor in factors)),
+        MAX_GRID + 1,
     )
 
 
@@ -263,4 +228,5 @@ def _is_whole(value: float) -> bool:
 
 
 def _up(value: float, multiple: int) -> int:
+    """Round up to a multiple."""
     return math.ceil(value / multiple) * multiple

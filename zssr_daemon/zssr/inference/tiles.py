@@ -17,7 +17,7 @@ def whole(size: tuple[int, int]) -> Box:
 
 
 def tile_starts(along: slice, tile: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the cores that cover the pixels of `along`."""
+    """Yield (start, end) of the tiles, without halo, that cover the pixels of `along`."""
     for start in range(along.start, along.stop, tile):
         yield start, min(start + tile, along.stop)
 
@@ -33,11 +33,12 @@ def apply_tiled(
 ) -> Tensor:
     """Return forward(image), computed tile by tile.
 
-    image: (N, C, H, W); `forward` keeps the shape. tile, halo: pixels of that grid, multiples
-    of the unshuffle factor; equal to the whole if the halo covers forward's receptive radius.
-    At the image's edges a tile has no halo, so forward pads there exactly as it would the whole.
-    on_tile is called after each tile with its core's area in pixels.
-    box: the only part that is computed, beginning on the grid; zero is returned elsewhere.
+    image: (N, C, H, W); `forward` keeps the shape. tile, halo: pixels of the image, multiples of
+    the unshuffle factor. The result equals that of the whole image if the halo is at least the
+    receptive radius of `forward`. At the image's edges a tile has no halo, so that `forward` pads
+    there as it pads the whole image.
+    on_tile is called after each tile with its area without halo, in pixels.
+    box: the only part that is computed, beginning on the unshuffle grid; the rest is zero.
     """
     if box is None:
         rows, columns = whole((image.shape[-2], image.shape[-1]))

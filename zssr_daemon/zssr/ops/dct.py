@@ -24,12 +24,12 @@ def blocks(image: Tensor, step: int) -> Tensor:
 
 
 def transform(pixels: Tensor) -> Tensor:
-    """Return the coefficients of blocks (..., 8, 8); row and column are the frequencies."""
+    """Return the coefficients (..., 8, 8) of blocks (..., 8, 8); row and column are frequencies."""
     waves = basis(pixels.dtype).to(pixels.device)
     return torch.as_tensor(waves @ pixels @ waves.T)
 
 
 def inverse(coefficients: Tensor) -> Tensor:
-    """Undo `transform`."""
+    """Return the pixels of coefficients (..., 8, 8): undo `transform`."""
     waves = basis(coefficients.dtype).to(coefficients.device)
     return torch.as_tensor(waves.T @ coefficients @ waves)

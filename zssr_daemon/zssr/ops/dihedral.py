@@ -5,7 +5,7 @@ from torch import Tensor
 
 from zssr_daemon.zssr.scale import Scale, is_isotropic
 
-# Two by two different numbers tell all 8 apart.
+# An image of four different numbers shows which of the 8 was applied.
 _LABELS = torch.arange(4).view(2, 2)
 
 
@@ -21,7 +21,7 @@ def dihedral_inverse(image: Tensor, index: int) -> Tensor:
 
 
 def dihedrals(scale: Scale) -> tuple[int, ...]:
-    """Return the indices of the rotations and flips that shrinking by `scale` commutes with."""
+    """Return the rotations and flips that commute with shrinking by `scale`."""
     return tuple(range(8)) if is_isotropic(scale) else (0, 2, 4, 6)  # those that keep the axes
 
 
@@ -31,9 +31,9 @@ def keeps_corner(index: int) -> bool:
 
 
 def representatives(of: tuple[int, ...], group: tuple[int, ...]) -> tuple[int, ...]:
-    """Return as few indices as give all of `of` when each of `group` is applied after them.
+    """Return the fewest indices that give all of `of` when each of `group` is applied after them.
 
-    group: closed under composition, a part of `of`.
+    group: a part of `of` that is closed under composition.
     """
     found: list[int] = []
     reached: set[int] = set()

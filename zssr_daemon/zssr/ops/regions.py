@@ -1,18 +1,18 @@
-"""Regions: the parts of a large image that a fit looks at, so that it costs what a small one does.
+"""Regions: the parts of a large image that a fit looks at, so that it costs as much as a small one.
 
-Where there is detail there is something to learn: a page that is mostly white, or a sky with few
-stars, is looked at where something is.
+Only detail teaches the network something. So in a page that is mostly white, or a sky with few
+stars, regions lie mostly where something is.
 """
 
 import torch
 from torch import Tensor
 
-# Above this many source pixels the fathers come from random regions, which bounds the time and
-# the memory of a fit whatever the image.
+# Fathers of an image with more source pixels come from random regions, which bounds the time and
+# the memory of a fit.
 MAX_SOURCE_PIXELS = 2**18
 REGION_SIDE = 128
 
-# Places looked at for each one taken.
+# Places that are drawn for each one that is taken.
 CANDIDATES = 16
 
 
@@ -20,7 +20,7 @@ def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
     """Return the parts of the image that a fit looks at.
 
     planes: (N, C, H, W). Returns tensors (C, h, w), views of it: each plane whole if it is
-    small, else as many random regions as MAX_SOURCE_PIXELS holds, likelier where there is detail.
+    small, else as many random regions as MAX_SOURCE_PIXELS allows, likelier where there is detail.
     """
     height, width = planes.shape[-2:]
     if height * width <= MAX_SOURCE_PIXELS:
@@ -31,7 +31,7 @@ def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
     corners = (places * torch.tensor([height - side_h + 1, width - side_w + 1])).int().tolist()
     boxes = [(..., slice(top, top + side_h), slice(left, left + side_w)) for top, left in corners]
     details = torch.stack([_detail(planes[box]) for box in boxes]).cpu()
-    # A little for everyone, so that enough can be taken where nearly all is flat.
+    # Every place has some weight, so that enough can be taken where nearly all is flat.
     weights = details + 1e-6
     taken = torch.multinomial(weights, count, generator=generator).tolist()
     return [plane[boxes[index]] for plane in planes for index in taken]
@@ -45,6 +45,6 @@ def _sides(height: int, width: int) -> tuple[int, int]:
 
 
 def _detail(part: Tensor) -> Tensor:
-    """Return how much neighbours differ in (N, C, h, w), root mean square, a scalar."""
+    """Return how much neighbours differ in (N, C, h, w): a root mean square, a scalar."""
     across = part.diff(dim=-1).square().sum() + part.diff(dim=-2).square().sum()
     return (across / part.numel()).sqrt()

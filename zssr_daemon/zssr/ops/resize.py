@@ -1,7 +1,7 @@
-"""Resizing: antialiased bicubic with the exact scale and the exact size both given.
+"""Resizing: antialiased bicubic, given both the exact scale and the exact size.
 
 Pixel centres: output pixel i samples the source at (i + 0.5) / scale - 0.5, whatever the size,
-so sizes that are not a multiple of the scale are cut, never stretched.
+so an image whose size is no multiple of the scale is cut, never stretched.
 Keys 1981, doi 10.1109/TASSP.1981.1163711; borders renormalise the weights, as Pillow does.
 """
 
@@ -23,8 +23,8 @@ def resize(image: Tensor, out_size: tuple[int, int], scale: Scale) -> Tensor:
     scale_x, scale_y = per_axis(scale)
     sizes = list(zip(image.shape[-2:], out_size, strict=True))
     if any(wanted in (1, given) for given, wanted in sizes):
-        # The operator below (torch 2.14, CPU) copies a side whose length stays, whatever the
-        # scale, and returns wrong values for an output one pixel wide.
+        # The operator below (torch 2.14, CPU) copies a side whose length does not change, whatever
+        # the scale, and returns wrong values for an output one pixel wide.
         rows = _resize_axis(image, -2, out_size[0], scale_y)
         return _resize_axis(rows, -1, out_size[1], scale_x)
     batch = image if image.dim() == 4 else image.unsqueeze(0)
@@ -39,7 +39,7 @@ def sample(image: Tensor, axis: int, positions: Tensor) -> Tensor:
     """Return `image` at `positions` along an axis, by cubic convolution (a = -0.5).
 
     image: (..., H, W) float32; axis: -2 or -1; positions: (length,) float64, pixels from the middle
-    of the first one. Not antialiased; beyond the edges the outermost pixels go on.
+    of the first one. Not antialiased; beyond the edges the outermost pixels are repeated.
     """
     first = positions.floor().long() - 1
     taken = first[:, None] + torch.arange(4)
@@ -48,7 +48,7 @@ def sample(image: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 
 def _resize_axis(image: Tensor, axis: int, length: int, scale: float) -> Tensor:
-    """Resize one axis by the formula: any length is right, ten times slower than the operator."""
+    """Resize one axis by the formula: right for any length, ten times slower than the operator."""
     return _weighted_sum(image, axis, *_taps(image.shape[axis], length, scale))
 
 

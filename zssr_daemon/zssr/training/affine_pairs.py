@@ -1,7 +1,7 @@
-"""Affine fathers: the paper's augmentation, drawn anew for each crop (arXiv 1712.06087, 3.1).
+"""AffinePool: pairs by the paper's augmentation, drawn anew for each crop (arXiv 1712.06087, 3.1).
 
-Slower than the precomputed pyramid; black where a warp reaches outside the image, and not
-antialiased, both as published.
+It is slower than the pyramid of `PairPool`. Crops are black where a warp reaches outside the image,
+and they are not antialiased, both as published.
 """
 
 import math
@@ -12,49 +12,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.ops.dihedral import dihedral
-from zssr_daemon.zssr.scale import Scale
-from zssr_daemon.zssr.training.pairs import pair_of
+from zssr_daemon.zssr.training.pair_rule import PairRule
 
-AS_IS = 0.05  # share of crops left as they are
-TURNED = 0.45  # share under one of the 8 rotations and flips; the others are warped
+AS_IS = 0.05  # share of crops that are not changed
+TURNED = 0.45  # share of crops under one of the 8 rotations and flips; the others are warped
 SMALLEST_SCALE = 0.5  # of a warp; the largest is 1
 AXES_DIFFERENCE = 0.25  # standard deviation of x scale minus y scale
 SHEAR = 0.1  # standard deviation
-LEAST_AXIS_SCALE = 0.1  # where a large difference would turn an axis around
+MIN_AXIS_SCALE = 0.1  # a large difference of the axes would mirror one of them
 
 Matrix = tuple[tuple[float, float], tuple[float, float]]
 
 
 class AffinePool:
-    """Fathers, of which each sample is a new crop with its own son."""
+    """Fathers; each sample is a new crop of one of them, with a son of its own."""
 
     def __init__(
-        self,
-        fathers: list[Tensor],
-        *,
-        scale: Scale,
-        unshuffle: int,
-        crop_size: int,
-        dtype: torch.dtype,
-        centre: float = 0.5,
-        is_rounded: bool = True,
-        degradation: Degradation = IDEAL,
-        seed: int = 0,
+        self, fathers: list[Tensor], rule: PairRule, *, crop_size: int, dtype: torch.dtype
     ) -> None:
-        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` in father pixels.
-
-        seed: of the sons' noise.
-        """
+        """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` is in father pixels."""
         largest = max(min(father.shape[-2:]) for father in fathers)
-        self.crop_size = min(-(-crop_size // unshuffle) * unshuffle, largest)
+        self.crop_size = min(-(-crop_size // rule.unshuffle) * rule.unshuffle, largest)
         self._fathers = [father for father in fathers if min(father.shape[-2:]) >= self.crop_size]
-        # The paper's weights, squared size ratios, are areas.
+        # The paper draws a father by its squared size ratio, which is its share of the area.
         self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in self._fathers))
-        self._rule = (scale, unshuffle, centre, is_rounded)
-        self._degradation = degradation
-        self._generator = torch.Generator().manual_seed(seed)
+        self._rule = rule
+        self._noise_generator = rule.noise_generator()
         self._dtype = dtype
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -65,23 +49,15 @@ class AffinePool:
         """
         uniform = torch.rand(count, 6, generator=generator).tolist()
         normal = torch.randn(count, 2, generator=generator).tolist()
-        scale, unshuffle, centre, is_rounded = self._rule
         pairs = [
-            pair_of(
-                self._father_crop(u, n),
-                scale,
-                unshuffle=unshuffle,
-                centre=centre,
-                is_rounded=is_rounded,
-                degradation=self._degradation,
-                generator=self._generator,
-            )
+            self._rule.pair(self._father_crop(u, n), self._noise_generator)
             for u, n in zip(uniform, normal, strict=True)
         ]
         inputs, residuals = torch.stack(pairs).to(self._dtype).chunk(2, dim=1)
         return inputs, residuals
 
     def _father_crop(self, uniform: list[float], normal: list[float]) -> Tensor:
+        """Return the crop (C, side, side) that 6 uniform and 2 normal random numbers choose."""
         which, kind, y, x, turn, size = uniform
         father = self._fathers[bisect(self._areas, which * self._areas[-1])]
         side = self.crop_size
@@ -105,8 +81,8 @@ class AffinePool:
 
 def warp_matrix(*, scale: float, difference: float, shear: float, angle: float) -> Matrix:
     """Return rotation (radians) times shear times the two axes' scales, father to crop."""
-    scale_x = max(LEAST_AXIS_SCALE, scale + difference / 2)
-    scale_y = max(LEAST_AXIS_SCALE, scale - difference / 2)
+    scale_x = max(MIN_AXIS_SCALE, scale + difference / 2)
+    scale_y = max(MIN_AXIS_SCALE, scale - difference / 2)
     cos, sin = math.cos(angle), math.sin(angle)
     return (
         (cos * scale_x, (cos * shear - sin) * scale_y),
@@ -117,8 +93,8 @@ def warp_matrix(*, scale: float, difference: float, shear: float, angle: float) 
 def warp(father: Tensor, side: int, matrix: Matrix, middle: tuple[float, float]) -> Tensor:
     """Return the (C, side, side) crop of the father under `matrix`, bicubic, black outside.
 
-    father: (C, H, W) float32 in [0, 1]; middle: the father's point (x, y), pixels from its
-    corner, that lies in the middle of the crop.
+    father: (C, H, W) float32 in [0, 1]; middle: the point (x, y) of the father, in pixels
+    from its corner, that becomes the middle of the crop.
     """
     (a, b), (c, d) = matrix
     determinant = a * d - b * c
@@ -139,5 +115,5 @@ def warp(father: Tensor, side: int, matrix: Matrix, middle: tuple[float, float])
 
 
 def _within(length: int, reach: float, at: float) -> float:
-    """Return the point `at` (0..1) of those that keep `reach` pixels inside, or the middle."""
+    """Return the point at share `at` of a side where `reach` pixels fit in, or its middle."""
     return length / 2 + (at - 0.5) * max(0.0, length - reach)

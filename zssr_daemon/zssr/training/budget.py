@@ -1,4 +1,4 @@
-"""Budget: what a fit may spend, iterations or seconds."""
+"""Budget: what a fit may spend, in iterations or in seconds."""
 
 import math
 import time
@@ -12,7 +12,7 @@ UNLIMITED = 2**62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Tell how much of a fit is over, and where each of its rounds ends."""
+    """How much of a fit is over, and where each of its rounds ends."""
 
     iterations: int  # an estimate where seconds count
     rounds: int
@@ -22,7 +22,7 @@ class Budget:
 
     @classmethod
     def of(cls, config: ZSSRConfig, clock: Callable[[], float] = time.perf_counter) -> "Budget":
-        """Begin to spend what `config` grants."""
+        """Start the budget of `config` now."""
         return cls(
             iterations=config.num_epochs,
             rounds=round_count(config),
@@ -38,7 +38,7 @@ class Budget:
         return min(1.0, (self.clock() - self.began_s) / self.seconds)
 
     def steps(self, done: int) -> int:
-        """Return how many iterations it will be, by what `done` of them took."""
+        """Return how many iterations the fit will take, estimated from the first `done` of them."""
         if self.seconds is None:
             return self.iterations
         return max(done, math.ceil(done / max(self.share(done), 1e-6)))
@@ -51,9 +51,9 @@ class Budget:
         return last - first
 
     def round_share(self, number: int) -> Callable[[], float] | None:
-        """Return what tells the share, 0..1, of round `number`, which begins now.
+        """Return a function that returns the share, 0..1, of round `number`, which begins now.
 
-        None where iterations count. A round that begins late ends in time all the same.
+        None where iterations count. A round that begins late is shorter: it ends when it should.
         """
         if self.seconds is None:
             return None

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.training.pairs import Pool
 from zssr_daemon.zssr.training.schedule import Schedule
@@ -19,24 +20,24 @@ OnIteration = Callable[[int, float | None, float], None]
 
 
 class DivergedError(ArithmeticError):
-    """The loss is no longer a number."""
+    """The fit failed: the loss is not finite, or the network is no better than bicubic."""
 
 
 def fit(
-    network: ResidualNet,
+    fitted: FittedNetwork,
     pool: Pool,
-    config: ZSSRConfig,
     *,
     schedule: Schedule,
     iterations: int,
     generator: torch.Generator,
-    is_bf16: bool,
     on_iteration: OnIteration,
 ) -> int:
-    """Train `network` in place for at most `iterations`; return how many were run.
+    """Train the network in place for at most `iterations`; return how many were run.
 
-    Raises DivergedError when a loss read back is not finite.
+    Raises:
+        DivergedError: a loss read back is not finite.
     """
+    network, config = fitted.network, fitted.config
     device = next(network.parameters()).device
     optimiser = new_optimiser(network, config)
     loss_value: float | None = None
@@ -46,7 +47,7 @@ def fit(
             return iteration
         optimiser.param_groups[0]["lr"] = rate
         inputs, residual = pool.sample(config.batch_size, generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=fitted.is_bf16):
             predicted = network(inputs)
         loss = functional.l1_loss(predicted.float(), residual.float())
         optimiser.zero_grad()
@@ -67,6 +68,6 @@ def new_optimiser(network: ResidualNet, config: ZSSRConfig) -> torch.optim.Adam:
 
 
 def clip_gradients(network: ResidualNet, config: ZSSRConfig) -> None:
-    """Shorten long gradients: with centring and warm-up this is what keeps a high rate alive."""
+    """Shorten long gradients: with centring and warm-up this makes a high learning rate stable."""
     if config.max_gradient_norm > 0:
         torch.nn.utils.clip_grad_norm_(network.parameters(), config.max_gradient_norm)

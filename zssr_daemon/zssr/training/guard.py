@@ -9,94 +9,77 @@ import math
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.infer import predict_residual
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.inference.tiles import apply_tiled
-from zssr_daemon.zssr.network import ResidualNet, receptive_radius
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
-from zssr_daemon.zssr.training.pairs import shrink
+from zssr_daemon.zssr.training.pair_rule import PairRule
 
 # A dead network equals bicubic to the last digit; a living one is 0.3 to 3 dB better.
-LEAST_GAIN_DB = 0.02
+MIN_GAIN_DB = 0.02
 
-# What a warm fit must gain: weights of other images may help a little and a cold fit more.
-LEAST_WARM_GAIN_DB = 0.2
+# The gain that a warm fit needs: weights of another image may help a little where a cold fit
+# would help more.
+MIN_WARM_GAIN_DB = 0.2
 
-# Mean squared error that the 8-bit rounding of the son alone can cause (54 dB); where bicubic is
+# Mean squared error that rounding the son to 8 bits can cause by itself (54 dB); where bicubic is
 # no worse there is nothing to learn.
 NOTHING_TO_LEARN = (0.5 / 255) ** 2
 
 
 class Guard:
-    """Rebuild the parts of an image from their own sons, by bicubic and by a network."""
+    """Rebuilds the parts of an image from their own sons, by bicubic and by a network."""
 
-    def __init__(
-        self, parts: list[Tensor], config: ZSSRConfig, degradation: Degradation = IDEAL
-    ) -> None:
-        """Take the parts a fit looks at, (C, h, w) float32 in [0, 1]."""
-        self._scale = config.network_scale
-        self._blur = degradation.blur
-        self._times = config.back_projections
-        self._depth, self._kernel_size = config.model_depth, config.model_kernel_size
+    def __init__(self, parts: list[Tensor], rule: PairRule, *, back_projections: int) -> None:
+        """Take the parts that the fit looks at, (C, h, w) float32 in [0, 1]."""
+        self._rule = rule
+        self._back_projections = back_projections
         self._parts = [part.unsqueeze(0) for part in parts]
-        generator = torch.Generator().manual_seed(config.seed)
-        self._sons = [
-            shrink(
-                part,
-                self._scale,
-                is_rounded=config.son_rounding,
-                degradation=degradation,
-                generator=generator,
-            )
-            for part in self._parts
-        ]
-        self.bicubic_mse = self._mse(None, is_bf16=False)
+        generator = rule.noise_generator()
+        self._sons = [rule.lr_son(part, generator) for part in self._parts]
+        self.bicubic_mse = self._mse(None)
 
     @property
     def is_flat(self) -> bool:
         """Whether bicubic rebuilds the image exactly, as it does one colour or one pixel."""
         return self.bicubic_mse <= NOTHING_TO_LEARN
 
-    def network_mse(self, network: ResidualNet, *, is_bf16: bool, tile: int | None = None) -> float:
+    def network_mse(self, fitted: FittedNetwork) -> float:
         """Return the network's mean squared error after back-projection, without ensemble.
 
-        tile: the side of the tiles, pixels of the part, on the network's grid; None: the whole.
+        A part is passed through the network as a whole, unless memory is short.
         """
-        return self._mse(network, is_bf16=is_bf16, tile=tile)
+        return self._mse(fitted)
 
-    def is_alive(self, mse: float, least_gain_db: float = LEAST_GAIN_DB) -> bool:
+    def is_alive(self, mse: float, min_gain_db: float = MIN_GAIN_DB) -> bool:
         """Tell whether `mse` is better than bicubic with back-projection; NaN is not."""
-        return mse < self.bicubic_mse * 10 ** (-least_gain_db / 10)
+        return mse < self.bicubic_mse * 10 ** (-min_gain_db / 10)
 
     @torch.no_grad()
-    def _mse(self, network: ResidualNet | None, *, is_bf16: bool, tile: int | None = None) -> float:
+    def _mse(self, fitted: FittedNetwork | None) -> float:
         squared, count = 0.0, 0
+        scale, blur = self._rule.scale, self._rule.blur
         for part, son in zip(self._parts, self._sons, strict=True):
             size = (part.shape[-2], part.shape[-1])
-            enlarged = self._blur.enlarge(son, size, self._scale)
-            if network is not None:
-                enlarged = enlarged + self._residual(network, enlarged, is_bf16, tile)
-            rebuilt = back_project(enlarged, son, self._scale, self._times, blur=self._blur)
+            enlarged = blur.enlarge(son, size, scale)
+            if fitted is not None:
+                enlarged = enlarged + _residual(fitted, enlarged)
+            rebuilt = back_project(enlarged, son, scale, self._back_projections, blur=blur)
             squared += (rebuilt - part).square().sum(dtype=torch.float64).item()
             count += part.numel()
         return squared / count
 
-    def _residual(
-        self, network: ResidualNet, enlarged: Tensor, is_bf16: bool, tile: int | None
-    ) -> Tensor:
-        padded = pad_to_multiple(enlarged, network.unshuffle)
-        residual = apply_tiled(
-            lambda part: predict_residual(network, part, is_bf16=is_bf16),
-            padded,
-            tile=tile or max(padded.shape[-2:]),
-            halo=receptive_radius(
-                depth=self._depth, kernel_size=self._kernel_size, unshuffle=network.unshuffle
-            ),
-            on_tile=lambda _: None,
-        )
-        return residual[..., : enlarged.shape[-2], : enlarged.shape[-1]]
+
+def _residual(fitted: FittedNetwork, enlarged: Tensor) -> Tensor:
+    padded = pad_to_multiple(enlarged, fitted.unshuffle)
+    residual = apply_tiled(
+        fitted.residual,
+        padded,
+        tile=fitted.tile_side if fitted.memory.is_short else max(padded.shape[-2:]),
+        halo=fitted.halo,
+        on_tile=lambda _: None,
+    )
+    return residual[..., : enlarged.shape[-2], : enlarged.shape[-1]]
 
 
 def psnr_db(mse: float) -> float:

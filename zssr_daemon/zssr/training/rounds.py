@@ -1,6 +1,6 @@
-"""Rounds: fit, enlarge, take the result shrunk part of the way as fathers too, fit on.
+"""Rounds: fit, upscale, let the result shrunk part of the way be a father too, fit on.
 
-The extra fathers are the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2)
+The extra fathers are the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2),
 with the intermediate scales reached from above.
 """
 
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
-from zssr_daemon.zssr.inference.infer import enlarge_within, ensemble_members, step_size, tile_side
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, ensemble_members
+from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
 from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress
@@ -23,7 +23,8 @@ from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
 from zssr_daemon.zssr.training.affine_pairs import AffinePool
 from zssr_daemon.zssr.training.budget import Budget, round_count
 from zssr_daemon.zssr.training.fit import DivergedError, fit
-from zssr_daemon.zssr.training.guard import LEAST_GAIN_DB, Guard
+from zssr_daemon.zssr.training.guard import MIN_GAIN_DB, Guard
+from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.pairs import PairPool, Pool
 from zssr_daemon.zssr.training.schedule import Cosine, Plateau, Schedule, TimedCosine, Until
 from zssr_daemon.zssr.training.weights import Weights
@@ -31,7 +32,7 @@ from zssr_daemon.zssr.training.weights import Weights
 # Share of the learning rate in every round after the first, which starts from fitted weights.
 LATER_ROUNDS_RATE = 0.7
 
-# Sizes of the extra fathers: 0 is the source, 1 the result, too unsure to learn from.
+# Sizes of the extra fathers: 0 is the source, 1 the result, which is too unsure to learn from.
 INTERMEDIATE = (0.25, 0.5, 0.75)
 
 
@@ -40,86 +41,62 @@ class Attempt:
     """One fit: `config`, and what a refit changes of it: rate, seed, precision, start."""
 
     config: ZSSRConfig
+    rule: PairRule
     lr: float
     seed: int
     is_bf16: bool
     initial_weights: Weights | None = None
-    least_gain_db: float = LEAST_GAIN_DB  # over bicubic, for the fit to count
-    degradation: Degradation = IDEAL
+    min_gain_db: float = MIN_GAIN_DB  # over bicubic, for the fit to count
 
 
 def fit_rounds(
-    parts: list[Tensor], guard: Guard, attempt: Attempt, progress: Progress, memory: Memory
-) -> tuple[ResidualNet, float]:
+    parts: list[Tensor], guard: Guard, attempt: Attempt, memory: Memory, progress: Progress
+) -> tuple[FittedNetwork, float]:
     """Fit a new network on `parts`, (C, h, w) float32 in [0, 1] on the device of the fit.
 
     Returns the network and its reconstruction error (mean squared).
-    Raises DivergedError as soon as a round ends no better than bicubic.
+
+    Raises:
+        DivergedError: a round ended no better than bicubic, or with a loss that is not finite.
     """
     config = attempt.config
     generator = torch.Generator().manual_seed(attempt.seed)
-    network = new_network(parts[0], config, generator)
+    fitted = FittedNetwork(
+        network=new_network(parts[0], config, generator),
+        config=config,
+        is_bf16=attempt.is_bf16,
+        blur=attempt.rule.blur,
+        memory=memory,
+        progress=progress,
+    )
     if attempt.initial_weights is not None:
-        attempt.initial_weights.apply(network)
+        attempt.initial_weights.apply(fitted.network)
     budget = Budget.of(config)
     report = _reporter(progress, config, budget)
-    fathers, done, mse = parts, 0, float("inf")
-
-    def reconstruct() -> float:
-        def begin(smaller: ZSSRConfig) -> float:
-            tile = tile_side(smaller, network.unshuffle) if memory.is_short else None
-            return guard.network_mse(network, is_bf16=attempt.is_bf16, tile=tile)
-
-        return memory.with_smaller("patch_size", config, progress, begin)
-
+    reconstruct = partial(fitted.within_memory, guard.network_mse)
+    done, mse = 0, float("inf")
     for number in range(budget.rounds):
-        if number > 0:
-            fathers = parts + own_fathers(parts, network, attempt, progress, memory)
+        fathers = parts + own_fathers(parts, fitted) if number > 0 else parts
         lr = attempt.lr * (LATER_ROUNDS_RATE if number > 0 else 1)
-        pool = new_pool(
-            fathers,
-            network,
-            config,
-            is_bf16=attempt.is_bf16,
-            degradation=attempt.degradation,
-        )
         done += fit(
-            network,
-            pool,
-            config,
+            fitted,
+            new_pool(fathers, attempt.rule, config, is_bf16=attempt.is_bf16),
             schedule=new_schedule(config, lr, budget, number, reconstruct),
             iterations=budget.round_iterations(number),
             generator=generator,
-            is_bf16=attempt.is_bf16,
             on_iteration=partial(report, done),
         )
         mse = reconstruct()
-        if not guard.is_alive(mse, attempt.least_gain_db):
+        if not guard.is_alive(mse, attempt.min_gain_db):
             raise DivergedError(f"reconstruction error {mse}, bicubic's {guard.bicubic_mse}")
-    return network, mse
+    return fitted, mse
 
 
-def new_pool(
-    fathers: list[Tensor],
-    network: ResidualNet,
-    config: ZSSRConfig,
-    *,
-    is_bf16: bool,
-    degradation: Degradation = IDEAL,
-) -> Pool:
+def new_pool(fathers: list[Tensor], rule: PairRule, config: ZSSRConfig, *, is_bf16: bool) -> Pool:
     """Return the training pairs of fathers (C, h, w) float32 in [0, 1]."""
     kind = AffinePool if config.augmentation == "affine" else PairPool
-    return kind(
-        fathers,
-        scale=config.network_scale,
-        unshuffle=network.unshuffle,
-        crop_size=config.crop_size,
-        dtype=torch.bfloat16 if is_bf16 else torch.float32,
-        centre=network.centre,
-        is_rounded=config.son_rounding,
-        degradation=degradation,
-        seed=config.seed,
-    )
+    dtype = torch.bfloat16 if is_bf16 else torch.float32
+    return kind(fathers, rule, crop_size=config.crop_size, dtype=dtype)
 
 
 def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) -> ResidualNet:
@@ -139,7 +116,10 @@ def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) ->
 def new_schedule(
     config: ZSSRConfig, lr: float, budget: Budget, number: int, reconstruct: Callable[[], float]
 ) -> Schedule:
-    """Return the schedule of round `number`, which begins now and peaks at `lr`."""
+    """Return the schedule of round `number`, which begins now and peaks at `lr`.
+
+    reconstruct: returns the mean squared error of the input rebuilt from its son.
+    """
     share = budget.round_share(number)
     if config.lr_schedule == "plateau":
         schedule: Schedule = Plateau(
@@ -159,34 +139,18 @@ def new_schedule(
     return schedule if share is None else Until(schedule, share)
 
 
-def own_fathers(
-    parts: list[Tensor],
-    network: ResidualNet,
-    attempt: Attempt,
-    progress: Progress,
-    memory: Memory,
-) -> list[Tensor]:
-    """Return each part enlarged and shrunk back to sizes between it and the scale."""
-    config = attempt.config
-    scale = config.network_scale
+def own_fathers(parts: list[Tensor], fitted: FittedNetwork) -> list[Tensor]:
+    """Return each part upscaled by the network and shrunk back to sizes before its scale."""
+    scale = fitted.config.network_scale
     fathers = []
     for part in parts:
         source = part.unsqueeze(0)
-        enlarged = enlarge_within(
-            memory,
-            source,
-            network,
-            config,
-            size=step_size(source, scale),
-            is_bf16=attempt.is_bf16,
-            progress=progress,
-            blur=attempt.degradation.blur,
-        )
+        upscaled = apply_network(fitted, source, size=enlarged_size(source, scale))
         result = back_project(
-            enlarged, source, scale, config.back_projections, blur=attempt.degradation.blur
+            upscaled, source, scale, fitted.config.back_projections, blur=fitted.blur
         )
         for middle in (part_way(scale, share) for share in INTERMEDIATE):
-            father = resize(result, step_size(source, middle), ratio(middle, to=scale))
+            father = resize(result, enlarged_size(source, middle), ratio(middle, to=scale))
             fathers.append(father.clamp(0, 1).squeeze(0))
     return fathers
 
@@ -200,14 +164,15 @@ def fit_work(parts: list[Tensor], attempt: Attempt) -> float:
     """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
     config = attempt.config
     area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
-    members = len(ensemble_members(config, attempt.degradation.blur))
-    enlargements = (round_count(config) - 1) * area * members
-    return config.num_epochs * iteration_work(config) + enlargements
+    members = len(ensemble_members(config, attempt.rule.blur))
+    between_rounds = (round_count(config) - 1) * area * members
+    return config.num_epochs * iteration_work(config) + between_rounds
 
 
 def _reporter(
     progress: Progress, config: ZSSRConfig, budget: Budget
 ) -> Callable[[int, int, float | None, float], None]:
+    """Return what reports an iteration: iterations before this round, its number, loss, rate."""
     work = config.num_epochs * iteration_work(config)
     share = 0.0
 

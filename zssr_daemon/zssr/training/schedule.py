@@ -1,4 +1,4 @@
-"""Learning rates over a round: cosine, and the paper's plateau rule."""
+"""Schedule: the learning rate over a round, by a cosine or by the paper's plateau rule."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ WARM_UP = 0.1  # share of a round; without it the large rate kills some fits at 
 
 
 class Schedule(Protocol):
-    """Tell the learning rate of an iteration, or None to stop."""
+    """Returns the learning rate of each iteration, or None to stop."""
 
     def __call__(self, iteration: int) -> float | None:
         """Return the rate of `iteration`, which counts from 0 in steps of 1."""
@@ -20,7 +20,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
-    """Rise linearly to `peak`, then fall along half a cosine to `stop` at the last iteration."""
+    """Rises linearly to `peak`, then falls along half a cosine to `stop` at the last iteration."""
 
     peak: float
     stop: float
@@ -37,14 +37,14 @@ class Cosine:
 
 @dataclass(frozen=True, slots=True)
 class TimedCosine:
-    """The same curve over a share of the time, 0..1, instead of over iterations."""
+    """The curve of `Cosine` over a share of the time, 0..1, instead of over iterations."""
 
     peak: float
     stop: float
     share: Callable[[], float]
 
-    def __call__(self, iteration: int) -> float | None:  # noqa: ARG002 (the clock counts)
-        """Return the rate of now."""
+    def __call__(self, iteration: int) -> float | None:  # noqa: ARG002 (the time decides)
+        """Return the rate at this time."""
         share = self.share()
         if share < WARM_UP:
             return self.peak * share / WARM_UP
@@ -53,7 +53,7 @@ class TimedCosine:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Stop another schedule when its time is over, after one iteration at the earliest."""
+    """Stops another schedule when its time is over, after one iteration at the earliest."""
 
     schedule: Schedule
     share: Callable[[], float]  # of the time, 0..1
@@ -65,13 +65,13 @@ class Until:
 
 @dataclass(slots=True)
 class Plateau:
-    """Divide the rate when the reconstruction error stops falling (arXiv 1712.06087, 3.1)."""
+    """Divides the rate when the reconstruction error stops falling (arXiv 1712.06087, 3.1)."""
 
     rate: float
     stop: float
     decay: float
     ratio: float
-    span: int  # iterations the line is fitted over, and the least between two drops
+    span: int  # iterations that the line is fitted over, and the fewest between two drops
     every: int  # iterations between two decisions
     reconstruct_every: int  # iterations between two errors
     reconstruct: Callable[[], float]  # mean squared error of the input rebuilt from its son
@@ -91,7 +91,7 @@ class Plateau:
 
 
 def is_stalled(errors: list[float], ratio: float) -> bool:
-    """Tell whether the fall of `errors` drowns in their noise: -ratio * slope < standard error."""
+    """Tell whether noise hides the fall of `errors`: -ratio * slope < its standard error."""
     x = np.arange(len(errors), dtype=np.float64)
     x -= x.mean()
     y = np.asarray(errors, dtype=np.float64)
@@ -103,5 +103,6 @@ def is_stalled(errors: list[float], ratio: float) -> bool:
 
 
 def _half_cosine(peak: float, stop: float, done: float) -> float:
+    """Return the rate at share `done`, 0..1, of the way from `peak` to `stop`."""
     floor = min(stop, peak)
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * done))

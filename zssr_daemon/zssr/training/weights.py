@@ -1,4 +1,4 @@
-"""Weights: what a fit learnt, to start the next one from or to keep."""
+"""Weights: what a fit learnt, to keep or to start the next fit from."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The parameters of a fitted network, float32 on the CPU, and what they fit."""
+    """The parameters of a fitted network, float32 on the CPU, and the key of fits they suit."""
 
     key: str  # `compatibility_key` of the fit
     state: dict[str, Tensor]
@@ -38,7 +38,7 @@ class Weights:
 
     @property
     def sha256(self) -> str:
-        """Identify key and values, hexadecimal; equal weights have equal hashes in any file."""
+        """Hash of key and values, hexadecimal; equal weights have equal hashes in any file."""
         digest = hashlib.sha256(self.key.encode())
         for name in sorted(self.state):
             value = self.state[name].contiguous()
@@ -47,7 +47,7 @@ class Weights:
         return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
-        """Return what `from_bytes` reads."""
+        """Return the content of a file of weights, as `from_bytes` reads it."""
         stream = io.BytesIO()
         content = {
             "format_version": FORMAT_VERSION,
@@ -60,10 +60,10 @@ class Weights:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Read weights; bytes from anywhere are safe to try: tensors are read, no code is run.
+        """Read weights. Bytes of any origin are safe: tensors are read, no code is run.
 
         Raises:
-            ValueError: these are no weights, of another format, or damaged.
+            ValueError: these are no weights, have another format, or are damaged.
         """
         try:
             read = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -79,10 +79,10 @@ class Weights:
 
 
 def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = IDEAL) -> str:
-    """Return what weights must have in common with a fit, as text.
+    """Return, as text, what weights and a fit must have in common.
 
-    Architecture, scale, channels, and what degraded the source beyond shrinking. channels: of the
-    image, 1 or 3.
+    This is the architecture, the scale, the channels, and what degraded the source beyond
+    shrinking. channels: of the image, 1 or 3.
     """
     if config.in_channels != "auto":
         channels = config.in_channels
@@ -98,6 +98,7 @@ def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradatio
 
 
 def _checked(state: object) -> dict[str, Tensor]:
+    """Return `state` if it is a table of finite float32 tensors; else raise ValueError."""
     if not isinstance(state, dict) or not all(
         isinstance(name, str)
         and isinstance(value, Tensor)

@@ -1,10 +1,15 @@
-"""Warm starts: from the weights of another image, with fewer iterations, never at a loss."""
+"""Attempts: warm starts never at a loss, and refits where a fit fails."""
+
+from typing import Any
 
 import pytest
 import torch
 
-from tests.parts.zssr_pictures import load, psnr_db, quick, texture
+from tests.parts.zssr_pictures import PAPER, floor_of, load, psnr_db, quick, run, texture
+from zssr_daemon.zssr.inference.back_projection import back_project
+from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import SuperResolved, super_resolve
+from zssr_daemon.zssr.scale import Scale, scaled_size
 from zssr_daemon.zssr.training.weights import Weights
 
 CONFIG = quick(num_epochs=200, warm_num_epochs=20)
@@ -84,3 +89,37 @@ def test_warm_fit_on_a_photograph_gains_over_bicubic(first: Weights) -> None:
     result = super_resolve(source, CONFIG, device="cpu", initial_weights=first)
     assert psnr_db(result.image, truth) > 24.5
     assert not result.is_fallback
+
+
+def test_diverging_fit_is_refitted_twice_then_bicubic_is_delivered() -> None:
+    """A learning rate of 10 destroys any network; the result is bicubic and says so."""
+    image = texture(40, 40)
+    config = quick(lr=10.0, num_epochs=60)
+    result, steps = run(image, config)
+    assert result.is_fallback
+    assert result.restarts == 2
+    assert result.iterations > 60
+    assert torch.equal(floor_of(image, config), result.image)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+
+
+def test_failed_fit_can_be_saved_by_the_refit() -> None:
+    """A rate that kills the first fit and not a later one ends with a network."""
+    image = texture(40, 40)
+    result, _ = run(image, quick(lr=0.1, num_epochs=60))
+    assert not result.is_fallback
+    assert result.restarts > 0
+
+
+@pytest.mark.parametrize("overrides", [{}, PAPER], ids=["compact", "paper"])
+@pytest.mark.parametrize("scale", [2.0, (2.0, 3.0)])
+def test_a_huge_rate_ends_with_bicubic(overrides: dict[str, Any], scale: Scale) -> None:
+    """Never with noise: whatever dies or diverges is replaced, and said to be."""
+    image = texture(40, 40)
+    config = quick(scale_factor=scale, lr=10.0, num_epochs=60, back_projections=3, **overrides)
+    result = super_resolve(image, config, device="cpu")
+    assert result.is_fallback
+    floor = resize(image[None], scaled_size((40, 40), scale), scale)
+    expected = back_project(floor, image[None], scale, 3)[0]
+    assert torch.equal(expected, result.image)

@@ -1,4 +1,4 @@
-"""Memory: too little of it makes tiles and batches smaller, and never a wrong picture."""
+"""Device: too little memory makes tiles and batches smaller, and never a wrong picture."""
 
 import multiprocessing
 import resource
@@ -48,7 +48,7 @@ def in_child(function: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def enlarge_short_of_memory(
+def super_resolve_short_of_memory(
     side: int, config: ZSSRConfig, spare_bytes: int
 ) -> tuple[int, int, int, bool, bool]:
     """Return patch_size, batch_size, iterations, and whether fractions rose and pixels are right.
@@ -71,7 +71,7 @@ def enlarge_short_of_memory(
 def test_tiles_become_smaller_and_the_fit_stays() -> None:
     """What does not fit is tried by halves; no iteration is run twice, no pixel is stale."""
     patch, batch, iterations, has_risen, is_right = in_child(
-        enlarge_short_of_memory, 500, WIDE, 150 * MIB
+        super_resolve_short_of_memory, 500, WIDE, 150 * MIB
     )
     assert 16 <= patch < 512
     assert (batch, iterations) == (2, 80)
@@ -82,7 +82,7 @@ def test_tiles_become_smaller_and_the_fit_stays() -> None:
 def test_tiles_between_the_rounds_become_smaller_too() -> None:
     """The fit looks at its own results; their tiles obey the same rule, and it goes on."""
     patch, batch, iterations, has_risen, is_right = in_child(
-        enlarge_short_of_memory, 500, WIDER, 450 * MIB
+        super_resolve_short_of_memory, 500, WIDER, 450 * MIB
     )
     assert 16 <= patch < 512
     assert (batch, iterations) == (2, 120)
@@ -93,7 +93,7 @@ def test_tiles_between_the_rounds_become_smaller_too() -> None:
 def test_batch_becomes_smaller_and_the_fit_begins_again() -> None:
     """The result is that of the smaller batch from the first iteration on."""
     patch, batch, iterations, has_risen, is_right = in_child(
-        enlarge_short_of_memory, 64, MANY, 300 * MIB
+        super_resolve_short_of_memory, 64, MANY, 300 * MIB
     )
     assert patch == MANY.patch_size
     assert 1 <= batch < 1024

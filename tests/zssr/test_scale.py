@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from tests.parts.zssr_pictures import quick, texture
-from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals
-from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.scale import (
     Scale,
@@ -20,7 +18,6 @@ from zssr_daemon.zssr.scale import (
     ratio,
     scaled_size,
 )
-from zssr_daemon.zssr.training.pairs import PairPool, shrink
 
 SIZE = (37, 45)  # of no scale a multiple
 
@@ -88,32 +85,6 @@ def test_a_fit_of_two_scales_beats_bicubic(scale: Scale) -> None:
     assert result.psnr_network_db is not None
     assert result.psnr_bicubic_db is not None
     assert result.psnr_network_db > result.psnr_bicubic_db
-
-
-def test_resizing_by_a_pair_is_resizing_each_axis() -> None:
-    """X is the width's scale, y the height's."""
-    image = texture(20, 30)
-    wide = resize(image, (20, 60), (2.0, 1.0))
-    expected = resize(wide, (60, 60), (1.0, 3.0))
-    torch.testing.assert_close(resize(image, (60, 60), (2.0, 3.0)), expected, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("index", dihedrals((2.0, 4.0)))
-def test_shrinking_by_a_pair_commutes_with_its_transformations(index: int) -> None:
-    """Those that keep the axes; so pairs may be transformed instead of fathers."""
-    image = texture(32, 48)
-    turned = shrink(dihedral(image, index), (2.0, 4.0))
-    expected = dihedral(shrink(image, (2.0, 4.0)), index)
-    torch.testing.assert_close(turned, expected, rtol=0, atol=0.004)
-
-
-def test_crops_of_two_scales_are_never_turned_on_their_side() -> None:
-    """A ramp in x stays one in x: all 8 rotations and flips would exchange the scales."""
-    ramp = (torch.arange(40.0) / 40).expand(1, 40, 40)
-    pool = PairPool([ramp], scale=(2.0, 3.0), unshuffle=2, crop_size=8, dtype=torch.float32)
-    inputs, residuals = pool.sample(50, torch.Generator().manual_seed(0))
-    steps = (inputs + residuals).diff(dim=-2).abs().amax()
-    assert float(steps) < 1e-5
 
 
 def test_arithmetic_of_scales() -> None:

@@ -1,0 +1,90 @@
+"""Attempts: fit, and fit again more safely while the guard refuses the result."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.device import Memory, is_bf16_wanted
+from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
+from zssr_daemon.zssr.progress import Progress
+from zssr_daemon.zssr.training.fit import DivergedError
+from zssr_daemon.zssr.training.guard import MIN_WARM_GAIN_DB, Guard
+from zssr_daemon.zssr.training.pair_rule import PairRule
+from zssr_daemon.zssr.training.rounds import Attempt, fit_rounds, fit_work
+from zssr_daemon.zssr.training.weights import Weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitResult:
+    """What the attempts at a fit came to."""
+
+    fitted: FittedNetwork | None  # None: there is nothing to learn, or no attempt succeeded
+    mse: float | None  # of the image rebuilt from its son by that network
+    restarts: int  # failed attempts before the last one
+    is_warm: bool  # whether the network was fitted from given weights
+
+
+def attempts_in_turn(
+    config: ZSSRConfig, rule: PairRule, device: torch.device, initial_weights: Weights | None
+) -> list[Attempt]:
+    """Return the fits to try in turn.
+
+    From the given weights, if any; as asked; half the rate with another seed; then a quarter of
+    the rate in fp32.
+    """
+    first = Attempt(
+        config=config,
+        rule=rule,
+        lr=config.lr,
+        seed=config.seed,
+        is_bf16=is_bf16_wanted(config.precision, device),
+    )
+    cold = [
+        first,
+        replace(first, lr=config.lr / 2, seed=config.seed + 1),
+        replace(first, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
+    ]
+    if initial_weights is None:
+        return cold
+    warm = replace(
+        first,
+        config=replace(config, num_epochs=config.warm_num_epochs),
+        initial_weights=initial_weights,
+        min_gain_db=MIN_WARM_GAIN_DB,
+    )
+    return [warm, *cold]
+
+
+def fit_guarded(
+    parts: list[Tensor],
+    guard: Guard,
+    attempts: list[Attempt],
+    memory: Memory,
+    progress: Progress,
+) -> FitResult:
+    """Fit `parts`, (C, h, w) float32 in [0, 1], by the first attempt that the guard accepts."""
+    if guard.is_flat:
+        return FitResult(fitted=None, mse=None, restarts=0, is_warm=False)
+    for restarts, attempt in enumerate(attempts):
+        if restarts > 0:
+            progress.add_work(fit_work(parts, attempt))
+        try:
+            fitted, mse = _fit_within_memory(parts, guard, attempt, memory, progress)
+        except DivergedError:
+            continue
+        is_warm = attempt.initial_weights is not None
+        return FitResult(fitted=fitted, mse=mse, restarts=restarts, is_warm=is_warm)
+    return FitResult(fitted=None, mse=None, restarts=len(attempts) - 1, is_warm=False)
+
+
+def _fit_within_memory(
+    parts: list[Tensor], guard: Guard, attempt: Attempt, memory: Memory, progress: Progress
+) -> tuple[FittedNetwork, float]:
+    """Fit with as many crops an iteration as memory allows; each try begins from the start."""
+
+    def begin(smaller: ZSSRConfig) -> tuple[FittedNetwork, float]:
+        return fit_rounds(parts, guard, replace(attempt, config=smaller), memory, progress)
+
+    return memory.with_smaller("batch_size", attempt.config, progress, begin)
