@@ -1,0 +1,90 @@
+"""Dispatcher: an attempt begins with the source and the settings of its image, or not at all."""
+
+import errno
+import time
+from typing import Any
+
+import pytest
+
+from tests.parts.daemon_parts import drop, identity_of, queue
+from tests.parts.opened_files import OpenedFiles
+from tests.parts.stepped_daemon import DaemonFactory, lines_of
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.protocol.kernel_file import KernelFile
+
+
+def test_source_taken_away_before_its_turn(make_daemon: DaemonFactory) -> None:
+    """The job ends as failed, with a reason of its own."""
+    daemon = make_daemon()
+    queue(daemon.ledger, daemon.settings)
+    (daemon.settings.folders.inbox / "a.png").unlink()
+    daemon.steps_until(lambda: daemon.counts() == {"failed": 1})
+    assert daemon.ledger.newest()[0].reason == "source_gone"
+    assert daemon.files() == {}
+
+
+def test_one_job_too_large_for_the_disk(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """It waits, its attempt given back; smaller ones behind it are done, and nothing pauses."""
+    daemon = make_daemon(limits={"max_output_pixels": 10**15})
+    path = drop(daemon.settings.folders.inbox, "big.png")
+    big = daemon.ledger.add(
+        "big.png", identity_of(path), now=0.0, width=10_000_000, height=10_000_000
+    )
+    queue(daemon.ledger, daemon.settings)
+    daemon.steps_until(lambda: daemon.counts() == {"queued": 1, "done": 1})
+    waiting = daemon.ledger.get(big.id)
+    assert (waiting.state, waiting.attempts) == (JobState.QUEUED, 0)
+    assert waiting.not_before > time.time()
+    (line,) = lines_of(log, "job_retry")
+    assert (line["job_id"], line["reason"]) == (big.id, "disk_full")
+    assert lines_of(log, "paused") == []
+
+
+def test_fault_ends_that_job_before_any_work(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """The next one is done; the fault is no attempt of a worker."""
+    daemon = make_daemon()
+    queue(daemon.ledger, daemon.settings, "a.png")
+    queue(daemon.ledger, daemon.settings, "b.png")
+    (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 0.5")
+    daemon.steps_until(lambda: daemon.counts() == {"failed": 1, "done": 1})
+    assert [order.src_rel for order in daemon.executor.orders] == ["b.png"]
+    (line,) = lines_of(log, "job_failed")
+    assert (line["image"], line["reason"]) == ("a.png", "bad_settings")
+    assert daemon.files()["failed"] == ["a.png", "a.png.error.json", "a.toml"]
+
+
+def test_fault_of_the_disk_is_no_fault_of_theirs(
+    make_daemon: DaemonFactory, log: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue waits, no attempt counts, and the image is made by its own settings."""
+    OpenedFiles(monkeypatch, failing="a.toml", errnos=[errno.EIO])
+    daemon = make_daemon()
+    queue(daemon.ledger, daemon.settings, "a.png")
+    (daemon.settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0")
+    daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+    assert [line["reason"] for line in lines_of(log, "job_retry")] == ["folder_missing"]
+    assert daemon.ledger.newest()[0].attempts == 1
+    assert daemon.files()["output"] == ["a_x3.png"]
+
+
+def test_order_is_by_them(make_daemon: DaemonFactory) -> None:
+    """The worker gets what holds for its image, the others what holds for all."""
+    daemon = make_daemon()
+    text = '[zssr]\nscale_factor = 3.0\n[output]\nquality = 7\nframes = "each"\nreport = true'
+    inbox = daemon.settings.folders.inbox
+    for name in ("a.png", "b.png"):
+        queue(daemon.ledger, daemon.settings, name)
+    (inbox / "lens.npy").write_bytes(b"weights")
+    kernel = '\n[degradation]\nkernel = "lens.npy"\nkernel_phase = "topleft"'
+    (inbox / "b.toml").write_text(text + kernel)
+    daemon.steps_until(lambda: daemon.counts() == {"done": 2})
+    plain, own = daemon.executor.orders
+    assert (plain.config.scale_factor, own.config.scale_factor) == (2.0, 3.0)
+    assert (plain.output.quality, own.output.quality) == (95, 7)
+    assert (plain.limits.each_frame, own.limits.each_frame) == (False, True)
+    assert (plain.kernel, plain.kernel_phase, plain.report_path) == (None, "centred", None)
+    assert own.kernel == KernelFile(name="lens.npy", content=b"weights")
+    assert own.kernel_phase == "topleft"
+    assert own.report_path is not None
+    hashes = {job.src_rel: job.settings_hash for job in daemon.ledger.newest()}
+    assert hashes["a.png"] != hashes["b.png"]
