@@ -2,15 +2,19 @@
 
 import errno
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.parts.daemon_parts import drop, identity_of, queue
 from tests.parts.opened_files import OpenedFiles
-from tests.parts.stepped_daemon import DaemonFactory, lines_of
+from tests.parts.stepped_daemon import DaemonFactory, SteppedDaemon, lines_of
 from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.settings.schema import Degradation, Settings
 
 
 def test_source_taken_away_before_its_turn(make_daemon: DaemonFactory) -> None:
@@ -88,3 +92,49 @@ def test_order_is_by_them(make_daemon: DaemonFactory) -> None:
     assert own.report_path is not None
     hashes = {job.src_rel: job.settings_hash for job in daemon.ledger.newest()}
     assert hashes["a.png"] != hashes["b.png"]
+
+
+@pytest.fixture
+def by_degradation(settings: Settings, ledger: Ledger) -> Iterator[Callable[..., SteppedDaemon]]:
+    """Return a maker of daemons whose settings.toml has a [degradation] table."""
+    made: list[SteppedDaemon] = []
+
+    def make(degradation: Degradation, kernel: KernelFile | None = None) -> SteppedDaemon:
+        changed = settings.model_copy(update={"degradation": degradation})
+        made.append(SteppedDaemon(changed, ledger, kernel=kernel))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.close()
+
+
+def test_kernel_of_settings_toml_reaches_the_order(
+    by_degradation: Callable[..., SteppedDaemon],
+) -> None:
+    """As it was read at the start, for every image whose own settings name no other."""
+    kernel = KernelFile(name="lens.npy", content=b"weights of all")
+    named = Degradation(kernel=Path("/gone/since/lens.npy"), kernel_phase="topleft")
+    daemon = by_degradation(named, kernel)
+    inbox = daemon.settings.folders.inbox
+    (inbox / "b.toml").write_text("[zssr]\nseed = 3")
+    (inbox / "c.toml").write_text('[degradation]\nkernel = "bicubic"')
+    (inbox / "d.toml").write_text('[degradation]\nkernel = "estimate"')
+    for name in ("a.png", "b.png", "c.png", "d.png"):
+        queue(daemon.ledger, daemon.settings, name)
+    daemon.steps_until(lambda: daemon.counts() == {"done": 4})
+    assert [order.kernel for order in daemon.executor.orders] == [kernel, kernel, None, "estimate"]
+    assert {order.kernel_phase for order in daemon.executor.orders} == {"topleft"}
+
+
+def test_auto_of_settings_toml_reaches_the_order(
+    by_degradation: Callable[..., SteppedDaemon],
+) -> None:
+    """Everything that is left at its default is estimated, unless a profile takes `auto` back."""
+    daemon = by_degradation(Degradation(auto=True, jpeg_quality=80))
+    (daemon.settings.folders.inbox / "b.toml").write_text("[degradation]\nauto = false")
+    for name in ("a.png", "b.png"):
+        queue(daemon.ledger, daemon.settings, name)
+    daemon.steps_until(lambda: daemon.counts() == {"done": 2})
+    found = [(each.kernel, each.noise_std, each.jpeg_quality) for each in daemon.executor.orders]
+    assert found == [("estimate", "auto", 80), (None, 0.0, 80)]

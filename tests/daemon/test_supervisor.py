@@ -1,17 +1,21 @@
 """The supervisor: every input ends as one output or one failed record, and nothing stops it."""
 
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.parts.daemon_parts import HOSTILE_NAMES, drop, queue
-from tests.parts.fake_executor import failing
+from tests.parts.fake_executor import failing, silent
 from tests.parts.stepped_daemon import DaemonFactory, lines_of
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
 from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
 
 
 def test_from_inbox_to_archive(make_daemon: DaemonFactory, log: list[Any]) -> None:
@@ -176,3 +180,70 @@ def test_once_says_when_one_failed(make_daemon: DaemonFactory) -> None:
         queue(daemon.ledger, daemon.settings, f"{number}.png")
     assert not daemon.supervisor.run(is_once=True)
     assert daemon.counts() == {"done": 2, "failed": 1}
+
+
+def test_folders_are_looked_at_once_a_claim(
+    make_daemon: DaemonFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several queued images cost one look each, however many steps the daemon does besides."""
+    daemon = make_daemon()
+    for number in range(4):
+        queue(daemon.ledger, daemon.settings, f"{number}.png")
+    looked_at: list[Any] = []
+    scandir = os.scandir
+
+    def noting_scandir(path: Any) -> Any:
+        looked_at.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noting_scandir)
+    daemon.steps_until(lambda: daemon.counts() == {"done": 4})
+    looks = {
+        name: looked_at.count(path) for name, path in daemon.settings.folders.by_name().items()
+    }
+    assert looks.pop("inbox") >= 4  # besides, it is scanned for images
+    assert looks == {"output": 4, "archive": 4, "failed": 4, "state": 4}
+
+
+class TestSettingsOfAJob:
+    """They are resolved when the job is queued and begun; the ledger keeps them for a restart."""
+
+    @pytest.fixture
+    def reads(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Record the hashes for which settings are read from the ledger."""
+        read: list[str] = []
+        kept_settings = Ledger.kept_settings
+
+        def noting(ledger: Ledger, settings_hash: str) -> str | None:
+            read.append(settings_hash)
+            return kept_settings(ledger, settings_hash)
+
+        monkeypatch.setattr(Ledger, "kept_settings", noting)
+        return read
+
+    def test_are_not_read_in_one_run(self, make_daemon: DaemonFactory, reads: list[str]) -> None:
+        """From gate to archive, also for an image with its own settings, and for a failed one."""
+        daemon = make_daemon(failing(), failing(Reason.CORRUPT, is_retryable=False))
+        inbox = daemon.settings.folders.inbox
+        for name in ("a.png", "b.png", "c.png"):
+            drop(inbox, name)
+        (inbox / "b.toml").write_text('[output]\nname = "{stem}_own"')
+        assert not daemon.supervisor.run(is_once=True)
+        assert daemon.counts() == {"done": 2, "failed": 1}
+        assert all(job.settings_hash for job in daemon.ledger.newest())
+        assert reads == []
+
+    def test_are_read_after_a_restart(self, make_daemon: DaemonFactory, reads: list[str]) -> None:
+        """A job whose output had its name already ends as it began, by the settings of then."""
+        daemon = make_daemon(silent, output={"on_success": "keep"})
+        drop(daemon.settings.folders.inbox)
+        daemon.steps_until(lambda: daemon.executor.orders)
+        (order,) = daemon.executor.orders
+        sha256 = hashlib.sha256(b"enlarged").hexdigest()
+        Path(order.part).write_bytes(b"enlarged")
+        job = daemon.ledger.publishing(order.job_id, out_rel="a_x2.png", out_sha256=sha256)
+        successor = make_daemon(output={"on_success": "archive"})
+        assert successor.supervisor.run(is_once=True)
+        assert reads == [job.settings_hash]
+        assert successor.files() == {"inbox": ["a.png"], "output": ["a_x2.png"]}
+        assert successor.executor.orders == []

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tests.parts.daemon_parts import context_of, files_in, wait_until
@@ -11,6 +12,7 @@ from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.settings.schema import Settings
 
 DaemonFactory = Callable[..., "SteppedDaemon"]
@@ -19,14 +21,24 @@ DaemonFactory = Callable[..., "SteppedDaemon"]
 class SteppedDaemon:
     """A daemon whose files, folders, ledger and probe are real; only the executor is a double."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, *answers: Answer) -> None:
-        """Take the answers of the executor to its orders, in turn; then every order goes well."""
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        *answers: Answer,
+        kernel: KernelFile | None = None,
+    ) -> None:
+        """Take the executor's `answers` to its orders; further orders go well.
+
+        `kernel` is the file that the settings name, as it was read at the start.
+        """
         self.settings = settings
         self.ledger = ledger
         self.executor = FakeExecutor(*answers)
         self.signals = Signals()
         self.control = ControlSocket(settings.folders.state)
-        self.context = context_of(settings, self.signals, self.control)
+        context = context_of(settings, self.signals, self.control)
+        self.context = replace(context, kernel=kernel)
         self.supervisor = Supervisor(settings, ledger, self.executor, self.context)
 
     def step(self, times: int = 1) -> None:
