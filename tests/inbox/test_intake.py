@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
+from tests.parts.opened_files import OpenedFiles
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.inbox import intake as intake_module
@@ -19,11 +20,9 @@ from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings import profile_files as profile_module
 from zssr_daemon.settings.image_settings import ImageSettings, Resolver
 from zssr_daemon.settings.schema import Output, Settings
 from zssr_daemon.system import disk_faults
-from zssr_daemon.system.safe_open import open_source
 
 
 class Gate:
@@ -462,19 +461,13 @@ def test_faulty_own_settings_get_their_time(
     """They may be half written: the image waits, as one that cannot be decoded yet."""
     settings = make_settings(watch={"polling": True, "unreadable_after_s": 1e6})
     gate = Gate(settings, ledger)
-    asked: list[str] = []
-
-    def asking(root: Path, rel: str) -> int:
-        asked.append(rel)
-        return open_source(root, rel)
-
-    monkeypatch.setattr(profile_module, "open_source", asking)
+    opened = OpenedFiles(monkeypatch)
     (inbox / "a.toml").write_text("[zssr]\nscale_fac")
     drop(inbox)
 
     def was_asked_twice() -> bool:
         gate.step()
-        return asked.count("a.toml") >= 2
+        return opened.names.count("a.toml") >= 2
 
     wait_until(was_asked_twice)
     assert gate.outcomes == []
@@ -487,18 +480,11 @@ def test_faulty_own_settings_get_their_time(
 def test_own_settings_on_a_share_that_fails(
     gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An image is not queued without them, nor refused for want of them."""
-    faults = [errno.EIO, errno.ESTALE]
-
-    def failing(root: Path, rel: str) -> int:
-        if faults and rel == "a.toml":
-            raise OSError(faults.pop(), "the share fails")
-        return open_source(root, rel)
-
-    monkeypatch.setattr(profile_module, "open_source", failing)
+    """An image is not queued without them, nor refused because of them."""
+    opened = OpenedFiles(monkeypatch, failing="a.toml", errnos=[errno.ESTALE, errno.EIO])
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
     gate.steps_until_outcomes(1)
     (outcome,) = gate.outcomes
-    assert faults == []
+    assert opened.errnos == []
     assert isinstance(outcome, Queued)

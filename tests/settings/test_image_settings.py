@@ -1,4 +1,4 @@
-"""Layers: what holds for an image, by the files of the inbox, and which of them are refused."""
+"""ImageSettings: the settings of an image, by the files of the inbox, and which are refused."""
 
 import errno
 import os
@@ -7,27 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.opened_files import OpenedFiles
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings import profile_files as profile_module
-from zssr_daemon.settings.image_settings import Resolved, Resolver
+from zssr_daemon.settings.image_settings import ImageSettings, Resolved, Resolver
 from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.profile_files import PROFILE_BYTES
-from zssr_daemon.settings.schema import Settings
+from zssr_daemon.settings.schema import Degradation, Settings
 from zssr_daemon.zssr.config import ZSSRConfig
-
-Resolve = Callable[..., Resolved]
-
 
 #: The kernel file that settings.toml names, as it was read at the start.
 CONFIGURED = KernelFile(name="configured.npy", content=b"weights of all")
 
 
 @pytest.fixture
-def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an inbox, and have no variables in the environment."""
-    for name in [name for name in os.environ if name.startswith("ZSSR_")]:
-        monkeypatch.delenv(name)
+def inbox(tmp_path: Path) -> Path:
+    """Return an inbox."""
     (tmp_path / "inbox").mkdir()
     return tmp_path / "inbox"
 
@@ -237,24 +232,17 @@ def test_fault_of_the_disk_is_no_fault_of_the_file(
     inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """It passes: whoever asked may ask again."""
-
-    def open_source(_root: Path, _rel: str) -> int:
-        raise OSError(number, os.strerror(number))
-
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    OpenedFiles(monkeypatch, failing="zssr.toml", errnos=[number])
     with pytest.raises(OSError, match=os.strerror(number)):
         found(inbox)
+    assert found(inbox).profiles == ("zssr.toml",)
 
 
 def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not pass by itself, so it is told."""
-
-    def open_source(_root: Path, _rel: str) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(profile_module, "open_source", open_source)
+    OpenedFiles(monkeypatch, failing="zssr.toml", errnos=[errno.EACCES])
     assert "zssr.toml: Permission denied; let the user" in fault(inbox)
 
 
@@ -331,6 +319,45 @@ class TestKernel:
             "a.toml: [zssr] a total scale of 16: with a kernel at most 8"
         )
         assert found(inbox, "b.png").kernel is not None
+
+
+def test_auto_of_settings_toml_is_resolved_for_each_image(inbox: Path) -> None:
+    """The settings for all stay as they were written; what an image is made with is resolved."""
+    toml = "[degradation]\nauto = true\njpeg_quality = 80\n"
+    settings = settings_with(inbox, toml)
+    assert settings.degradation == Degradation(auto=True, jpeg_quality=80)
+    write(inbox, {"b.toml": "[degradation]\nnoise_std = 3.0\n"})
+    for rel, noise_std in (("a.png", "auto"), ("b.png", 3.0)):
+        own = found(inbox, rel, toml)
+        assert own.kernel == own.settings.degradation.kernel == "estimate"
+        assert own.settings.degradation.noise_std == noise_std
+        assert own.settings.degradation.jpeg_quality == 80
+
+
+def test_auto_of_settings_toml_is_taken_back_by_a_profile(inbox: Path) -> None:
+    """Then the image has what settings.toml would say without it, its other keys included."""
+    write(inbox, {"a.toml": "[degradation]\nauto = false\n"})
+    own = found(inbox, toml="[degradation]\nauto = true\njpeg_quality = 80\n")
+    assert own.kernel is None
+    assert own.settings.degradation == Degradation(auto=False, jpeg_quality=80)
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "",
+        "auto = false\njpeg_quality = 80",
+        'kernel = "estimate"\nnoise_std = "auto"',
+        'kernel = "lens.npy"\nkernel_phase = "topleft"',
+    ],
+)
+def test_settings_without_auto_are_kept_as_they_were_written(inbox: Path, toml: str) -> None:
+    """Nothing is resolved, so their hash in the ledger is what it always was."""
+    settings = settings_with(inbox, f"[degradation]\n{toml}\n")
+    assert ImageSettings.of(settings).model_dump(mode="json") == {
+        table: settings.model_dump(mode="json")[table]
+        for table in ("zssr", "degradation", "output")
+    }
 
 
 def test_auto_of_a_profile_is_taken_back_by_a_nearer_one(inbox: Path) -> None:
