@@ -3,17 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Test processes at a time; many tests wait for a daemon of their own, of about 1 GB.
+# Test processes at a time; many tests start a daemon of their own, which takes about 1 GB.
 TESTS_AT_ONCE ?= 2
 
-# Where `make install` puts things; DESTDIR is set before each by packagers.
+# Where `make install` puts files. Packagers set DESTDIR, which is put before each of these paths.
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 BINDIR = $(PREFIX)/bin
 LIBDIR = $(PREFIX)/lib/zssr-daemon
 SHAREDIR = $(PREFIX)/share
-# The interpreter of the service, with all of requirements.txt; by default one is made in LIBDIR.
+# The interpreter of the service; it has all of requirements.txt. By default one is made in LIBDIR.
 INTERPRETER ?= $(LIBDIR)/venv/bin/python
 
 .PHONY: run once install test lint types check bench clean
@@ -22,7 +22,7 @@ INTERPRETER ?= $(LIBDIR)/venv/bin/python
 run: $(VENV)/.run
 	@exec $(BIN)/zssr-daemon run --settings settings.toml $(ARGS)
 
-## once: work off what is in inbox/, then exit
+## once: process what is in inbox/, then exit
 once: $(VENV)/.run
 	@exec $(BIN)/zssr-daemon run --once --settings settings.toml $(ARGS)
 
@@ -65,7 +65,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-## bench: quality and speed in about two minutes, with the picture that comes along
+## bench: quality and speed in about two minutes, measured on the picture in tests/data
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.quality.run --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 	$(BIN)/python -m bench.speed.run --short --no-write

@@ -32,7 +32,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "balanced": {"zssr": {"preset": "balanced", "num_epochs": 90}},
     "best": {"zssr": {"preset": "best", "num_epochs": 60}},
     "paper": {"zssr": {"preset": "paper", "num_epochs": 60}},
-    "plateau": {"zssr": QUICK | {"lr_schedule": "plateau", "lr_decay_range": 20}},
+    "plateau": {
+        "zssr": QUICK | {"lr_schedule": "plateau", "lr_decay_range": 150, "num_epochs": 400}
+    },
     "grey_network": {"zssr": QUICK | {"in_channels": 1}},
     "affine": {"zssr": QUICK | {"augmentation": "affine"}},
     "median": {"zssr": QUICK | {"self_ensemble": True, "ensemble_reduce": "median"}},

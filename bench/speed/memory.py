@@ -25,6 +25,7 @@ from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
 LIMITS = ImageLimits(max_file_bytes=1 << 30, max_input_pixels=1 << 30)
@@ -60,7 +61,7 @@ def enlarge(megapixels: float, scale: float) -> dict[str, Any]:
         write_picture(source, megapixels)
         before = peak_bytes()
         started_s = time.perf_counter()
-        done = enlarger.enlarge_order(order(source, config), lambda _: None)
+        done = enlarge_file(enlarger, order(source, config), lambda _: None)
         report = done.report
         return {
             "megapixels": megapixels,

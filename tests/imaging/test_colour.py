@@ -2,21 +2,13 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from tests.parts.colour_profiles import CMYK, LAB, SRGB, adobe_rgb, lut_profile
-from tests.parts.picture_files import decode_path, encode_path, levels, smooth_picture
-from zssr_daemon.imaging.alpha import fill_hidden_colour
-
-
-def save(path: Path, picture: Image.Image, **options: Any) -> Path:
-    """Save and return the path."""
-    picture.save(path, **options)
-    return path
+from tests.parts.picture_files import decode_path, encode_path, levels, save_picture, smooth_picture
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp", "avif"])
@@ -24,12 +16,12 @@ def test_wide_gamut_profile_travels_with_untouched_pixels(tmp_path: Path, suffix
     """No round trip through sRGB: the numbers and the profile that explains them are kept."""
     profile = adobe_rgb()
     options = {"lossless": True} if suffix == "webp" else {"quality": 100}
-    path = save(tmp_path / f"a.{suffix}", smooth_picture(), icc_profile=profile, **options)
+    path = save_picture(tmp_path / f"a.{suffix}", smooth_picture(), icc_profile=profile, **options)
     with Image.open(path) as source:
         expected = np.asarray(source)
     image = decode_path(path)
     np.testing.assert_array_equal(levels(image), expected)
-    encode_path(tmp_path / "out.png", image, keep_metadata=False)
+    encode_path(tmp_path / "out.png", image, metadata=image.metadata.only_colour())
     with Image.open(tmp_path / "out.png") as written:
         assert written.info["icc_profile"] == profile
 
@@ -37,7 +29,7 @@ def test_wide_gamut_profile_travels_with_untouched_pixels(tmp_path: Path, suffix
 @pytest.mark.parametrize("profile", [b"rubbish", bytes(200), SRGB[:150], CMYK])
 def test_unusable_profile_is_dropped_and_noted(tmp_path: Path, profile: bytes) -> None:
     """A profile that is broken, or speaks of other channels, says nothing about these pixels."""
-    image = decode_path(save(tmp_path / "a.png", smooth_picture(), icc_profile=profile))
+    image = decode_path(save_picture(tmp_path / "a.png", smooth_picture(), icc_profile=profile))
     assert image.metadata.icc is None
     assert image.info.note is not None
     assert "profile" in image.info.note
@@ -46,14 +38,14 @@ def test_unusable_profile_is_dropped_and_noted(tmp_path: Path, profile: bytes) -
 
 def test_rgb_profile_on_grey_is_dropped(tmp_path: Path) -> None:
     """A profile of three channels would make a grey PNG invalid."""
-    path = save(tmp_path / "a.jpg", smooth_picture(mode="L"), icc_profile=SRGB)
+    path = save_picture(tmp_path / "a.jpg", smooth_picture(mode="L"), icc_profile=SRGB)
     assert decode_path(path).metadata.icc is None
 
 
 def test_grey_profile_is_kept(tmp_path: Path) -> None:
     """A grey profile belongs to grey pixels."""
     profile = lut_profile(b"GRAY", 1)
-    path = save(tmp_path / "a.png", smooth_picture(mode="L"), icc_profile=profile)
+    path = save_picture(tmp_path / "a.png", smooth_picture(mode="L"), icc_profile=profile)
     assert decode_path(path).metadata.icc == profile
 
 
@@ -63,7 +55,7 @@ def test_cmyk_without_profile(tmp_path: Path, suffix: str, cmyk: tuple[int, ...]
     """Plain conversion, noted; Adobe's inverted JPEG and a straight TIFF give the same colour."""
     picture = Image.new("CMYK", (16, 16), cmyk)
     options = {"quality": 100} if suffix == "jpg" else {}
-    image = decode_path(save(tmp_path / f"a.{suffix}", picture, **options))
+    image = decode_path(save_picture(tmp_path / f"a.{suffix}", picture, **options))
     ink = [255 * (1 - c / 255) * (1 - cmyk[3] / 255) for c in cmyk[:3]]
     assert levels(image)[8, 8].tolist() == pytest.approx(ink, abs=2)
     assert image.info.note == "CMYK without a profile: plain conversion"
@@ -87,7 +79,9 @@ def test_cmyk_goes_through_its_profile(tmp_path: Path, suffix: str) -> None:
     """The embedded profile decides the colour, and the output is sRGB."""
     # To this profile magenta is no ink at all, while plain conversion would make it pink.
     picture = Image.new("CMYK", (16, 16), (0, 255, 0, 0))
-    image = decode_path(save(tmp_path / f"a.{suffix}", picture, icc_profile=CMYK, quality=100))
+    image = decode_path(
+        save_picture(tmp_path / f"a.{suffix}", picture, icc_profile=CMYK, quality=100)
+    )
     assert levels(image)[8, 8].tolist() == pytest.approx([255, 255, 255], abs=3)
     assert image.info.note is None
     assert image.metadata.icc is not None
@@ -96,7 +90,7 @@ def test_cmyk_goes_through_its_profile(tmp_path: Path, suffix: str) -> None:
 
 def test_equal_inputs_give_equal_profiles(tmp_path: Path) -> None:
     """The sRGB profile we add bears no date."""
-    image = decode_path(save(tmp_path / "a.tif", Image.new("CMYK", (2, 2))))
+    image = decode_path(save_picture(tmp_path / "a.tif", Image.new("CMYK", (2, 2))))
     assert image.metadata.icc is not None
     assert image.metadata.icc[24:36] == bytes(12)
     ImageCms.getOpenProfile(io.BytesIO(image.metadata.icc))
@@ -105,40 +99,8 @@ def test_equal_inputs_give_equal_profiles(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"icc_profile": LAB}])
 def test_lab_becomes_srgb(tmp_path: Path, options: dict[str, bytes]) -> None:
     """Mid grey in Lab is mid grey in sRGB, with a profile or without."""
-    path = save(tmp_path / "a.tif", Image.new("LAB", (4, 4), (128, 128, 128)), **options)
+    path = save_picture(tmp_path / "a.tif", Image.new("LAB", (4, 4), (128, 128, 128)), **options)
     image = decode_path(path)
     grey = levels(image)[0, 0].astype(int)
     assert np.ptp(grey) <= 2
     assert 110 < grey[0] < 130
-
-
-def test_fill_keeps_what_is_visible() -> None:
-    """Visible pixels stay equal, bit by bit, and every hidden one gets a colour in their range."""
-    rng = np.random.default_rng(0)
-    pixels = rng.uniform(0.25, 0.75, (37, 53, 3)).astype(np.float32)
-    alpha = (rng.random((37, 53)) < 0.02).astype(np.float32)
-    pixels[alpha == 0] = 1
-    filled = fill_hidden_colour(pixels, alpha)
-    assert filled.dtype == np.float32
-    np.testing.assert_array_equal(filled[alpha > 0], pixels[alpha > 0])
-    assert filled.min() >= 0.25
-    assert filled.max() <= 0.75 + 1e-6
-
-
-def test_fill_takes_the_near_colour() -> None:
-    """Each side of a gap takes the colour of its own side."""
-    pixels = np.zeros((1, 16, 1), np.float32)
-    alpha = np.zeros((1, 16), np.float32)
-    pixels[0, 0], alpha[0, 0] = 0.2, 1
-    pixels[0, 15], alpha[0, 15] = 0.8, 1
-    filled = fill_hidden_colour(pixels, alpha)[0, :, 0]
-    np.testing.assert_allclose(filled, [0.2] * 8 + [0.8] * 8, rtol=1e-6)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_fill_without_hidden_or_without_visible_changes_nothing(alpha: float) -> None:
-    """Nothing to fill, or nothing to fill it with."""
-    pixels = np.random.default_rng(0).random((5, 4, 3), dtype=np.float32)
-    np.testing.assert_array_equal(
-        fill_hidden_colour(pixels, np.full((5, 4), alpha, np.float32)), pixels
-    )

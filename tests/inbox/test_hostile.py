@@ -22,6 +22,7 @@ from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 
 RULES = OutputRules(setting="same", quality=95, keeps_metadata=True, max_pixels=10**6)
 
@@ -92,7 +93,7 @@ def _enlarge(enlarger: Enlarger, folder: Path, result: ProbeResult) -> bool:
         weights_folder=None,
     )
     try:
-        enlarger.enlarge_order(order, lambda _: None)
+        enlarge_file(enlarger, order, lambda _: None)
     except JobError as error:
         assert error.reason in FILE_REASONS
         return False

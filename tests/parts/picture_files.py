@@ -1,4 +1,4 @@
-"""Picture files for the tests, generated; and the calls of `images` on paths."""
+"""Picture files for the tests, generated; and decoding and encoding of files by their paths."""
 
 import os
 import struct
@@ -12,7 +12,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from zssr_daemon.imaging.decode import DecodedImage, decode, inspect
+from zssr_daemon.imaging.decode import DecodedImage, decode, inspect, read_file
 from zssr_daemon.imaging.encode import encode
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.imaging.metadata import ImageMetadata
@@ -29,10 +29,10 @@ def samples(*shape: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def decode_path(path: Path, limits: ImageLimits = LIMITS, frame: int = 0) -> DecodedImage:
-    """Call `decode` on a path."""
+    """Read and decode a file."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        return decode(fd, limits, frame=frame)
+        return decode(read_file(fd, limits), limits, frame=frame)
     finally:
         os.close(fd)
 
@@ -50,7 +50,6 @@ def encode_path(
     path: Path,
     image: DecodedImage,
     *,
-    keep_metadata: bool = True,
     metadata: ImageMetadata | None = None,
     output: OutputFormat = PNG,
     quality: int = 95,
@@ -69,7 +68,6 @@ def encode_path(
             output=output,
             quality=quality,
             metadata=metadata,
-            keep_metadata=keep_metadata,
             comments={"Software": "test"},
             on_write=lambda: None,
         )
@@ -177,6 +175,14 @@ def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: in
     entries = {256: (3, (size[0],)), 257: (3, (size[1],)), 258: (3, (bits,)), 259: (3, (1,))}
     entries |= {262: (3, (1,)), 277: (3, (1,)), 278: (3, (size[1],)), 339: (3, (sample_format,))}
     return tiff(entries, pixels)
+
+
+def save_picture(path: Path, picture: Image.Image, **options: Any) -> Path:
+    """Save in the format of the ending, without loss where it has a choice; return the path."""
+    if path.suffix == ".webp":
+        options |= {"lossless": True, "exact": True}
+    picture.save(path, **options)
+    return path
 
 
 def smooth_picture(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:

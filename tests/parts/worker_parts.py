@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,11 @@ def heard(worker: ChildProcess, kind: Any) -> Any:
     return found[0]
 
 
-def ready_worker(target: Any = worker_main, *arguments: Any) -> ChildProcess:
+def ready_worker(
+    target: Any = worker_main, *arguments: Any, log: LogSettings = QUIET
+) -> ChildProcess:
     """Start a worker process and wait until its device has passed the test."""
-    worker = ChildProcess("test-worker", target, "cpu", 1, QUIET, *arguments)
+    worker = ChildProcess("test-worker", target, "cpu", 1, log, *arguments)
     heard(worker, WorkerReady)
     return worker
 
@@ -196,6 +199,19 @@ def worker_that_fails(
     worker_main(connection, device, threads, log)
 
 
+def worker_that_cannot_report(
+    connection: "Connection[Any, Any]", device: str, threads: int, log: LogSettings, place: str
+) -> None:
+    """Be a worker in which a function of reports, "module.name" of the worker, raises TypeError."""
+    module, _, name = place.partition(".")
+
+    def stub(*_: Any, **__: Any) -> Any:
+        raise TypeError(f"{name} does not like this")
+
+    vars(import_module(f"zssr_daemon.worker.{module}"))[name] = stub
+    worker_main(connection, device, threads, log)
+
+
 def killed_at_part_begun(connection: "Connection[Any, Any]", *arguments: Any) -> None:
     """Be a worker that gets SIGKILL when its output is there and empty."""
     _killed_at(Failpoint.PART_BEGUN)
@@ -203,7 +219,7 @@ def killed_at_part_begun(connection: "Connection[Any, Any]", *arguments: Any) ->
 
 
 def killed_at_part_written(connection: "Connection[Any, Any]", *arguments: Any) -> None:
-    """Be a worker that gets SIGKILL when its output is whole and nobody told."""
+    """Be a worker that gets SIGKILL when its output is whole and no answer sent."""
     _killed_at(Failpoint.PART_WRITTEN)
     worker_main(connection, *arguments)
 

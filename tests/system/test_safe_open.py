@@ -1,5 +1,6 @@
 """Opening sources: only regular files, and never through a link."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from zssr_daemon.errors import ImageError
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system import safe_open
+from zssr_daemon.system.safe_open import open_source, read_small
 
 HOSTILE_NAMES = [b"\xff\n.png", b"a" * 255, b"-rf.png", b" .png", b"$(x);'\"*.png", b"\xc3\x28"]
 
@@ -114,3 +116,40 @@ def test_unreadable_file_passes_through(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch(mode=0)
     with pytest.raises(PermissionError):
         open_source(tmp_path, "a.png")
+
+
+def test_small_file_is_read_up_to_one_byte_too_many(tmp_path: Path) -> None:
+    """So that the caller knows it is too large, and no file fills the memory."""
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_small(tmp_path, "a", 5) == b"12345"
+    assert read_small(tmp_path, "a", 4) == b"12345"
+    assert read_small(tmp_path, "a", 3) == b"1234"
+
+
+@pytest.mark.parametrize("name", ["gone", "no/such/folder", "a" * 300])
+def test_small_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+    """There is none, also where the name is too long for one."""
+    assert read_small(tmp_path, name, 5) is None
+
+
+def test_small_file_is_no_link(tmp_path: Path) -> None:
+    """Even if it leads nowhere."""
+    (tmp_path / "a").symlink_to(tmp_path / "gone")
+    with pytest.raises(ImageError) as caught:
+        read_small(tmp_path, "a", 5)
+    assert caught.value.reason == "unsafe_file"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_other_errors_of_a_small_file_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """What they mean is for the caller to judge."""
+
+    def failing(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "a").write_bytes(b"")
+    monkeypatch.setattr(safe_open, "open_source", failing)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        read_small(tmp_path, "a", 5)

@@ -31,6 +31,7 @@ from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.inbox.probe import ProbeRequest, examine
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "images.md"
@@ -66,7 +67,7 @@ def enlarge(path: Path, config: ZSSRConfig = TINY, output: OutputRules | None = 
         output=output or rules(),
         weights_folder=None,
     )
-    return ENLARGER.enlarge_file(order, lambda _: None)
+    return enlarge_file(ENLARGER, order, lambda _: None)
 
 
 def row(kind: str, path: Path, done: WorkDone) -> str:

@@ -1,6 +1,6 @@
 """Frames: each page of a file is an output, all of them or none, wherever a crash falls."""
 
-import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,12 @@ from zssr_daemon.protocol.attempt_files import frame_part, is_part, part_rel
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.worker.frames import enlarge_frames
+from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.worker import source_file
+from zssr_daemon.worker.enlarger import Enlarger, OnProgress
+from zssr_daemon.worker.frames import enlarge_file
+from zssr_daemon.worker.report_draft import ReportDraft
+from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.zssr.config import ZSSRConfig
 
 EACH = ImageLimits(
@@ -111,20 +116,23 @@ def test_pages_of_16_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.rint(np.vstack(back) * 65535), pixels)
 
 
-class Recorder:
-    """Writes the frame's number into its part instead of enlarging it."""
+class Recorder(Enlarger):
+    """Writes the frame's number and width into its part instead of enlarging it."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.fails_at = fails_at
 
-    def enlarge_order(self, order: WorkOrder, report: Any) -> WorkDone:
+    def enlarge_frame(
+        self, order: WorkOrder, file: SourceFile, on_progress: OnProgress, _: ReportDraft
+    ) -> WorkDone:
+        width = file.decode(order.frame).info.width
         if order.frame == self.fails_at:
             raise JobError("no")
-        report(progress(order.job_id, 0.5))
-        Path(order.part).write_text(str(order.frame))
+        on_progress(progress(order.job_id, 0.5))
+        Path(order.part).write_text(f"{order.frame} of width {width}")
         return WorkDone(
             job_id=order.job_id,
-            out_sha256=hashlib.sha256(str(order.frame).encode()).hexdigest(),
+            out_sha256=str(order.frame),
             report=report_of(order.frame + 1),
         )
 
@@ -171,23 +179,57 @@ def order(path: Path, part: Path) -> WorkOrder:
 
 def test_every_frame_has_its_part(tmp_path: Path) -> None:
     """The last is in the job's own part, whose hash is reported; progress runs over all."""
-    path = pages(tmp_path / "a.tif", [(8, 6)] * 3)
+    path = pages(tmp_path / "a.tif", [(8, 6), (9, 6), (10, 6)])
     part = tmp_path / part_rel("", "0" * 32, 1)
     told: list[WorkProgress] = []
-    done = enlarge_frames(Recorder(), order(path, part), told.append)
+    done = enlarge_file(Recorder(), order(path, part), told.append)
     others = [Path(frame_part(str(part), number)) for number in range(2)]
-    assert [file.read_text() for file in [*others, part]] == ["0", "1", "2"]
+    assert [file.read_text() for file in [*others, part]] == [
+        "0 of width 8",
+        "1 of width 9",
+        "2 of width 10",
+    ]
     assert all(is_part(file.name) for file in [*others, part])
-    assert done.out_sha256 == hashlib.sha256(b"2").hexdigest()
+    assert done.out_sha256 == "2"
     assert (done.frames, done.report.iterations, done.report.seconds) == (3, 6, {"fit": 3.0})
     assert [step.fraction for step in told] == pytest.approx([0.5 / 3, 1.5 / 3, 2.5 / 3])
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_source_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each: bool) -> None:
+    """However many frames it has; and it is not kept while the last one is enlarged."""
+    path = pages(tmp_path / "a.tif", [(8, 6)] * (3 if each else 1))
+    opened: list[str] = []
+
+    def counted(root: str, rel: str) -> int:
+        opened.append(rel)
+        return open_source(root, rel)
+
+    monkeypatch.setattr(source_file, "open_source", counted)
+    ordered = replace(
+        order(path, tmp_path / part_rel("", "0" * 32, 1)), limits=EACH if each else LIMITS
+    )
+    done = enlarge_file(Recorder(), ordered, lambda _: None)
+    assert done.frames == (3 if each else 1)
+    assert opened == ["a.tif"]
+
+
+def test_source_is_not_held_with_the_last_frame(tmp_path: Path) -> None:
+    """The fit of the only frame, or of the last one, has the memory of the file."""
+    path = pages(tmp_path / "a.tif", [(8, 6)] * 2)
+    file = SourceFile(order(path, tmp_path / "part"))
+    assert file.count_frames() == 2
+    file.decode(0)
+    assert file._data == path.read_bytes()
+    file.decode(1)
+    assert file._data is None
 
 
 def test_one_bad_frame_is_the_files(tmp_path: Path) -> None:
     """No file is half done."""
     path = pages(tmp_path / "a.tif", [(8, 6)] * 3)
     with pytest.raises(JobError, match="no"):
-        enlarge_frames(Recorder(fails_at=1), order(path, tmp_path / "part"), lambda _: None)
+        enlarge_file(Recorder(fails_at=1), order(path, tmp_path / "part"), lambda _: None)
 
 
 def frame_parts(part: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""KernelFile: kernels are read from every format, and nothing in a file harms whoever reads it."""
+"""KernelFiles: kernels are read from every format, and no file can harm the reader."""
 
 import io
 import os
@@ -70,6 +70,8 @@ class Bomb:
 
 HUGE_HEADER = npy(np.ones((3, 3))).replace(b"(3, 3), ", b"(99999, 99999), ")
 INFLATABLE = zlib.compress(b"\0" * 10**8)
+#: A variable that alone would be small enough.
+PADDING = mat({"padding": np.zeros((600, 100))}, is_compressed=True)[128:]
 BAD = {
     "empty.npy": b"",
     "text.npy": b"1 2 1",
@@ -93,6 +95,10 @@ BAD = {
         struct.pack("<2i", 3, 4), struct.pack("<2i", 3000, 4000)
     ),
     "bomb.mat": mat({})[:128] + struct.pack("<2I", 15, len(INFLATABLE)) + INFLATABLE,
+    "bombs.mat": mat({"kernel": KERNEL / 7}) + PADDING * 20,
+    "type_of_numbers.mat": mat({"kernel": KERNEL / 7}).replace(
+        struct.pack("<2I", 9, 96), struct.pack("<2I", 200, 96)
+    ),
     "three.mat": mat({"kernel": np.ones((2, 2, 2))}),
     "text.png": b"no picture",
     "jpeg.png": b"\xff\xd8\xff\xe0",

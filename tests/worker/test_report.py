@@ -1,35 +1,46 @@
 """The report of a job: one file that needs nothing else, shows both pictures, and comes whole."""
 
 import base64
+import hashlib
 import io
-import math
+import json
 import os
 import re
 import subprocess
 import time
+import weakref
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from tests.parts.daemon_parts import files_in, queue
+from tests.parts.daemon_parts import files_in, identity_of, queue
 from tests.parts.fake_executor import content_of, good
-from tests.parts.picture_files import smooth_picture
+from tests.parts.picture_files import decode_path, levels, samples, smooth_picture
 from tests.parts.publish_parts import FileMoves
-from tests.parts.tiny_settings import TINY, SettingsFactory
+from tests.parts.tiny_settings import SettingsFactory
 from tests.parts.tools import tool
+from tests.parts.worker_parts import answer_of, ready_worker, worker_that_cannot_report
+from tests.parts.worker_parts import order_of as file_order
 from zssr_daemon.daemon.work_order import attempt_of, work_order
-from zssr_daemon.executor.interface import ExecutorEvent
-from zssr_daemon.imaging.formats import ImageLimits
-from zssr_daemon.imaging.output_format import OutputRules
+from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, companion_part
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.settings.image_settings import Resolver
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.worker import report as report_module
-from zssr_daemon.worker.loss_curve import LossCurve
-from zssr_daemon.worker.report import FAULTS, curve, write_report
+from zssr_daemon.telemetry.logs import LogSettings
+from zssr_daemon.worker import comparison
+from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
+from zssr_daemon.worker.kernel_files import write_kernel
+from zssr_daemon.worker.report_draft import ReportDraft
+from zssr_daemon.zssr.degradation.blur import Kernel
 
 #: Nothing of a browser's own traffic, and a profile that is thrown away.
 FLAGS = (
@@ -45,39 +56,46 @@ FLAGS = (
 
 LOSSES = [(step, 0.1 / step) for step in range(1, 200)]
 
+ENLARGER = Enlarger("cpu", 1)
+
 
 def order_of(folder: Path, name: str = "a.png", mode: str = "RGB") -> WorkOrder:
-    """Write a source and its output, twice as large; return the order that asked for a report."""
-    source = smooth_picture(40, 30).convert(mode)
-    source.save(folder / name)
-    source.resize((80, 60)).save(folder / ".part", "PNG")
-    return WorkOrder(
-        job_id="j",
-        inbox=str(folder),
-        src_rel=name,
-        identity=None,  # type: ignore[arg-type]  # not looked at
+    """Write a source; return an order that asks for a report."""
+    smooth_picture(40, 30).convert(mode).save(folder / name)
+    return replace(
+        file_order(folder / name),
         part=str(folder / ".part"),
-        config=TINY,
-        limits=ImageLimits(max_file_bytes=1, max_input_pixels=1),
-        output=OutputRules(setting="png", quality=90, keeps_metadata=True, max_pixels=1_000_000),
-        weights_folder=None,
         report_path=str(folder / "report.html"),
     )
 
 
-def written(order: WorkOrder) -> str:
+def doubled(source: DecodedImage) -> NDArray[np.uint8]:
+    """Return samples twice as large as a source."""
+    return levels(source).repeat(2, axis=0).repeat(2, axis=1)
+
+
+def drafted(order: WorkOrder, kernel: Kernel | None = None) -> ReportDraft:
+    """Return a draft that has seen the source of an order, an output twice as large, and losses."""
+    source = decode_path(Path(order.inbox) / order.src_rel)
+    samples = doubled(source)
+    draft = ReportDraft(order)
+    draft.add_source(source, *samples.shape[1::-1])
+    draft.add_output(samples, source.metadata.icc, kernel)
+    for _, loss in LOSSES:
+        draft.add_progress(progress(loss))
+    return draft
+
+
+def written(order: WorkOrder, kernel: Kernel | None = None) -> str:
     """Write a report and return its text."""
-    (done,) = (event for event in good_report(order) if isinstance(event, WorkDone))
-    write_report(order, done, LOSSES)
+    (done,) = (event for event in good(order) if isinstance(event, WorkDone))
+    drafted(order, kernel).write(done)
     return Path(order.report_path or "").read_text()
 
 
-def good_report(order: WorkOrder) -> list[ExecutorEvent]:
-    """Return what the fake executor says, leaving the part as it is."""
-    content = Path(order.part).read_bytes()
-    events = list(good(order))
-    Path(order.part).write_bytes(content)
-    return events
+def progress(loss: float) -> WorkProgress:
+    """Return a sign of life from a fit."""
+    return WorkProgress(job_id="j", stage="fit", step=0, steps=1, fraction=0, loss=loss, lr=None)
 
 
 def pictures_in(text: str) -> list[Image.Image]:
@@ -104,25 +122,75 @@ def test_nothing_comes_from_outside(tmp_path: Path) -> None:
     assert "30.00 dB" in text
 
 
+def test_report_opens_no_file(tmp_path: Path) -> None:
+    """It is handed what it shows: source and output may be gone when it is written."""
+    order = order_of(tmp_path)
+    draft = drafted(order)
+    (done,) = (event for event in good(order) if isinstance(event, WorkDone))
+    Path(order.part).unlink()
+    (tmp_path / "a.png").unlink()
+    draft.write(done)
+    before, after = pictures_in(Path(order.report_path or "").read_text())
+    assert before.size == after.size == (80, 60)
+
+
 def test_large_pictures_show_their_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pixel by pixel, the same part of both."""
-    monkeypatch.setattr(report_module, "_SHOWN", 20)
-    text = written(order_of(tmp_path))
+    monkeypatch.setattr(comparison, "MAX_SIDE", 20)
+    order = order_of(tmp_path)
+    text = written(order)
     before, after = pictures_in(text)
     assert before.size == after.size == (20, 20)
     assert "20 × 20 pixels from the middle of 80 × 60" in text
-    with Image.open(tmp_path / ".part") as output:
-        assert after.tobytes() == output.crop((30, 20, 50, 40)).tobytes()
+    output = Image.fromarray(doubled(decode_path(tmp_path / "a.png")))
+    assert after.tobytes() == output.crop((30, 20, 50, 40)).tobytes()
     ours, theirs = (sum(image.convert("L").tobytes()) / 400 for image in (before, after))
     assert abs(ours - theirs) < 3
 
 
-def test_huge_pictures_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report says so, and memory does not follow the output."""
-    monkeypatch.setattr(report_module, "_MAX_PIXELS", 80 * 60 - 1)
-    text = written(order_of(tmp_path))
-    assert "80 × 60 pixels are too many" in text
-    assert pictures_in(text) == []
+@pytest.mark.parametrize("size", [(80, 60), (60, 45), (120, 90), (80, 90), (41, 31), (40, 30)])
+def test_part_of_the_source_is_that_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """At any scale: cut out and enlarged is enlarged and cut out."""
+    monkeypatch.setattr(comparison, "MAX_SIDE", 24)
+    tame = samples(30, 40, 3) // 2 + 64  # Pillow would clip overshoot between its two passes
+    Image.fromarray(tame).save(tmp_path / "a.png")
+    source = decode_path(tmp_path / "a.png")
+    shown = comparison.before(source, *size)
+    whole = Image.fromarray(levels(source)).resize(size, Image.Resampling.BICUBIC)
+    expected = np.asarray(whole.crop(comparison.middle(*size))).astype(int)
+    assert np.abs(np.asarray(shown) - expected).max() <= 1
+
+
+def test_deep_output_is_rounded_to_8_bits() -> None:
+    """To the nearest level, of all 65536."""
+    deep = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
+    shown = np.asarray(comparison.after(deep, None))
+    np.testing.assert_array_equal(shown, np.rint(deep[..., 0] / 257))
+
+
+def test_draft_holds_neither_source_nor_output(tmp_path: Path) -> None:
+    """Memory does not follow the pictures: what is shown of them is a copy."""
+    order = order_of(tmp_path)
+    source = decode_path(tmp_path / "a.png")
+    output = doubled(source)
+    held: list[weakref.ref[Any]] = [weakref.ref(output), weakref.ref(source.pixels)]
+    draft = ReportDraft(order)
+    draft.add_source(source, 80, 60)
+    draft.add_output(output, None, None)
+    del source, output
+    assert [each() for each in held] == [None, None]
+
+
+def test_estimated_kernel_is_shown(tmp_path: Path) -> None:
+    """As it is written beside the output."""
+    kernel = Kernel.of(np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]), "centred")
+    text = written(order_of(tmp_path), kernel)
+    write_kernel(tmp_path / ".part", kernel)
+    with Image.open(companion_part(tmp_path / ".part", KERNEL_PICTURE)) as beside:
+        assert pictures_in(text)[2].tobytes() == beside.tobytes()
+    assert "Estimated kernel" in text
 
 
 def test_name_is_text(tmp_path: Path) -> None:
@@ -132,51 +200,79 @@ def test_name_is_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;!-- $title.png" in text
 
 
-@pytest.mark.parametrize("losses", [[], [(1, 0.1)], [(1, math.inf), (2, math.nan), (3, 0.0)]])
-def test_curve_of_too_little(losses: list[tuple[int, float]]) -> None:
-    """A fit without two losses has none, and says so."""
-    assert "too short" in curve(losses)
+def test_report_shows_the_last_frame(tmp_path: Path) -> None:
+    """There is one for the whole file, with the work of all frames."""
+    order = order_of(tmp_path, name="a.tif")
+    frames = [smooth_picture(20 + 4 * number, 16) for number in range(3)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    each = replace(order.limits, each_frame=True)
+    identity = identity_of(tmp_path / "a.tif")
+    done = enlarge_file(ENLARGER, replace(order, limits=each, identity=identity), lambda _: None)
+    text = Path(order.report_path or "").read_text()
+    assert [picture.size for picture in pictures_in(text)] == [(56, 32), (56, 32)]
+    assert f"<td>{done.report.iterations}</td>" in text
+    assert done.frames == 3
+    assert files_in(tmp_path) == [".0.part", ".1.part", ".part", "a.tif", "report.html"]
 
 
-def test_curve_goes_down() -> None:
-    """The line begins at the top left and ends at the bottom right."""
-    (points,) = re.findall(r'polyline points="([^"]+)"', curve(LOSSES))
-    (x0, y0), *_, (x1, y1) = ([float(v) for v in point.split(",")] for point in points.split())
-    assert x0 < x1
-    assert y0 < y1
+PLACES = ["comparison.before", "comparison.after", "report_draft.report_html"]
 
 
-def progress(loss: float) -> WorkProgress:
-    """Return a sign of life from a fit."""
-    return WorkProgress(job_id="j", stage="fit", step=0, steps=1, fraction=0, loss=loss, lr=None)
-
-
-def test_long_fit_is_thinned() -> None:
-    """A hundred thousand steps make a curve of at most a thousand points, from first to last."""
-    losses = LossCurve()
-    for step in range(100_000):
-        losses.add(progress(loss=1.0 + step))
-    steps = [step for step, _ in losses.points]
-    assert 400 < len(steps) <= 1000
-    assert steps == sorted(steps)
-    assert steps[0] < 300
-    assert steps[-1] > 99_700
-
-
-def test_loss_that_is_told_again_is_no_point() -> None:
-    """It is read from the device now and then, and stands until it is read again."""
-    losses = LossCurve()
-    for step in range(100):
-        losses.add(progress(loss=float(step // 25)))
-    assert losses.points == [(1, 0.0), (26, 1.0), (51, 2.0), (76, 3.0)]
-
-
-def test_report_that_cannot_be_made(tmp_path: Path) -> None:
-    """It is one of the faults that the worker tells of."""
+@pytest.mark.parametrize("place", PLACES)
+def test_fault_of_a_report_costs_no_output(tmp_path: Path, place: str) -> None:
+    """Whatever a report raises, and wherever: the job is done, and the log tells."""
+    log = LogSettings(level="warning", file=tmp_path / "log")
+    worker = ready_worker(worker_that_cannot_report, place, log=log)
     order = order_of(tmp_path)
-    Path(order.part).write_text("no picture")
-    with pytest.raises(FAULTS):
-        written(order)
+    for attempt in (1, 2):
+        done = answer_of(worker, replace(order, attempt=attempt))
+        assert isinstance(done, WorkDone), done
+        assert done.out_sha256 == hashlib.sha256(Path(order.part).read_bytes()).hexdigest()
+    worker.kill()
+    assert not Path(order.report_path or "").exists()
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["report_unavailable"] * 2
+    assert [line["attempt"] for line in lines] == [1, 2]
+    assert "does not like this" in lines[0]["message"]
+
+
+def test_report_of_the_real_worker(tmp_path: Path) -> None:
+    """It shows what was decoded and what was written."""
+    worker = ready_worker()
+    order = order_of(tmp_path)
+    done = answer_of(worker, order)
+    worker.kill()
+    assert isinstance(done, WorkDone), done
+    before, after = pictures_in(Path(order.report_path or "").read_text())
+    with Image.open(order.part) as output, Image.open(tmp_path / "a.png") as source:
+        assert after.tobytes() == output.tobytes()
+        whole = np.asarray(source.resize((80, 60), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(np.asarray(before) - whole).max() <= 1
+
+
+def test_report_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a report is none."""
+    order = order_of(tmp_path)
+    draft = drafted(order)
+    (done,) = (event for event in good(order) if isinstance(event, WorkDone))
+
+    def half(path: Path, *_: Any, **__: Any) -> int:
+        path.write_bytes(b"<html>")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    draft.write(done)
+    assert not Path(order.report_path or "").exists()
+
+
+def test_no_report_is_made_unasked(tmp_path: Path) -> None:
+    """Nor anything of it."""
+    order = replace(order_of(tmp_path), report_path=None)
+    (done,) = (event for event in good(order) if isinstance(event, WorkDone))
+    drafted(order).write(done)
+    assert files_in(tmp_path) == [".part", "a.png"]
 
 
 def attempt_order(job: Job, settings: Settings, publisher: FileMoves) -> WorkOrder:
@@ -236,7 +332,7 @@ def test_failed_attempt_leaves_no_report(make_settings: SettingsFactory, ledger:
 
 
 def test_report_in_a_browser(tmp_path: Path) -> None:
-    """Both pictures are decoded, the script runs, and the result is cut at the slider."""
+    """Both pictures are decoded, the script runs, and the result is cut at the slider's line."""
     order = order_of(tmp_path)
     written(order)
     done = subprocess.run(
@@ -254,4 +350,5 @@ def test_report_in_a_browser(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "clip-path: inset(0px 0px 0px 50%)" in done.stdout
+    assert '<div class="divider" style="left: 50%;"></div>' in done.stdout
     assert 'title="80 × 60"' in done.stdout

@@ -1,4 +1,4 @@
-"""Origin: what a source suffered is as ordered, or measured, and told in report and output."""
+"""SourceDegradation: it is as ordered, or estimated, and told in report and output."""
 
 import json
 from dataclasses import replace
@@ -14,13 +14,14 @@ from tests.parts.picture_files import deep_file, smooth_picture
 from tests.parts.worker_parts import order_of
 from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 
 ENLARGER = Enlarger("cpu", 1)
 
 
 def enlarged(path: Path, **ordered: Any) -> WorkDone:
     """Enlarge a file with what is ordered of noise and JPEG; the result is `part` beside it."""
-    return ENLARGER.enlarge_file(replace(order_of(path), **ordered), lambda _: None)
+    return enlarge_file(ENLARGER, replace(order_of(path), **ordered), lambda _: None)
 
 
 def told(folder: Path) -> dict[str, Any]:

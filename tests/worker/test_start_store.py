@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from zssr_daemon.worker.start_store import GENERATIONS, WeightsStore
+from zssr_daemon.worker.start_store import MAX_GENERATIONS, WeightsStore
 from zssr_daemon.zssr.training.weights import Weights
 
 KEY = "three channels, scale 2"
@@ -53,9 +53,9 @@ def test_damaged_generation_gives_way_to_the_one_before(tmp_path: Path) -> None:
 def test_generations_stay_and_come_to_an_end(tmp_path: Path) -> None:
     """Every generation can be had again by its hash; after the last, nothing changes."""
     store = WeightsStore(tmp_path)
-    for value in range(GENERATIONS + 3):
+    for value in range(MAX_GENERATIONS + 3):
         store.keep(weights(float(value)))
     names = sorted(path.name for path in tmp_path.iterdir())
     assert [name.rsplit("-", 1)[1] for name in names] == [
-        weights(float(value)).sha256 for value in range(GENERATIONS)
+        weights(float(value)).sha256 for value in range(MAX_GENERATIONS)
     ]

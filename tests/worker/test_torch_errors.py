@@ -1,4 +1,4 @@
-"""Faults: each error of the computation is told apart by what it means for job and worker."""
+"""TorchErrors: each error of the computation, by what it means for job and worker."""
 
 import pytest
 import torch
@@ -34,8 +34,8 @@ def test_faults_of_the_device(error: Exception) -> None:
         RuntimeError("not enough memory: you tried to allocate 8 bytes"),
     ],
 )
-def test_want_of_memory(error: Exception) -> None:
-    """It may be tried again, and harms nobody else."""
+def test_lack_of_memory(error: Exception) -> None:
+    """The job may be tried again, and no other job is harmed."""
     with pytest.raises(TransientError) as caught, faults_as_reasons():
         raise error
     assert type(caught.value) is TransientError

@@ -146,7 +146,7 @@ def dead_after(worker: ChildProcess, order: WorkOrder) -> Path:
 
 
 def test_failpoints_stand_where_they_say(tmp_path: Path) -> None:
-    """The part is there and empty, or whole and nobody told of it."""
+    """The part is there and empty, or it is whole and no answer was sent."""
     part = dead_after(ready_worker(killed_at_part_begun), order_for(tmp_path))
     assert part.read_bytes() == b""
     part = dead_after(ready_worker(killed_at_part_written), order_for(tmp_path))

@@ -1,4 +1,4 @@
-"""Levels: rounding, clipping, and refusal of what has no level."""
+"""Output: values are rounded and clipped to levels; NaN and infinity are refused."""
 
 import numpy as np
 import pytest

@@ -24,6 +24,7 @@ from zssr_daemon.settings.schema import Limits, Settings
 from zssr_daemon.system import durable
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.worker.enlarger import Enlarger
+from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
 #: Applies the options of the command line to the parameters of an image.
@@ -134,7 +135,8 @@ def _upscale(enlarger: Enlarger, request: _Request, target: Path, report: Report
     target.parent.mkdir(parents=True, exist_ok=True)
     started_s = time.monotonic()
     try:
-        done = enlarger.enlarge_file(
+        done = enlarge_file(
+            enlarger,
             order,
             lambda progress: report(
                 request.image, progress, progress.eta_s(time.monotonic() - started_s)

@@ -9,8 +9,8 @@ def fill_hidden_colour(
 ) -> NDArray[np.float32]:
     """Give pixels under zero alpha the colour of their nearest visible neighbours.
 
-    `pixels` is (H, W, C) float32, `alpha` (H, W); the result is new, visible pixels are equal.
-    Without it the colour that nobody was meant to see bleeds into the edges that are enlarged.
+    `pixels` is (H, W, C) float32, `alpha` (H, W) float32, both in [0, 1]; visible pixels are
+    unchanged. Otherwise hidden colour would bleed into the edges when the picture is enlarged.
     """
     visible = alpha > 0
     if visible.all() or not visible.any():
@@ -20,7 +20,7 @@ def fill_hidden_colour(
 
 
 def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average known pixels into ever coarser grids, then fill each grid from the coarser one.
+    """Average known pixels into coarser and coarser grids; fill each grid from the coarser one.
 
     `colour` is (H, W, C), zero where `weight`, (H, W, 1), is zero.
     """

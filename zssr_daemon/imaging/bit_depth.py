@@ -1,4 +1,4 @@
-"""Bit depth of a file, from its header: Pillow's modes hide what Pillow cuts to 8 bits."""
+"""BitDepth of a file, from its header: Pillow cuts to 8 bits, and its modes do not tell."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ _UNSIGNED: Final = 1
 
 _NONE, _PREMULTIPLIED, _ALPHA = (), (1,), (2,)
 
-# Pages whose 16 bits are kept: (photometric interpretation, samples) → extra samples. Grey with
-# white or black as zero, RGB, both with alpha.
+# Pages whose 16 bits are kept: (photometric interpretation, samples) → extra samples. They are
+# grey, with white or black as zero, and RGB, both with and without alpha.
 _DEEP_TIFF: Final[dict[tuple[int, int], set[tuple[int, ...]]]] = {
     (0, 1): {_NONE},
     (1, 1): {_NONE},
@@ -33,7 +33,7 @@ _JPEG_FRAMES: Final = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {
 
 
 def bit_depth(data: bytes, format_name: str, page: int = 0) -> int:
-    """Return the depth, 8 or 16 bits a channel, at which all is kept that the file holds.
+    """Return the bits a channel, 8 or 16, that an output needs to keep all that the file holds.
 
     Raises ImageError (`unsupported_depth`) where decoding would lose bits; IndexError or
     struct.error where the header ends early.
@@ -50,7 +50,7 @@ def bit_depth(data: bytes, format_name: str, page: int = 0) -> int:
 
 
 def _tiff_depth(data: bytes, page: int) -> int:
-    """Read BitsPerSample, SampleFormat and what the channels mean."""
+    """Read BitsPerSample, SampleFormat and the meaning of the channels."""
     tags = tiff_tags(data, page)
     bits = tags.get(_BITS_PER_SAMPLE, (1,))
     if any(code != _UNSIGNED for code in tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))):

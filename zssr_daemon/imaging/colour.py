@@ -1,4 +1,4 @@
-"""Colour: any Pillow mode to plain grey or RGB with or without alpha, and the profile to keep."""
+"""Colour: any mode of Pillow becomes grey or RGB, with or without alpha, with its profile."""
 
 import io
 from typing import Final
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-#: The modes everything is brought to.
+#: The modes that all others are converted to.
 PLAIN_MODES: Final = frozenset({"L", "LA", "RGB", "RGBA"})
 
 _PLAIN_EQUIVALENT: Final = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
@@ -21,8 +21,8 @@ def to_plain_mode(
 ) -> tuple[Image.Image, bytes | None]:
     """Return the image in one of PLAIN_MODES and the profile its numbers are in, if any.
 
-    `key_scale` takes a grey colour key of few bits to the 8-bit range, as Pillow does with the
-    pixels only. What is dropped or guessed is added to `notes`.
+    `key_scale` is the factor from a grey colour key of few bits to 8 bits: Pillow scales the
+    pixels, but not the key. What is dropped or guessed is added to `notes`.
     """
     icc = usable_profile(image, notes)
     if image.mode in {"CMYK", "LAB"}:
@@ -71,7 +71,7 @@ def usable_profile(image: Image.Image, notes: list[str]) -> bytes | None:
 def _to_srgb(
     image: Image.Image, icc: bytes | None, notes: list[str]
 ) -> tuple[Image.Image, bytes | None]:
-    """Take CMYK or LAB to sRGB, through its profile where there is one."""
+    """Convert CMYK or LAB to sRGB, through its profile if it has one."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     if icc is None:
         notes.append(f"{image.mode} without a profile: plain conversion")
@@ -91,7 +91,7 @@ def _undated(icc: bytes) -> bytes:
 
 
 def _without_palette(image: Image.Image) -> Image.Image:
-    """Turn palette indices into RGB, or RGBA where any entry in use lets light through."""
+    """Turn palette indices into RGB, or RGBA if any entry in use is transparent."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     with_alpha = image.convert("RGBA")
@@ -100,7 +100,7 @@ def _without_palette(image: Image.Image) -> Image.Image:
 
 
 def _with_colour_key(image: Image.Image, key: NDArray[np.integer]) -> Image.Image:
-    """Make the pixels equal to `key` transparent; Pillow's own conversion may forget to."""
+    """Make the pixels equal to `key` transparent; Pillow's own conversion does not always do so."""
     samples = np.asarray(image).reshape(image.height, image.width, -1)
     hit = (samples == key).all(axis=-1)
     keyed = image.copy()

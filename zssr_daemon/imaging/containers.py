@@ -18,12 +18,12 @@ _TIFF_PIXEL_TAGS: Final = frozenset(
 #: A file in memory, or mapped into it.
 Buffer = bytes | mmap.mmap
 
-#: What makes the pixels of a PNG, and tells an animated one.
+#: The chunks of a PNG that hold its pixels, and those that say it is animated.
 PNG_PIXELS: Final = frozenset(
     {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 )
 
-# Tags of more values than this are not what we look for, and could fill the memory.
+# Tags of more values than this are not those we look for, and could fill the memory.
 _MAX_TIFF_VALUES: Final = 1 << 20
 
 
@@ -60,7 +60,7 @@ def jpeg_segments(data: Buffer) -> Iterator[Part]:
     name = b""
     while name != b"\xda":
         if data[position] != 0xFF:
-            return  # rubbish between segments: the decoder's business
+            return  # garbage between segments: for the decoder to judge
         name = data[position + 1 : position + 2]
         if name == b"\xff":  # a fill byte
             position += 1

@@ -1,6 +1,5 @@
-"""Reading images: an open descriptor becomes checked float pixels, or a reason why not."""
+"""Decoding: a file becomes checked float pixels, or the reason why it cannot."""
 
-import io
 import os
 import sys
 import warnings
@@ -31,13 +30,14 @@ from zssr_daemon.imaging.metadata import (
     read_orientation,
     read_png_colour,
 )
+from zssr_daemon.imaging.pillow import open_picture, pixel_limit
 from zssr_daemon.imaging.truncation import ends_early
 from zssr_daemon.imaging.vips import read_deep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedImage:
-    """A source as the algorithm wants it.
+    """One frame as the algorithm wants it.
 
     `pixels` is (H, W, C) float32 in [0, 1], C = 1 (grey) or 3 (RGB); `alpha` is (H, W) float32
     in [0, 1], or None. Both are upright, contiguous, and the caller's own.
@@ -60,24 +60,25 @@ class _Loaded:
 
 
 def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
-    """Decode the file behind `fd` in full and say what it is: the readiness gate.
+    """Decode every frame of the file behind `fd` and say what it is: the readiness gate.
 
-    Of several frames the largest is described. Raises ImageError with the reason; an OSError
-    with an errno is the disk's and passes through.
+    Of several frames the largest is described. Raises ImageError with the reason; OSError where
+    the disk fails.
     """
-    data = _read_file(fd, limits)
+    data = read_file(fd, limits)
     infos = [_load(data, limits).info]
     infos += [_load(data, limits, frame).info for frame in range(1, infos[0].frames)]
     largest = max(infos, key=lambda info: info.width * info.height)
     return replace(largest, has_alpha=any(info.has_alpha for info in infos))
 
 
-def decode(fd: int, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
-    """Read a frame of the file behind `fd` into float pixels, turned upright.
+def decode(data: bytes, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
+    """Decode a frame of the file in `data` into float pixels, turned upright.
 
-    Colour under full transparency is replaced by that of visible neighbours. Raises as `inspect`.
+    Colour under full transparency is replaced by that of visible neighbours. Raises ImageError
+    with the reason.
     """
-    loaded = _load(_read_file(fd, limits), limits, frame)
+    loaded = _load(data, limits, frame)
     info = loaded.info
     samples = _upright(loaded.samples, loaded.orientation)
     pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
@@ -88,24 +89,22 @@ def decode(fd: int, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
     return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
 
 
-def count_frames(fd: int, limits: ImageLimits) -> int:
-    """Return how many frames of the file behind `fd` are to be enlarged. Raises as `inspect`."""
-    if not limits.each_frame:
-        return 1
-    data = _read_file(fd, limits)
+def count_frames(data: bytes, limits: ImageLimits) -> int:
+    """Return how many frames of the file in `data` are to be enlarged. Raises as `decode`."""
     format_name = sniff_format(data[:HEAD_BYTES]) or "unknown"
     with (
         _decoder_faults(data, format_name),
         _bomb_guard(limits),
-        Image.open(io.BytesIO(data), formats=list(ALLOWED_FORMATS)) as source,
+        open_picture(data, ALLOWED_FORMATS) as source,
     ):
         return _count_frames(source, limits, [])
 
 
-def _read_file(fd: int, limits: ImageLimits) -> bytes:
-    """Read the whole file, wherever the descriptor stands.
+def read_file(fd: int, limits: ImageLimits) -> bytes:
+    """Read the whole file behind `fd`, wherever the descriptor stands.
 
     Decoders then work on memory, so that a failing disk cannot pass for a damaged picture.
+    Raises ImageError (`file_too_large`); OSError where the disk fails.
     """
     size = os.fstat(fd).st_size
     if size > limits.max_file_bytes:
@@ -118,7 +117,7 @@ def _read_file(fd: int, limits: ImageLimits) -> bytes:
 
 
 def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
-    """Pass the gate: content, header, full decode."""
+    """Check the content, check the header, decode in full."""
     if not data:
         raise ImageError("the file is empty", reason=Reason.TRUNCATED)
     format_name = sniff_format(data[:HEAD_BYTES])
@@ -134,7 +133,7 @@ def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
 
 
 def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
-    """Try again without what carries no pixels: Pillow gives up at any damaged chunk."""
+    """Try again without the chunks that carry no pixels: Pillow gives up at any damaged one."""
     for names in (PNG_PIXELS | {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
             notes = [f"metadata dropped ({fault})"]
@@ -145,7 +144,7 @@ def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: Ima
 def _decode_picture(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
-    """Let nothing out of the decoders but a picture or an ImageError."""
+    """Decode; whatever a decoder raises becomes an ImageError."""
     with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
         return _decode_unguarded(data, format_name, limits, frame, notes)
 
@@ -153,9 +152,9 @@ def _decode_picture(
 def _decode_unguarded(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
-    """Check the header, decode everything, and bring it to a plain mode."""
+    """Check the header, decode in full, and convert to grey or RGB with or without alpha."""
     depth = bit_depth(data, format_name, frame)
-    with Image.open(io.BytesIO(data), formats=[format_name]) as source:
+    with open_picture(data, [format_name]) as source:
         frames = _count_frames(source, limits, notes)
         if ends_early(data, format_name, frame):
             raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
@@ -201,7 +200,7 @@ def _load_deep(
     if source.format == "PNG":
         if getattr(source, "n_frames", 1) > 1:
             raise ImageError("an animation of 16 bits per channel", reason=Reason.UNSUPPORTED_DEPTH)
-        source.load()  # metadata may stand behind the pixels
+        source.load()  # metadata may follow the pixels
     orientation = read_orientation(source)
     metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
     samples = read_deep(data, source.format or "", max_pixels=limits.max_input_pixels, page=frame)
@@ -209,7 +208,7 @@ def _load_deep(
 
 
 def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) -> int:
-    """Return how many frames to enlarge; of a phone's photograph the previews do not count."""
+    """Return how many frames to enlarge; the previews in a phone's photograph do not count."""
     frames = getattr(source, "n_frames", 1)
     if source.format == "MPO":
         if frames > 1:
@@ -246,21 +245,16 @@ def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integ
 
 @contextmanager
 def _bomb_guard(limits: ImageLimits) -> Iterator[None]:
-    """Hold Pillow to `max_input_pixels`, and put its process-wide limit back afterwards."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = limits.max_input_pixels
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # damaged metadata, which never fails an image
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+    """Refuse pictures of more than `max_input_pixels`; other warnings of decoders are dropped."""
+    with pixel_limit(limits.max_input_pixels), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged metadata never fails an image
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Keep what C libraries print about a file out of the log; they raise besides."""
+    """Keep what C libraries print about a file out of the log; their errors are raised too."""
     sys.stderr.flush()
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     os.dup2(nowhere, 2)
@@ -290,7 +284,7 @@ def _decoder_faults(data: bytes, format_name: str) -> Iterator[None]:
 
 def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
     """Find the reason for a decoder's failure."""
-    # Where the end cannot be known beforehand, as in a packed BMP, the decoder says it.
+    # Only the decoder knows the end of some files, such as a packed BMP.
     says_truncated = format_name != "PNG" and "truncated" in str(error).lower()
     if says_truncated or ends_early(data, format_name):
         return ImageError("the file ends before its content does", reason=Reason.TRUNCATED)

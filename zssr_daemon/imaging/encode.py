@@ -1,7 +1,6 @@
-"""Writing images: whole samples become a PNG, TIFF, JPEG or WebP with their metadata."""
+"""Encoding: samples become a PNG, TIFF, JPEG or WebP with their metadata."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -28,21 +27,18 @@ def encode(
     output: OutputFormat,
     quality: int,
     metadata: ImageMetadata,
-    keep_metadata: bool,
     comments: Mapping[str, str],
     on_write: Callable[[], None],
 ) -> list[str]:
     """Write a picture to the empty file behind `fd`, open for reading too; no fsync, no close.
 
     `samples` is (H, W, C) uint8, or uint16 where `output` can hold it: C = 1 or 3, and one more
-    with alpha. Profile and `comments` are always written, EXIF, resolution and XMP if
-    `keep_metadata`; comments are PNG text (keyword → text), else the tag Software. `on_write` is
-    called as PNG and TIFF grow; what it raises ends the call and passes on.
+    with alpha. `quality` is JPEG's, 1 to 100. `comments` become PNG text (keyword → text), in
+    other formats the tag Software. `on_write` is called as PNG and TIFF grow; what it raises ends
+    the call and passes on.
 
-    Returns what could not be kept. Raises OSError where the disk fails.
+    Returns notes about what could not be kept. Raises OSError where the disk fails.
     """
-    if not keep_metadata:
-        metadata = replace(metadata, exif=None, dpi=None, xmp=None)
     notes = _lost(metadata, output)
     with open(fd, "r+b", closefd=False) as file:
         if output.name == "PNG":

@@ -1,4 +1,4 @@
-"""Image formats as plain data: names, magic bytes, limits, and what a header says.
+"""Formats: names of image formats, their magic bytes, limits of inputs, and what a header says.
 
 The supervisor and the watcher import this module, so it imports neither Pillow nor numpy.
 """
@@ -26,10 +26,10 @@ _PREFIXES: Final = (
     (b"MM\0+", "TIFF"),
 )
 
-# "BM" alone would catch any text that begins with it; the size of the next header is one of these.
+# Any text may begin with "BM"; only a BMP has one of these sizes of its next header.
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
-# The last two are containers that may also hold HEIC; the decoder tells.
+# The last two are of containers that may also hold HEIC; the decoder finds out.
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis", b"mif1", b"msf1"})
 
 

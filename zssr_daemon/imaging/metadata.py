@@ -1,4 +1,4 @@
-"""ImageMetadata: what travels with the pixels from source to output."""
+"""ImageMetadata: what comes with the pixels from source to output."""
 
 import math
 import re
@@ -24,7 +24,7 @@ _TIFF_STRUCTURE: Final = frozenset(
 # Chunks of a PNG, and their length in bytes.
 _COLOUR_CHUNKS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}
 
-# Longer than any honest packet, short of what would make the output unreadable again.
+# Longer than any honest packet; a longer one would make the output unreadable.
 _MAX_XMP_CHARS: Final = 16 << 20
 
 # Pillow says 1 where a TIFF says nothing.
@@ -46,11 +46,15 @@ class ImageMetadata:
     # Chunks of a PNG that say what its numbers mean where no profile does: name, content.
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
 
+    def only_colour(self) -> "ImageMetadata":
+        """Return what says how the colours look, without EXIF, resolution and XMP."""
+        return ImageMetadata(icc=self.icc, png_colour=self.png_colour)
+
 
 def drop_odd_xmp(image: Image.Image) -> None:
-    """Forget, before the image is loaded, an XMP packet that is no bytes.
+    """Remove an XMP packet that is not bytes, before the image is loaded.
 
-    Pillow searches a TIFF's packet for the orientation as it loads, and fails on other types.
+    Pillow searches a TIFF's packet for the orientation when it loads, and fails on other types.
     """
     if not isinstance(image.info.get("xmp"), bytes):
         image.info.pop("xmp", None)
@@ -68,7 +72,7 @@ def read_orientation(image: Image.Image) -> int:
 def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     """Collect a loaded image's EXIF, resolution and XMP; what is damaged is dropped and noted.
 
-    The colour profile is left out: `colour` judges it.
+    The colour profile is not among them: it is read by `colour`.
     """
     return ImageMetadata(exif=_read_exif(image, notes), dpi=_read_dpi(image), xmp=_read_xmp(image))
 
@@ -91,7 +95,7 @@ def resized_exif(exif: bytes, width: int, height: int) -> bytes:
 
 
 def _read_exif(image: Image.Image, notes: list[str]) -> bytes | None:
-    """Serialise the EXIF again: the thumbnail's directory is left behind by this."""
+    """Serialise the EXIF again, which leaves the thumbnail out."""
     try:
         exif = image.getexif()
         if image.format == "TIFF":
@@ -101,7 +105,7 @@ def _read_exif(image: Image.Image, notes: list[str]) -> bytes | None:
         if not exif:
             return None
         exif[_ORIENTATION] = 1
-        # Once there and back, so that nothing is left to go wrong when the output is written.
+        # Written and read once, so that nothing can go wrong when the output is written.
         return resized_exif(exif.tobytes(), *image.size)
     except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
         notes.append(f"damaged EXIF dropped ({error})")
@@ -125,7 +129,7 @@ def _put_size(exif: Image.Exif, width: int, height: int) -> None:
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Take the resolution if it is one, and the file's own: Pillow gives a JPEG without one 72."""
+    """Return the resolution if the file states a sane one: Pillow says 72 for a JPEG without."""
     if "exif" in image.info and image.format in {"JPEG", "MPO"} and not _states_dpi(image):
         return None
     try:
@@ -148,7 +152,7 @@ def _states_dpi(image: Image.Image) -> bool:
 
 
 def _read_xmp(image: Image.Image) -> str | None:
-    """Take the XMP packet as text, its orientation set to upright."""
+    """Return the XMP packet as text, with its orientation set to upright."""
     packet = image.info.get("xmp")
     if not isinstance(packet, bytes):
         return None

@@ -1,4 +1,4 @@
-"""Output formats as plain data: endings, what each can hold, and which one a source gets.
+"""OutputFormat: endings, what each format can hold, and which one a source is written in.
 
 The supervisor imports this module, so it imports neither Pillow nor numpy.
 """
@@ -35,7 +35,7 @@ WEBP: Final = OutputFormat(
     name="WEBP", suffix=".webp", max_side=16_383, max_depth=8, has_alpha=True, has_grey=False
 )
 
-#: What `[output] format` may say of a file that is named outright, by its ending.
+#: The value of `[output] format` that goes with the ending of an output named by the user.
 SETTING_BY_SUFFIX: Final = {
     ".png": "png",
     ".tif": "tiff",
@@ -47,7 +47,7 @@ SETTING_BY_SUFFIX: Final = {
 
 _BY_SETTING: Final = {"png": PNG, "tiff": TIFF, "jpeg": JPEG, "webp": WEBP}
 
-# What `same` means; BMP and AVIF are not written, and become PNG.
+# What `same` means. BMP and AVIF are not written: they become PNG.
 _BY_SOURCE: Final = {"PNG": PNG, "JPEG": JPEG, "MPO": JPEG, "TIFF": TIFF, "WEBP": WEBP}
 
 
@@ -59,7 +59,7 @@ class OutputRules:
     quality: int  # of JPEG, 1 to 100
     keeps_metadata: bool
     max_pixels: int
-    memory_bytes: int | None = None  # that the machine has; None asks for no prediction
+    memory_bytes: int | None = None  # that the machine has; None: memory is not predicted
 
     def format_for(self, source_format: str | None) -> OutputFormat:
         """Return the format that a source of `source_format` (Pillow's name) is written in."""

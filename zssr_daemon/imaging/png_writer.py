@@ -1,4 +1,4 @@
-"""Writing PNG: the pixels through libvips, row by row, the metadata as Pillow writes it."""
+"""PngWriter: libvips writes the pixels, row by row, and Pillow the chunks of metadata."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def write_png(
 
 
 class _Head:
-    """Puts our chunks behind IHDR, in the place of whatever stands there before the pixels."""
+    """Puts our chunks between IHDR and the pixels, and drops what libvips wrote there."""
 
     def __init__(self, file: BinaryIO, chunks: bytes) -> None:
         self._file = file
@@ -48,12 +48,12 @@ class _Head:
         self._begun: bytes | None = b""
 
     def write(self, data: bytes) -> None:
-        """Pass `data` on, from the first pixels' chunk as it is."""
+        """Pass `data` on; from the first chunk of pixels it is unchanged."""
         if self._begun is None:
             self._file.write(data)
             return
         self._begun += data
-        pixels = self._begun.find(b"IDAT") - 4  # its length comes first
+        pixels = self._begun.find(b"IDAT") - 4  # the chunk begins with its length
         if pixels >= 0:
             self._file.write(self._begun[:_HEADER_END] + self._chunks + self._begun[pixels:])
             self._begun = None
@@ -62,7 +62,7 @@ class _Head:
 def _metadata_chunks(
     metadata: ImageMetadata, comments: Mapping[str, str], width: int, height: int
 ) -> bytes:
-    """Let Pillow write a PNG of one pixel with all that is to be said, and take it out of that."""
+    """Return the chunks of metadata, taken from a PNG of one pixel that Pillow writes with them."""
     text = PngImagePlugin.PngInfo()
     for name, content in metadata.png_colour:
         text.add(name, content)

@@ -1,4 +1,4 @@
-"""Writing TIFF: the pixels through libvips, tile by tile, the tags through Pillow."""
+"""TiffWriter: libvips writes the pixels, tile by tile, and Pillow the tags."""
 
 import struct
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def write_tiff(
 
 
 def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
-    """Collect what belongs in the directory besides the structure."""
+    """Collect the tags of metadata, which join those that describe the pixels."""
     # Pointers of the old file lead nowhere in the new one.
     tags = {tag: value for tag, value in exif.items() if tag not in _POINTERS}
     if gps := exif.get_ifd(ExifTags.IFD.GPSInfo):
@@ -72,7 +72,7 @@ def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
 
 
 def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:
-    """Write the directory anew at the end, and let the header point there."""
+    """Append a new directory to the file, and make the header point to it."""
     file.seek(0)
     header = file.read(16)
     is_big = header[2] == 43
@@ -83,7 +83,7 @@ def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:
     directory = TiffImagePlugin.ImageFileDirectory_v2(header)
     for tag, value in {**written, **tags}.items():
         directory[tag] = value
-    if _X_RESOLUTION not in tags:  # libvips invents one
+    if _X_RESOLUTION not in tags:  # libvips has written one of its own
         for tag in (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT):
             directory.pop(tag, None)
     end = file.seek(0, 2)

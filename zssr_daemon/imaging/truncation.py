@@ -78,7 +78,7 @@ def _inflates_to_less(parts: Iterable[bytes], expected: int) -> bool:
 
 
 def _jpeg_ends_early(data: Buffer) -> bool:
-    """Look for the end marker behind the first scan's start; a thumbnail's lies before it."""
+    """Look for the end marker after the first scan's start; a thumbnail's lies before it."""
     scan = [part.start for part in jpeg_segments(data) if part.name == b"\xda"]
     return bool(scan) and data.find(b"\xff\xd9", scan[0]) < 0
 
@@ -102,6 +102,6 @@ def _avif_ends_early(data: Buffer) -> bool:
 
 
 def _bmp_ends_early(data: Buffer) -> bool:
-    """See whether the pixels begin behind the end; their own length depends on the packing."""
+    """Tell whether the pixels begin after the end; their length depends on the packing."""
     (offset,) = struct.unpack_from("<I", data, 10)
     return bool(offset >= len(data))

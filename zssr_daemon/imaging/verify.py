@@ -1,20 +1,17 @@
-"""Verification: a written picture is read back in full and compared with what was to be written."""
+"""Verification: a written picture is read back in full and compared with what was meant."""
 
-import io
 import mmap
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import zssr_daemon.imaging.vips  # noqa: F401 (teaches Pillow the tags of grey with alpha)
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.imaging.containers import png_chunks
 from zssr_daemon.imaging.output_format import OutputFormat
+from zssr_daemon.imaging.pillow import open_picture, pixel_limit
 from zssr_daemon.imaging.truncation import ends_early
 from zssr_daemon.imaging.vips import from_samples, open_lossless
 
@@ -51,7 +48,8 @@ def _check(
         raise _invalid("the written file is incomplete")
     if output.name in {"PNG", "TIFF"}:
         _compare_lossless(data, samples, output.name)
-    with _any_size(), Image.open(io.BytesIO(data), formats=[output.name]) as picture:
+    # The limit of pixels is about files of others.
+    with pixel_limit(None), open_picture(data, [output.name]) as picture:
         if output.name in {"JPEG", "WEBP"}:
             _compare_picture(picture, samples, output)
         written = picture.info.get("icc_profile")
@@ -59,19 +57,8 @@ def _check(
         raise _invalid("the colour profile was not kept")
 
 
-@contextmanager
-def _any_size() -> Iterator[None]:
-    """Lift Pillow's limit of pixels, which is about files of others, and put it back."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
 def _is_whole(data: mmap.mmap, format_name: str) -> bool:
-    """Tell whether the end is there; whether all rows are, their comparison tells."""
+    """Tell whether the end is there; missing rows are found when pixels are compared."""
     if format_name != "PNG":
         return not ends_early(data, format_name)
     try:
@@ -83,7 +70,7 @@ def _is_whole(data: mmap.mmap, format_name: str) -> bool:
 def _compare_lossless(
     data: mmap.mmap, samples: NDArray[np.unsignedinteger], format_name: str
 ) -> None:
-    """Compare every pixel, row by row: neither side is held as a whole besides `samples`."""
+    """Compare every pixel, row by row, so that the written picture is never held as a whole."""
     written, wanted = open_lossless(data, format_name), from_samples(samples)
     if _kind(written) != _kind(wanted):
         raise _invalid(f"width, height, channels, depth: {_kind(written)}, not {_kind(wanted)}")
@@ -98,7 +85,7 @@ def _kind(image: Any) -> tuple[int, int, int, str]:
 def _compare_picture(
     picture: Image.Image, samples: NDArray[np.unsignedinteger], output: OutputFormat
 ) -> None:
-    """Decode in full, and compare what a lossy or a greyless format keeps."""
+    """Decode in full, and compare what is kept by a format that is lossy or knows no grey."""
     picture.load()
     height, width, channels = samples.shape
     mode = (_MODES if output.has_grey else _MODES_WITHOUT_GREY)[channels]

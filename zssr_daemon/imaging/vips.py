@@ -1,4 +1,4 @@
-"""Vips: libvips set up for few threads and no cache, and arrays handed to it."""
+"""Vips: libvips on one thread and without a cache; arrays go in, samples and files come out."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -8,32 +8,25 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin
 
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
 
-# A worker has its cores for torch; the probe's address space is limited, and threads take of it.
+# A worker's cores are for torch. The probe's address space is limited, and each thread takes some.
 pyvips.concurrency_set(1)
 pyvips.cache_set_max(0)
-# What it has to say about a file comes as an exception too.
+# Everything it logs about a file is in the exception too.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
 _FORMATS: Final = {np.dtype(np.uint8): "uchar", np.dtype(np.uint16): "ushort"}
 
-# Left to guess, libvips takes 16-bit samples for sRGB or for no colour at all.
+# Without an interpretation libvips guesses: it takes 16-bit samples for sRGB or for no colour.
 _MEANINGS: Final = {
     ("uchar", False): "b-w",
     ("uchar", True): "srgb",
     ("ushort", False): "grey16",
     ("ushort", True): "rgb16",
 }
-
-# Pillow cannot tell grey with alpha of 16 bits. With these it reads the tags; the pixels never.
-_GREY_WITH_ALPHA: Final = [(1, (1,), 1, (16, 16), extra) for extra in ((1,), (2,))]
-for _order in (b"II", b"MM"):
-    for _kind in _GREY_WITH_ALPHA:
-        TiffImagePlugin.OPEN_INFO[(_order, *_kind)] = ("LA", "LA")
 
 
 def from_samples(samples: NDArray[np.integer]) -> Any:
@@ -45,18 +38,41 @@ def from_samples(samples: NDArray[np.integer]) -> Any:
 
 
 def open_lossless(data: Any, format_name: str, *, page: int = 0) -> Any:
-    """Return the PNG or TIFF in `data` (bytes or a map) as an image whose rows come in order.
+    """Open the PNG or TIFF in `data` (bytes or a map) as an image that is read row by row.
 
-    What is damaged raises pyvips.Error, at the latest when the pixels are read.
+    Raises pyvips.Error for damage, at the latest when the pixels are read.
     """
     if format_name == "PNG":
         return pyvips.Image.pngload_buffer(data, access="sequential", fail_on="warning")
     return pyvips.Image.tiffload_buffer(data, access="sequential", fail_on="warning", page=page)
 
 
+def read_deep(
+    data: bytes, format_name: str, *, max_pixels: int, page: int = 0
+) -> NDArray[np.uint16]:
+    """Return the samples of a 16-bit PNG, or of a page of a TIFF: (H, W, C) uint16.
+
+    C is 1 or 3, and one more with alpha; a colour key has become alpha. The orientation is not
+    applied. Raises ImageError (`too_many_pixels`) before any pixel is decoded, pyvips.Error for
+    damage.
+    """
+    if format_name == "PNG":  # a warning about a chunk without pixels would count as damage
+        data = png_with_only(data, PNG_PIXELS)
+    image = open_lossless(data, format_name, page=page)
+    if image.width * image.height > max_pixels:
+        message = f"{image.width * image.height} pixels, more than the limit of {max_pixels}"
+        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
+    samples: NDArray[np.uint16] = np.atleast_3d(image.numpy())
+    assert samples.dtype == np.uint16, samples.dtype
+    return samples
+
+
 @contextmanager
 def file_target(file: BinaryIO, write: Callable[[bytes], object]) -> Iterator[Any]:
-    """Give libvips `file` to write to, by way of `write`; what that raises comes back as itself."""
+    """Give libvips a target that passes every block to `write`, which puts it into `file`.
+
+    What `write` raises ends libvips's call and comes out of this one unchanged.
+    """
     faults: list[BaseException] = []
 
     def guarded(call: Callable[[], int]) -> int:
@@ -84,22 +100,3 @@ def file_target(file: BinaryIO, write: Callable[[bytes], object]) -> Iterator[An
         file.flush()
     except pyvips.Error as error:
         raise (faults[0] if faults else error) from error
-
-
-def read_deep(
-    data: bytes, format_name: str, *, max_pixels: int, page: int = 0
-) -> NDArray[np.uint16]:
-    """Return the samples of a 16-bit PNG, or of a page of a TIFF: (H, W, C) uint16, not turned.
-
-    C is 1 or 3, and one more with alpha; a colour key has become alpha. Raises ImageError
-    (`too_many_pixels`) before any pixel is decoded, pyvips.Error for damage.
-    """
-    if format_name == "PNG":  # warnings about chunks that carry no pixels would count as damage
-        data = png_with_only(data, PNG_PIXELS)
-    image = open_lossless(data, format_name, page=page)
-    if image.width * image.height > max_pixels:
-        message = f"{image.width * image.height} pixels, more than the limit of {max_pixels}"
-        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
-    samples: NDArray[np.uint16] = np.atleast_3d(image.numpy())
-    assert samples.dtype == np.uint16, samples.dtype
-    return samples

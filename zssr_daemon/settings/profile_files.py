@@ -14,15 +14,14 @@ from typing import Any
 
 from zssr_daemon.errors import ImageError, ImageSettingsError
 from zssr_daemon.system.file_names import printable
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system.safe_open import read_small
 
 FOLDER_PROFILE = "zssr.toml"
 
 #: The largest file that is read as a profile; all keys there are need a tenth of it.
 PROFILE_BYTES = 64_000
 
-#: No file of that name. All other faults but these are the disk's, and pass.
-_ABSENT = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+#: Of the file; all other errors are the disk's, and pass.
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -76,37 +75,18 @@ def read_below(inbox: Path, rel: str, max_bytes: int) -> bytes | None:
         ImageSettingsError: it is a link, no plain file, too large, or may not be read.
         OSError: the disk is at fault.
     """
-    if _is_absent(inbox / rel):
-        return None
     try:
-        with os.fdopen(open_source(inbox, rel), "rb") as stream:
-            content = stream.read(max_bytes + 1)
+        content = read_small(inbox, rel, max_bytes)
     except ImageError as error:
         raise ImageSettingsError(f"{printable(rel)}: {error}; put a plain file there") from error
     except OSError as error:
-        if error.errno in _ABSENT:
-            return None
         if error.errno not in _FORBIDDEN:
             raise
         cure = "let the user that runs the daemon read it"
         raise ImageSettingsError(f"{printable(rel)}: {error.strerror}; {cure}") from error
-    if len(content) > max_bytes:
+    if content is not None and len(content) > max_bytes:
         raise ImageSettingsError(f"{printable(rel)}: more than {max_bytes} bytes; make it smaller")
     return content
-
-
-def _is_absent(path: Path) -> bool:
-    """Ask the system by the whole path, which is cheap in folders nested however deep.
-
-    What there is, or why it cannot be told, is for `open_source` to find out.
-    """
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _folder_rels(src_rel: str) -> Iterator[str]:

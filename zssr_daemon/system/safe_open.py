@@ -1,4 +1,4 @@
-"""Opening a source by a path that an outsider chose, without following where it leads."""
+"""SafeOpen: files opened by paths that an outsider chose, never through a link."""
 
 import errno
 import os
@@ -15,6 +15,9 @@ _FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 # A symlink (ELOOP; ENOTDIR where a folder is asked for) and a socket (ENXIO).
 _UNSAFE_ERRNOS: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
+
+# There is no file of that name.
+_ABSENT_ERRNOS: Final = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
 
 
 def open_source(root: str | Path, rel_path: str) -> int:
@@ -36,6 +39,37 @@ def open_source(root: str | Path, rel_path: str) -> int:
         os.close(fd)
         raise ImageError(f"{name!r} is not a regular file", reason=Reason.UNSAFE_FILE)
     return fd
+
+
+def read_small(root: str | Path, rel_path: str, max_bytes: int) -> bytes | None:
+    """Return what a regular file below `root` holds, None where there is none.
+
+    At most `max_bytes` + 1 bytes are read: one byte too many tells the caller that the file is too
+    large. Raises as `open_source`, but no FileNotFoundError.
+    """
+    if _is_absent(Path(root) / rel_path):
+        return None
+    try:
+        with os.fdopen(open_source(root, rel_path), "rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError as error:
+        if error.errno in _ABSENT_ERRNOS:
+            return None
+        raise
+
+
+def _is_absent(path: Path) -> bool:
+    """Ask the system by the whole path, which is cheap in folders nested however deep.
+
+    Where something is there, or the system cannot tell, `open_source` finds out.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _split(rel_path: str) -> list[str]:

@@ -1,6 +1,5 @@
-"""Enlarger: one image file through decode, fit, inference and encode, on one device."""
+"""Enlarger: one frame through decoding, fit, inference and encoding, on one device."""
 
-import os
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from zssr_daemon.errors import SourceChangedError
-from zssr_daemon.imaging import decode
+from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.protocol.messages import (
     Stage,
     WorkDone,
@@ -23,27 +22,26 @@ from zssr_daemon.protocol.messages import (
     WorkProgress,
     WorkReport,
 )
-from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.system.safe_open import open_source
-from zssr_daemon.worker.frames import enlarge_frames
 from zssr_daemon.worker.kernel_files import write_kernel
-from zssr_daemon.worker.source_degradation import Origin
+from zssr_daemon.worker.report_draft import ReportDraft
+from zssr_daemon.worker.source_degradation import SourceDegradation
+from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.worker.start_store import WeightsStore
-from zssr_daemon.worker.torch_errors import faults_as_reasons
 from zssr_daemon.worker.write_output import (
-    _comments,
-    _new_samples,
-    _put_alpha,
-    _put_colour,
-    _write,
+    WrittenPart,
+    output_samples,
+    parameters_text,
+    put_alpha,
+    put_colour,
+    write_part,
 )
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.inference.strips import enlarge_plainly
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
-from zssr_daemon.zssr.training.weights import compatibility_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key
 
-# Where the stages begin and end in the fraction of the whole job; the fit and the inference
-# share their part by arithmetic, and take nearly all the time.
+# Where the fit begins and encoding begins, as fractions of the whole job. Fit and inference take
+# nearly all the time; the algorithm itself says how they share it.
 _FIT_FROM = 0.01
 _ENCODE_FROM = 0.98
 
@@ -51,11 +49,11 @@ _ENCODE_FROM = 0.98
 # that report nothing. The slowest, encoding, was measured at 0.2 µs an output pixel on one core.
 _PATIENCE_S_PER_PIXEL = 2e-6
 
-Report = Callable[[WorkProgress], None]
+OnProgress = Callable[[WorkProgress], None]
 
 
 class Enlarger:
-    """Holds a device, and enlarges one image after another on it."""
+    """Holds a device, and enlarges one frame after another on it."""
 
     def __init__(self, device: str, threads: int) -> None:
         """Bind this process to `device` ("cpu", "cuda:0", "auto:0") and to `threads` CPU threads.
@@ -74,79 +72,61 @@ class Enlarger:
         # A plain str: unpickling a TorchVersion would load torch into the supervisor.
         return WorkerReady(device=str(self._device), torch_version=str(torch.__version__))
 
-    def enlarge_file(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge every frame of `order.src_rel` that is wanted. Raises as `enlarge_order`."""
-        return enlarge_frames(self, order, report)
+    def enlarge_frame(
+        self, order: WorkOrder, file: SourceFile, on_progress: OnProgress, draft: ReportDraft
+    ) -> WorkDone:
+        """Enlarge `order.frame` of a file into `order.part`, and read the result back.
 
-    def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge a frame of `order.src_rel` into `order.part`, and read the result back.
-
-        Raises:
-            JobError: the file, or the attempt, is at fault.
-            OSError: a disk is.
+        `draft` is shown source and output. `on_progress` is called from within the work; what it
+        raises ends the call and passes on. Raises JobError, OSError, and what torch raises.
         """
-        with faults_as_reasons():
-            return self._enlarge(order, _Run(order, report))
-
-    def _enlarge(self, order: WorkOrder, run: "_Run") -> WorkDone:
-        with run.stage("decode"):
-            source = _decode(order)
-            picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
-            source = replace(source, pixels=np.empty((0, 0, 0), np.float32))  # or held twice
-            origin = Origin.of(order, picture)
-        out_width, out_height = order.config.output_size(source.info.width, source.info.height)
-        run.patience_s = out_width * out_height * _PATIENCE_S_PER_PIXEL
-        store = WeightsStore(Path(order.weights_folder)) if order.weights_folder else None
-        initial = store.newest(_key(order, source, origin)) if store else None
-        samples = _new_samples(order, source)
+        progress = _FrameProgress(order, on_progress)
+        with progress.stage("decode"):
+            source, picture = _decode(order, file, draft)
+            degradation = SourceDegradation.of(order, picture)
+        samples = output_samples(order, source)
+        progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
+        store, initial = _start(order, source, degradation)
         result = super_resolve(
             picture,
             order.config,
             device=self._device,
-            on_step=run.on_step,
+            on_step=progress.on_step,
             initial_weights=initial,
-            put=partial(_put_colour, samples),
-            degradation=origin.degradation,
+            put=partial(put_colour, samples),
+            degradation=degradation.degradation,
         )
-        del picture
-        warm_start = initial.sha256 if initial and result.is_warm else None
-        comments = _comments(order.config, result, origin, warm_start)
-        with run.stage("encode"):
+        del picture  # encoding needs the memory
+        warm_start = initial.sha256 if initial is not None and result.is_warm else None
+        comments = parameters_text(order.config, result, degradation, warm_start)
+        with progress.stage("encode"):
             if source.alpha is not None:
-                alpha = torch.from_numpy(source.alpha)[None, None]
-                put = partial(_put_alpha, samples)
-                enlarge_plainly(alpha, order.config, put, origin.degradation.blur)
-                run.alive()
-            written = _write(order, source, samples, comments, run.alive)
-            if origin.estimated is not None:
-                write_kernel(Path(order.part), origin.estimated)
+                _enlarge_alpha(source.alpha, order.config, degradation, samples)
+                progress.alive()
+            written = write_part(order, source, samples, comments, progress.alive)
+            if degradation.estimated is not None:
+                write_kernel(Path(order.part), degradation.estimated)
+        draft.add_output(samples, source.metadata.icc, degradation.estimated)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
-        run.seconds["fit"] = result.seconds["fit"]
-        run.seconds["infer"] = result.seconds["infer"]
+        seconds = progress.seconds | result.seconds
+        report = _work_report(
+            samples, result, degradation, written, seconds=seconds, warm_start_sha256=warm_start
+        )
+        suffix = order.output.format_for(source.info.format).suffix
         return WorkDone(
-            job_id=order.job_id,
-            out_sha256=written.sha256,
-            suffix=order.output.format_for(source.info.format).suffix,
-            report=_work_report(
-                samples,
-                result,
-                origin,
-                seconds=run.seconds,
-                warm_start=warm_start,
-                note=written.note,
-            ),
+            job_id=order.job_id, out_sha256=written.sha256, suffix=suffix, report=report
         )
 
 
-class _Run:
-    """Progress and seconds of one order."""
+class _FrameProgress:
+    """Tells how far a frame is, and measures the seconds of its stages."""
 
-    def __init__(self, order: WorkOrder, report: Report) -> None:
+    def __init__(self, order: WorkOrder, on_progress: OnProgress) -> None:
         self._job_id = order.job_id
-        self._report = report
+        self._on_progress = on_progress
         self.seconds: dict[str, float] = {}
-        self.patience_s = 0.0  # with calculations on the whole image
+        self.patience_s = 0.0  # that a calculation on the whole image may take
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
@@ -180,7 +160,7 @@ class _Run:
         loss: float | None = None,
         lr: float | None = None,
     ) -> None:
-        self._report(
+        self._on_progress(
             WorkProgress(
                 job_id=self._job_id,
                 stage=stage,
@@ -203,33 +183,52 @@ def _resolve(device: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _decode(order: WorkOrder) -> decode.DecodedImage:
-    fd = open_source(order.inbox, order.src_rel)
-    try:
-        if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
-            raise SourceChangedError("the source changed before its job began")
-        source = decode.decode(fd, order.limits, frame=order.frame)
-    finally:
-        os.close(fd)
+def _decode(order: WorkOrder, file: SourceFile, draft: ReportDraft) -> tuple[DecodedImage, Tensor]:
+    """Return a frame without its colours, and these as (C, H, W) float32, CPU, [0, 1].
+
+    Raises ImageError where its output would be too large, or could not hold its alpha.
+    """
+    source = file.decode(order.frame)
     size = order.config.output_size(source.info.width, source.info.height)
     fault = order.output.fault(source.info, *size)
     if fault is not None:
         raise fault
-    return source
+    draft.add_source(source, *size)
+    picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
+    # Without the colours, or the memory would hold them twice as long as the fit runs.
+    return replace(source, pixels=np.empty((0, 0, 0), np.float32)), picture
 
 
-def _key(order: WorkOrder, source: decode.DecodedImage, origin: Origin) -> str:
-    return compatibility_key(order.config, source.info.channels, origin.degradation)
+def _start(
+    order: WorkOrder, source: DecodedImage, degradation: SourceDegradation
+) -> tuple[WeightsStore | None, Weights | None]:
+    """Return where the weights of the source's folder are kept, and the newest that fit."""
+    if order.weights_folder is None:
+        return None, None
+    store = WeightsStore(Path(order.weights_folder))
+    key = compatibility_key(order.config, source.info.channels, degradation.degradation)
+    return store, store.newest(key)
+
+
+def _enlarge_alpha(
+    alpha: NDArray[np.float32],
+    config: ZSSRConfig,
+    degradation: SourceDegradation,
+    samples: NDArray[np.unsignedinteger],
+) -> None:
+    """Put (H, W) alpha, enlarged without a network, into the last channel of `samples`."""
+    plane = torch.from_numpy(alpha)[None, None]  # (1, 1, H, W)
+    enlarge_plainly(plane, config, partial(put_alpha, samples), degradation.degradation.blur)
 
 
 def _work_report(
     samples: NDArray[np.unsignedinteger],
     result: SuperResolved,
-    origin: Origin,
+    degradation: SourceDegradation,
+    written: WrittenPart,
     *,
     seconds: dict[str, float],
-    warm_start: str | None,
-    note: str | None,
+    warm_start_sha256: str | None,
 ) -> WorkReport:
     height, width, _ = samples.shape
     return WorkReport(
@@ -239,17 +238,17 @@ def _work_report(
         iterations=result.iterations,
         restarts=result.restarts,
         is_fallback=result.is_fallback,
-        warm_start_sha256=warm_start,
+        warm_start_sha256=warm_start_sha256,
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
         patch_size=result.patch_size,
         batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
-        kernel=origin.kernel,
-        kernel_sha256=origin.degradation.blur.sha256,
-        kernel_why=origin.why,
-        noise_std=origin.degradation.noise_std,
-        jpeg_quality=origin.degradation.jpeg_quality,
-        note=note,
+        kernel=degradation.kernel,
+        kernel_sha256=degradation.degradation.blur.sha256,
+        kernel_why=degradation.why,
+        noise_std=degradation.degradation.noise_std,
+        jpeg_quality=degradation.degradation.jpeg_quality,
+        note=written.note,
     )

@@ -1,59 +1,61 @@
-"""Frames: each page or picture of one file enlarged, one after the other, as one job."""
+"""Frames: the pictures or pages of one file, enlarged one after the other as one job."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
-from zssr_daemon.imaging import decode
 from zssr_daemon.protocol.attempt_files import frame_part
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
-from zssr_daemon.system.safe_open import open_source
-
-Report = Callable[[WorkProgress], None]
-
-
-class EnlargesOne(Protocol):
-    """What enlarges the frame that an order names."""
-
-    def enlarge_order(self, order: WorkOrder, report: Report) -> WorkDone:
-        """Enlarge `order.frame` into `order.part`."""
+from zssr_daemon.worker.enlarger import Enlarger, OnProgress
+from zssr_daemon.worker.report_draft import ReportDraft
+from zssr_daemon.worker.source_file import SourceFile
+from zssr_daemon.worker.torch_errors import faults_as_reasons
 
 
-def enlarge_frames(enlarger: EnlargesOne, order: WorkOrder, report: Report) -> WorkDone:
+def enlarge_file(enlarger: Enlarger, order: WorkOrder, on_progress: OnProgress) -> WorkDone:
     """Enlarge every frame of `order.src_rel`: the last into `order.part`, the others beside it.
 
-    Nothing counts as done before all are; the first fault is the whole file's. Raises as
-    `Enlarger.enlarge_order`.
+    Every part is read back and verified. The first fault of a frame is that of the whole file.
+    `on_progress` is called from within the work; what it raises ends the call and passes on.
+    A report, if one is ordered, shows the last frame; no fault of it reaches the caller.
+
+    Raises:
+        JobError: the file, or the attempt, is at fault.
+        OSError: a disk is.
     """
-    count = _count(order)
-    done: list[WorkDone] = []
-    for frame in range(count):
-        part = order.part if frame == count - 1 else frame_part(order.part, frame)
-        report_part = _share_of(report, frame, count)
-        done.append(enlarger.enlarge_order(replace(order, frame=frame, part=part), report_part))
-    return replace(done[-1], frames=count, report=_sum([each.report for each in done]))
+    draft = ReportDraft(order)
+    source = SourceFile(order)
+    with faults_as_reasons():
+        count = source.count_frames()
+        done = []
+        for frame in range(count):
+            part = order.part if frame == count - 1 else frame_part(order.part, frame)
+            of_frame = replace(order, frame=frame, part=part)
+            tell = _share_of(_both(draft.add_progress, on_progress), frame, count)
+            done.append(enlarger.enlarge_frame(of_frame, source, tell, draft))
+    whole = replace(done[-1], frames=count, report=_sum([each.report for each in done]))
+    draft.write(whole)
+    return whole
 
 
-def _count(order: WorkOrder) -> int:
-    fd = open_source(order.inbox, order.src_rel)
-    try:
-        return decode.count_frames(fd, order.limits)
-    finally:
-        os.close(fd)
+def _both(first: OnProgress, second: OnProgress) -> OnProgress:
+    def tell(progress: WorkProgress) -> None:
+        first(progress)
+        second(progress)
+
+    return tell
 
 
-def _share_of(report: Report, frame: int, count: int) -> Report:
-    """Return a report under which a frame is a part of the whole."""
+def _share_of(on_progress: OnProgress, frame: int, count: int) -> Callable[[WorkProgress], None]:
+    """Return a callback for one frame that tells `on_progress` the fraction of all frames."""
 
-    def report_share(progress: WorkProgress) -> None:
-        report(replace(progress, fraction=(frame + progress.fraction) / count))
+    def tell(progress: WorkProgress) -> None:
+        on_progress(replace(progress, fraction=(frame + progress.fraction) / count))
 
-    return report_share
+    return tell
 
 
 def _sum(reports: list[WorkReport]) -> WorkReport:
-    """Describe all by the last one, with what adds up added up."""
+    """Describe all frames by the report of the last one, with times and counts added up."""
     if len(reports) == 1:
         return reports[0]
     last = reports[-1]

@@ -1,6 +1,5 @@
-"""KernelFiles: blur kernels read from files, and estimated ones written beside the output."""
+"""KernelFiles: blur kernels read from files, and estimated ones written beside an output."""
 
-import errno
 import io
 import os
 import warnings
@@ -14,31 +13,34 @@ from PIL import Image
 from zssr_daemon.errors import ImageError, KernelError
 from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, KERNEL_WEIGHTS, companion_part
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, SIDECAR_SUFFIXES, KernelFile
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system.safe_open import read_small
 from zssr_daemon.worker.mat_file import read_matrices
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import MAX_SIDE, Kernel
 
-#: Side of a weight in the picture, pixels.
-_ZOOM = 8
-
-#: What kernels are called in MATLAB files, in lower case.
+#: What kernels are called in MATLAB files, in lower case; the first that is there is taken.
 _NAMES = ("kernel", "psf", "k", "h", "blur", "filter")
 
+#: Side of the square that shows a weight in a picture, pixels.
+_ZOOM = 8
 
-def write_kernel(part: Path, kernel: Kernel) -> None:
-    """Write the weights beside an output's part, and a picture of them; the largest is white.
 
-    The weights are float64 and add up to 1; `[degradation] kernel` reads the file.
+def find_beside(root: str, src_rel: str) -> KernelFile | None:
+    """Return the kernel file beside an image below `root`, None where there is none.
 
     Raises:
+        KernelError: it is a link or no plain file.
         OSError: the disk is at fault.
     """
-    with companion_part(part, KERNEL_WEIGHTS).open("wb") as stream:
-        np.save(stream, kernel.weights, allow_pickle=False)
-    levels = (kernel.weights / kernel.weights.max()).clip(0, 1) * 255
-    picture = Image.fromarray(np.kron(levels.round(), np.ones((_ZOOM, _ZOOM))).astype(np.uint8))
-    picture.save(companion_part(part, KERNEL_PICTURE), "PNG")
+    stem = os.path.splitext(src_rel)[0]  # noqa: PTH122 (any bytes are legal)
+    for rel in [each + suffix for each in (src_rel, stem) for suffix in SIDECAR_SUFFIXES]:
+        try:
+            content = read_small(root, rel, KERNEL_FILE_BYTES)
+        except ImageError as error:
+            raise KernelError(str(error)) from error
+        if content is not None:
+            return KernelFile(name=os.path.basename(rel), content=content)  # noqa: PTH119
+    return None
 
 
 def load_kernel(file: KernelFile, phase: KernelPhase) -> Kernel:
@@ -49,33 +51,29 @@ def load_kernel(file: KernelFile, phase: KernelPhase) -> Kernel:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what a reader only doubts is no kernel either
+            warnings.simplefilter("error")  # a reader that is in doubt has found no kernel
             return Kernel.of(_array(file), phase)
     except Exception as error:  # numpy and Pillow raise anything for damaged files
         raise KernelError(f"{file.name}: {error}") from error
 
 
-def find_beside(root: str, src_rel: str) -> KernelFile | None:
-    """Return the kernel file beside an image below `root`, None where there is none.
+def write_kernel(part: Path, kernel: Kernel) -> None:
+    """Write the weights beside an output's part, and a picture of them.
+
+    The weights are float64 and add up to 1; `[degradation] kernel` reads the file.
 
     Raises:
-        KernelError: it is a link, no plain file, or too large.
         OSError: the disk is at fault.
     """
-    stem = os.path.splitext(src_rel)[0]  # noqa: PTH122 (any bytes are legal)
-    for rel in [each + suffix for each in (src_rel, stem) for suffix in SIDECAR_SUFFIXES]:
-        try:
-            fd = open_source(root, rel)
-        except ImageError as error:
-            raise KernelError(str(error)) from error
-        except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
-                continue
-            raise
-        with os.fdopen(fd, "rb") as stream:
-            content = stream.read(KERNEL_FILE_BYTES + 1)
-        return KernelFile(name=os.path.basename(rel), content=content)  # noqa: PTH119
-    return None
+    with companion_part(part, KERNEL_WEIGHTS).open("wb") as stream:
+        np.save(stream, kernel.weights, allow_pickle=False)
+    kernel_picture(kernel).save(companion_part(part, KERNEL_PICTURE), "PNG")
+
+
+def kernel_picture(kernel: Kernel) -> Image.Image:
+    """Draw the weights as grey squares; the largest is white, zero and less is black."""
+    levels = (kernel.weights / kernel.weights.max()).clip(0, 1) * 255
+    return Image.fromarray(np.kron(levels.round(), np.ones((_ZOOM, _ZOOM))).astype(np.uint8))
 
 
 def _array(file: KernelFile) -> NDArray[np.generic]:
@@ -90,7 +88,7 @@ def _array(file: KernelFile) -> NDArray[np.generic]:
 
 
 def _npy(content: bytes) -> NDArray[np.generic]:
-    """Read the header first: what it promises must be there before room is made for it."""
+    """Read the header first: the bytes it promises must be there before memory is taken."""
     stream = io.BytesIO(content)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     version = npy.read_magic(stream)
@@ -103,6 +101,7 @@ def _npy(content: bytes) -> NDArray[np.generic]:
 
 
 def _mat(content: bytes) -> NDArray[np.generic]:
+    """Return the matrix that is called as kernels are, else the only one that is no vector."""
     matrices = read_matrices(content)
     by_name = {name.lower(): matrix for name, matrix in matrices.items()}
     for name in _NAMES:

@@ -1,7 +1,7 @@
 """Worker: the child process that computes, one job at a time.
 
 Its progress comes from within the fit and the tiles, never from a side thread, so that it proves
-progress and not merely breath. It ends when its pipe does.
+that the work goes on, and not only that the process lives. It ends when its pipe does.
 """
 
 import faulthandler
@@ -10,9 +10,9 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zssr_daemon.errors import DeviceError, JobError, Reason
 from zssr_daemon.protocol.messages import (
@@ -24,16 +24,13 @@ from zssr_daemon.protocol.messages import (
     WorkOrder,
     WorkProgress,
 )
-from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
-from zssr_daemon.telemetry.logs import Events
-from zssr_daemon.worker.loss_curve import LossCurve
-
-if TYPE_CHECKING:
-    from zssr_daemon.worker.enlarger import Enlarger
 
 #: The supervisor hears at most this often; every step would only fill the pipe.
-_REPORT_INTERVAL_S = 0.2
+_PROGRESS_INTERVAL_S = 0.2
+
+#: `enlarge_file` with its device.
+Enlarge = Callable[[WorkOrder, Callable[[WorkProgress], None]], WorkDone]
 
 
 class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
@@ -50,12 +47,12 @@ def worker_main(
     logs.configure(log)
     _offer_to_oom_killer()
     try:
-        enlarger = _begin(connection, device, threads)
-        while enlarger is not None:
+        enlarge = _begin(connection, device, threads)
+        while enlarge is not None:
             order = connection.recv()
             if not isinstance(order, WorkOrder):
                 continue  # a late "cancel" finds nothing to cancel
-            answer = _serve(order, connection, enlarger)
+            answer = _serve(order, connection, enlarge)
             connection.send(answer)
             if isinstance(answer, WorkFailed) and answer.reason == DeviceError.reason:
                 return
@@ -63,10 +60,11 @@ def worker_main(
         return
 
 
-def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "Enlarger | None":
-    """Take the device and test it; None when it cannot be used."""
+def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enlarge | None:
+    """Take the device and test it; return None if it cannot be used."""
     # Only here, so that importing this module leaves the supervisor free of torch.
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
+    from zssr_daemon.worker.frames import enlarge_file  # noqa: PLC0415
 
     try:
         enlarger = Enlarger(device, threads)
@@ -75,15 +73,12 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> "En
     except (RuntimeError, ValueError, AssertionError, MemoryError) as error:
         connection.send(WorkerBroken(message=str(error)))
         return None
-    return enlarger
+    return partial(enlarge_file, enlarger)
 
 
-def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enlarger") -> object:
-    losses = LossCurve()
+def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarge: Enlarge) -> object:
     try:
-        done = enlarger.enlarge_file(order, _reporter(connection, losses))
-        _write_report(order, done, losses)
-        return done
+        return enlarge(order, _progress_sender(connection))
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:
@@ -97,45 +92,27 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarger: "Enla
         return _failed(order, Reason.INTERNAL_ERROR, repr(error), is_retryable=True)
 
 
-def _write_report(order: WorkOrder, done: WorkDone, losses: LossCurve) -> None:
-    """Write the report that was asked for; its fault costs nobody the output."""
-    if order.report_path is None:
-        return
-    from zssr_daemon.worker.report import FAULTS, write_report  # noqa: PLC0415 (loads a decoder)
-
-    try:
-        write_report(order, done, losses.points)
-    except FAULTS as error:
-        Path(order.report_path).unlink(missing_ok=True)
-        image = printable(order.src_rel)
-        log = logs.get_logger(job_id=order.job_id, image=image, attempt=order.attempt)
-        log.warning(Events.REPORT_UNAVAILABLE, message=str(error))
-
-
 def _failed(order: WorkOrder, reason: Reason, message: str, *, is_retryable: bool) -> WorkFailed:
     return WorkFailed(
         job_id=order.job_id, reason=reason, message=message, is_retryable=is_retryable
     )
 
 
-def _reporter(
-    connection: "Connection[Any, Any]", losses: LossCurve
-) -> Callable[[WorkProgress], None]:
-    """Report progress now and then, and hear a cancel at every step."""
+def _progress_sender(connection: "Connection[Any, Any]") -> Callable[[WorkProgress], None]:
+    """Return what sends progress now and then, and hears a cancel at every step."""
     last_s = 0.0
     last_stage = ""
 
-    def report(progress: WorkProgress) -> None:
+    def send(progress: WorkProgress) -> None:
         nonlocal last_s, last_stage
-        losses.add(progress)
         if connection.poll() and connection.recv() == CANCEL:
             raise _Cancelled
         now_s = time.monotonic()
-        if progress.stage != last_stage or now_s - last_s >= _REPORT_INTERVAL_S:
+        if progress.stage != last_stage or now_s - last_s >= _PROGRESS_INTERVAL_S:
             last_s, last_stage = now_s, progress.stage
             connection.send(progress)
 
-    return report
+    return send
 
 
 def _offer_to_oom_killer() -> None:

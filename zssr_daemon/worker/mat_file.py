@@ -1,19 +1,22 @@
-"""MatFile: the plain matrices of a MATLAB file, level 5, read without executing anything.
+"""MatFile: the plain matrices of a MATLAB file, level 5. Structures, cells and objects are skipped.
 
-Own code, a page of it, and not scipy's: that would add 100 MB to every installation for this one
-purpose, and inflates what it is given without a limit. Structures, cells and objects are passed
-over. Format: MathWorks, "MAT-File Format", 2019, chapter 1.
+Anybody may drop a kernel into the inbox, and `scipy.io.loadmat` (1.17) is not safe against such
+files: a single changed byte, the type of a matrix's numbers, or deeply nested cells end the process
+(SIGSEGV); 180 bytes that promise a large cell take 3 GB; and nothing limits what it inflates.
+Format: MathWorks, "MAT-File Format", 2019, chapter 1.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 _HEADER_BYTES = 128
-_MOST_INFLATED_BYTES = 1_000_000
+
+#: Of all variables of a file together.
+_MAX_INFLATED_BYTES = 4_000_000
 
 _MATRIX, _COMPRESSED = 14, 15
 _COMPLEX_FLAG = 0x08
@@ -47,35 +50,37 @@ def read_matrices(content: bytes) -> dict[str, NDArray[np.generic]]:
         raise ValueError("no MATLAB file of level 5: save it with -v6 or -v7")
     found: dict[str, NDArray[np.generic]] = {}
     try:
-        for kind, data in _elements(content[_HEADER_BYTES:], order):
-            for inner, inflated in _inflated(kind, data, order):
-                if inner == _MATRIX:
-                    found |= _matrix(inflated, order)
+        for kind, data in _inflated(_elements(content[_HEADER_BYTES:], order), order):
+            if kind == _MATRIX:
+                found |= _matrix(data, order)
     except (struct.error, zlib.error, KeyError, StopIteration) as error:
         raise ValueError(f"damaged MATLAB file: {error!r}") from error
     return found
 
 
-def _inflated(kind: int, data: bytes, order: str) -> Iterator[Element]:
-    """Yield an element, or what is compressed in it."""
-    if kind != _COMPRESSED:
-        yield kind, data
-        return
-    stream = zlib.decompressobj()
-    inflated = stream.decompress(data, _MOST_INFLATED_BYTES)
-    if not stream.eof:
-        raise ValueError(f"more than {_MOST_INFLATED_BYTES} bytes in one variable, or cut off")
-    yield from _elements(inflated, order)
+def _inflated(elements: Iterable[Element], order: str) -> Iterator[Element]:
+    """Yield the elements, and in place of each compressed one those that are in it."""
+    left = _MAX_INFLATED_BYTES
+    for kind, data in elements:
+        if kind != _COMPRESSED:
+            yield kind, data
+            continue
+        stream = zlib.decompressobj()
+        inflated = stream.decompress(data, left)
+        if not stream.eof:
+            raise ValueError(f"cut off, or inflated more than {_MAX_INFLATED_BYTES} bytes")
+        left = max(1, left - len(inflated))  # 0 would mean: no limit
+        yield from _elements(inflated, order)
 
 
 def _elements(data: bytes, order: str) -> Iterator[Element]:
-    """Yield (type, content) of the elements that lie one after the other."""
+    """Yield (type, content) of consecutive elements."""
     at = 0
     while at + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}2I", data, at)
         begin = at + 8
         at = begin + _padded(size)
-        if kind >> 16:  # up to four bytes are kept within the tag
+        if kind >> 16:  # up to four bytes of content stand within the tag
             kind, size, begin, at = kind & 0xFFFF, kind >> 16, begin - 4, begin
         elif kind == _COMPRESSED:
             at = begin + size
@@ -89,7 +94,7 @@ def _padded(size: int) -> int:
 
 
 def _matrix(data: bytes, order: str) -> dict[str, NDArray[np.generic]]:
-    """Return {name: matrix}, or nothing where it is of another kind."""
+    """Return {name: matrix}, or nothing if it is no real matrix of numbers."""
     parts = _elements(data, order)
     flags = struct.unpack_from(f"{order}I", next(parts)[1])[0]
     if flags & 0xFF not in _NUMERIC_CLASSES or (flags >> 8) & _COMPLEX_FLAG:

@@ -1,4 +1,4 @@
-"""Origin: how one source came to be, and what says so."""
+"""SourceDegradation: the blur, noise and compression that a source suffered, and how we know."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,16 +18,16 @@ from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """The degradation of a source."""
+class SourceDegradation:
+    """The degradation of a source, as it was given, ordered or estimated."""
 
     kernel: str  # the file's name, "bicubic" or "estimated"
     degradation: Degradation
-    estimate: BlurEstimate | None = None  # where one was asked for
+    estimate: BlurEstimate | None = None  # of the blur, where one was asked for
 
     @classmethod
-    def of(cls, order: WorkOrder, picture: Tensor) -> "Origin":
-        """Take what is beside the image, else what is ordered, or what `picture` shows.
+    def of(cls, order: WorkOrder, picture: Tensor) -> "SourceDegradation":
+        """Take the kernel beside the image, else what is ordered; estimate what is to be estimated.
 
         picture: (C, H, W) float32, CPU, [0, 1].
 
@@ -35,24 +35,24 @@ class Origin:
             KernelError: the kernel cannot be used.
             OSError: the disk is at fault.
         """
-        seen = _Seen(picture)
-        name, blur, estimate = _blur(order, seen)
+        estimates = _Estimates(picture)
+        name, blur, estimate = _blur(order, estimates)
         degradation = Degradation(
             blur=blur,
-            noise_std=seen.noise_std if order.noise_std == "auto" else order.noise_std,
-            jpeg_quality=_ordered_quality(order, seen),
+            noise_std=estimates.noise_std if order.noise_std == "auto" else order.noise_std,
+            jpeg_quality=_ordered_quality(order, estimates),
         )
         return cls(name, degradation, estimate)
 
     @property
     def estimated(self) -> Kernel | None:
-        """The kernel, where it was estimated and not given."""
+        """The kernel, if it was estimated and not given."""
         blur = self.degradation.blur
         return blur if self.estimate is not None and isinstance(blur, Kernel) else None
 
     @property
     def why(self) -> str | None:
-        """What was found of a blur in the image; None where nobody asked."""
+        """What the estimate of the blur found; None where none was asked for."""
         if self.estimate is None:
             return None
         found = self.estimate
@@ -60,7 +60,7 @@ class Origin:
 
     @property
     def parameters(self) -> dict[str, str | float]:
-        """What an output must tell to be made again; nothing where the source was clean."""
+        """What an output must tell so that it can be made again; empty for a clean source."""
         told: dict[str, str | float] = {}
         blur = self.degradation.blur
         if isinstance(blur, Kernel):
@@ -76,8 +76,8 @@ class Origin:
         return told
 
 
-class _Seen:
-    """What a picture (C, H, W) shows, looked for once and only where somebody asks."""
+class _Estimates:
+    """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it."""
 
     def __init__(self, picture: Tensor) -> None:
         self.picture = picture
@@ -91,8 +91,8 @@ class _Seen:
         return estimate_quality(self.picture)
 
 
-def _blur(order: WorkOrder, seen: _Seen) -> tuple[str, Blur, BlurEstimate | None]:
-    """Return what the blur is called, the blur, and the estimate it is of."""
+def _blur(order: WorkOrder, estimates: _Estimates) -> tuple[str, Blur, BlurEstimate | None]:
+    """Return the name of the blur, the blur, and the estimate that it comes from."""
     kernel_of = find_beside(order.inbox, order.src_rel) or order.kernel
     if kernel_of is None:
         return "bicubic", BICUBIC, None
@@ -100,8 +100,10 @@ def _blur(order: WorkOrder, seen: _Seen) -> tuple[str, Blur, BlurEstimate | None
         _check_scale(order, kernel_of.name)
         return printable(kernel_of.name), load_kernel(kernel_of, order.kernel_phase), None
     _check_scale(order, "an estimated kernel")
-    # Known even where they are to be left: what the picture shows is not what was ordered.
-    estimate = estimate_blur(seen.picture, noise_std=seen.noise_std, jpeg_quality=seen.jpeg_quality)
+    # The estimate needs noise and quality of the picture, even if they are not to be undone.
+    estimate = estimate_blur(
+        estimates.picture, noise_std=estimates.noise_std, jpeg_quality=estimates.jpeg_quality
+    )
     kernel = estimate.kernel(order.config.total_scale, order.kernel_phase)
     return ("bicubic", BICUBIC, estimate) if kernel is None else ("estimated", kernel, estimate)
 
@@ -113,8 +115,8 @@ def _check_scale(order: WorkOrder, what: str) -> None:
         raise KernelError(f"{what}: {error}") from error
 
 
-def _ordered_quality(order: WorkOrder, seen: _Seen) -> int | None:
-    """Return the quality that is to be undone."""
+def _ordered_quality(order: WorkOrder, estimates: _Estimates) -> int | None:
+    """Return the quality of the JPEG compression that is to be undone, None for none."""
     if order.jpeg_quality == "auto":
-        return seen.jpeg_quality
+        return estimates.jpeg_quality
     return None if order.jpeg_quality == "none" else order.jpeg_quality

@@ -1,4 +1,4 @@
-"""WeightsStore: what the fits of one inbox sub-folder learnt, for the next ones to start from."""
+"""WeightsStore: the weights of a folder's fits, for the next fits of that folder to start from."""
 
 import hashlib
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from zssr_daemon.system import durable
 from zssr_daemon.zssr.training.weights import Weights
 
-#: After so many images the weights know the folder's ways; then they stay as they are, so that
-#: all later results start from the same ones.
-GENERATIONS = 8
+#: After so many images the weights suit the folder; then they stay as they are, so that all later
+#: results start from the same ones.
+MAX_GENERATIONS = 8
 
 
 class WeightsStore:
     """The weights in one folder, each generation in a file of its own that never changes.
 
-    A file's name is `generation-compatibility-sha256`; a result that names the hash it started
-    from can so be made again.
+    A file's name is `generation-compatibility-sha256`. A result names the hash that it started
+    from, so it can be made again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +26,7 @@ class WeightsStore:
         for path in sorted(self._paths(key), reverse=True):
             try:
                 weights = Weights.from_bytes(path.read_bytes())
-            except ValueError:  # damaged: an older generation will do
+            except ValueError:  # damaged: take an older generation
                 continue
             if weights.key == key:
                 return weights
@@ -35,7 +35,7 @@ class WeightsStore:
     def keep(self, weights: Weights) -> None:
         """Add the next generation, unless there are enough."""
         generation = 1 + max((int(path.name[:2]) for path in self._paths(weights.key)), default=0)
-        if generation > GENERATIONS:
+        if generation > MAX_GENERATIONS:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{generation:02}-{_short(weights.key)}-{weights.sha256}"

@@ -1,4 +1,4 @@
-"""Faults: what an error of the computation means for the job and for the worker."""
+"""TorchErrors: what an error of the computation means for the job and for the worker."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from zssr_daemon.errors import DeviceError, ImageError, Reason, TransientError
 from zssr_daemon.zssr.device import is_out_of_memory
 
-# What torch says where it has no class for it; its AcceleratorError says so too.
+# Words in the messages of torch's RuntimeErrors; its class AcceleratorError matches too.
 _OF_DEVICE = re.compile(r"cuda|cudnn|cublas|accelerator", re.IGNORECASE)
 
 
 @contextmanager
 def faults_as_reasons() -> Iterator[None]:
-    """Turn want of memory and faults of the device into job errors with their reasons.
+    """Turn lack of memory and faults of the device into job errors with their reasons.
 
     Raises:
         TransientError: `out_of_memory`; the device is well.
@@ -24,7 +24,7 @@ def faults_as_reasons() -> Iterator[None]:
     except ImageError as error:
         if not isinstance(error.__cause__, MemoryError):
             raise
-        # The probe has decoded this very file: it is not too large, memory is short just now.
+        # The probe has decoded this file: it is not too large, only memory is short just now.
         raise TransientError(str(error), reason=Reason.OUT_OF_MEMORY) from error
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):

@@ -55,7 +55,7 @@ def super_resolve(
     put: Put | None = None,
     degradation: Degradation = IDEAL,
 ) -> SuperResolved:
-    """Upscale `image` by config.total_scale with a network fitted on it alone.
+    """Super-resolve `image` by config.total_scale with a network fitted on it alone.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.
@@ -84,7 +84,7 @@ def super_resolve(
     started_s = time.perf_counter()
     result, keep = _destination(image, config, put)
     _run_passes(planes, fit.runner, _taking_planes(keep, image.shape[0], config))
-    return _told(result, fit, key, time.perf_counter() - started_s)
+    return _super_resolved(result, fit, key, time.perf_counter() - started_s)
 
 
 def _check(image: Tensor) -> None:
@@ -192,7 +192,7 @@ def _place(image: Tensor, part: Tensor, top: int, left: int) -> None:
     image[..., top : top + height, left : left + width] = part
 
 
-def _told(image: Tensor, fit: _Fit, key: str, infer_s: float) -> SuperResolved:
+def _super_resolved(image: Tensor, fit: _Fit, key: str, infer_s: float) -> SuperResolved:
     """Return the result of a call."""
     fitted, mse = fit.result.fitted, fit.result.mse
     return SuperResolved(

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedNetwork:
-    """A network, and how, where and under whose eyes it runs."""
+    """A network, its parameters, the blur of its image, the memory, and who hears of progress."""
 
     network: ResidualNet
     config: ZSSRConfig

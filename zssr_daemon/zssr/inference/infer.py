@@ -23,7 +23,7 @@ def apply_network(
     box: Box | None = None,
     contrast: Tensor | None = None,
 ) -> Tensor:
-    """Enlarge by the network's scale: bicubic plus the self-ensembled residual.
+    """Return `source` at the network's scale: bicubic plus the self-ensembled residual.
 
     source: (N, C, H, W) float32, [0, 1]; size: (height, width) of the result.
     box, contrast: of a strip. The residual is computed inside `box` only, rows and columns of the
@@ -72,7 +72,7 @@ def _apply_once(
 
 
 def _tile_reporter(fitted: FittedNetwork, images: int, box: Box) -> Callable[[int], None]:
-    """Return what tells progress of each tile of a pass over a batch of `images`."""
+    """Return a function that reports each tile of a pass over a batch of `images`."""
     members = len(fitted.members)
     # The members go through a tile together, unless each has a whole result of its own.
     together = members if fitted.config.ensemble_back_projections == 0 else 1

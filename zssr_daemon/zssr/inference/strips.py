@@ -96,15 +96,15 @@ class PassRunner:
         """Hand every strip of the result to `put`, in order."""
         strips = list(pairwise(self._plan.edges))
         before: Tensor | None = None
-        current = self._enlarged(*strips[0])
+        current = self._raw_strip(*strips[0])
         for strip, following in pairwise(strips):
-            after = self._enlarged(*following)
+            after = self._raw_strip(*following)
             self._finish(strip, before, current, after, put)
             before, current = self._tail(current), after
         self._finish(strips[-1], before, current, None, put)
 
-    def _enlarged(self, start: int, end: int) -> Tensor:
-        """Return a strip enlarged, not yet back-projected."""
+    def _raw_strip(self, start: int, end: int) -> Tensor:
+        """Return a strip after the network, not yet back-projected."""
         low, high = self._plan.around(start, end, self._plan.context)
         size = self._out_size(low, high)
         if isinstance(self._fitted, NoNetwork):

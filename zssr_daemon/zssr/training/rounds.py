@@ -1,4 +1,4 @@
-"""Rounds: fit, upscale, let the result shrunk part of the way be a father too, fit on.
+"""Rounds: fit, super-resolve, let the result, shrunk part of the way, be a father too, fit on.
 
 The extra fathers are the paper's gradual increase of resolution (arXiv 1712.06087, section 3.2),
 with the intermediate scales reached from above.
@@ -140,15 +140,14 @@ def new_schedule(
 
 
 def own_fathers(parts: list[Tensor], fitted: FittedNetwork) -> list[Tensor]:
-    """Return each part upscaled by the network and shrunk back to sizes before its scale."""
+    """Return each part super-resolved, and shrunk to sizes between it and the network's scale."""
     scale = fitted.config.network_scale
     fathers = []
     for part in parts:
         source = part.unsqueeze(0)
-        upscaled = apply_network(fitted, source, size=enlarged_size(source, scale))
-        result = back_project(
-            upscaled, source, scale, fitted.config.back_projections, blur=fitted.blur
-        )
+        raw = apply_network(fitted, source, size=enlarged_size(source, scale))
+        times = fitted.config.back_projections
+        result = back_project(raw, source, scale, times, blur=fitted.blur)
         for middle in (part_way(scale, share) for share in INTERMEDIATE):
             father = resize(result, enlarged_size(source, middle), ratio(middle, to=scale))
             fathers.append(father.clamp(0, 1).squeeze(0))

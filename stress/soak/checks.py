@@ -13,8 +13,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from stress.soak_books import Books, Content
-from stress.soak_pictures import recognise
+from stress.soak.books import Books, Content
+from stress.soak.pictures import recognise
 
 FOLDERS = ("inbox", "output", "archive", "failed")
 

@@ -1,38 +1,19 @@
-"""Soak: images dropped at random by all kinds of writers, while everything is killed at random.
+"""Soak: one daemon, one folder, and all that is done to both at once."""
 
-python -m stress.soak 15
-
-The real daemon works in a folder of its own. Its supervisor, workers and probe get SIGKILL, the
-supervisor SIGTERM too, and is started again each time. Meanwhile it is looked after whether each
-picture has its original or an output. At the end `run --once` drains the inbox, and each content
-that was dropped must have come to exactly one valid output, which shows that content's number, or
-one failed record, with nothing doubled, left over or leaked. Exit code 1: something is wrong.
-"""
-
-import argparse
-import json
-import os
 import random
-import shutil
-import sys
-import tempfile
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from bench.provenance import provenance, save
-from stress.soak_books import Books
-from stress.soak_chaos import MARK, Chaos
-from stress.soak_checks import final, missing, visible
-from stress.soak_writers import UNREADABLE_AFTER_S, Writers
+from stress.soak.books import Books
+from stress.soak.chaos import Chaos
+from stress.soak.checks import final, missing, visible
+from stress.soak.teller import Teller
+from stress.soak.writers import UNREADABLE_AFTER_S, Writers
 from tests.parts.daemon_process import QUICK_ZSSR, DaemonProcess, is_alive, lines, prepare
 
 #: A job takes about half a second, so most blows hit one.
@@ -41,38 +22,10 @@ _ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 250")
 _STABLE_AFTER_S = 0.5
 _MEAN_DROP_S = 0.6
 _WRITERS_AT_ONCE = 8
-_MOST_WAITING = 40
+_MAX_WAITING = 40
 _DRAIN_S = 900.0
 _LOOK_S = 1.0
-_TELL_S = 15.0
 _STREAMS = 3  # of random numbers: drops, writers, chaos
-
-
-def main() -> None:
-    """Soak, print the summary, write to bench/results/."""
-    options = parse()
-    os.environ[MARK] = uuid.uuid4().hex
-    root = Path(tempfile.mkdtemp(prefix="zssr-soak-"))
-    report = {**provenance(), "minutes": options.minutes, "seed": options.seed}
-    report |= Soak(root, options.seed).run(options.minutes * 60)
-    print(json.dumps(report, indent=1))
-    if not options.no_write:
-        save(report, "soak.json")
-    if options.keep or report["wrong"]:
-        print(f"kept {root}")
-    else:
-        shutil.rmtree(root)
-    sys.exit(1 if report["wrong"] else 0)
-
-
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("minutes", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", action="store_true", help="leave the folder, faults or not")
-    parser.add_argument("--no-write", action="store_true", help="print only")
-    return parser.parse_args()
 
 
 class Soak:
@@ -119,7 +72,7 @@ class Soak:
             while time.monotonic() < end_s:
                 time.sleep(min(chance.expovariate(1 / _MEAN_DROP_S), 5 * _MEAN_DROP_S))
                 teller.tell(self._state(), self._wrong + self._chaos.wrong)
-                if self._waiting() < _MOST_WAITING:  # or the drain would outlast the soak
+                if self._waiting() < _MAX_WAITING:  # or the drain would outlast the soak
                     kind = chance.choice(kinds)
                     drops[kind.__name__] += 1
                     written.append(pool.submit(kind))
@@ -180,37 +133,3 @@ class Soak:
             "drain_s": round(drain_s, 1),
             "wrong": [*self._wrong, *chaos.wrong, *chaos.orphans.wrong, *wrong, *wrong_at_end],
         }
-
-
-class Teller:
-    """Tells how far the soak is: a bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, end_s: float) -> None:
-        self._end_s = end_s
-        self._told_s = self._began_s = time.monotonic()
-        self._told_wrong = 0
-        columns = (BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, disable=not Console().is_terminal)
-        self._task = self._bar.add_task("", total=end_s - self._began_s)
-
-    def __enter__(self) -> "Teller":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def tell(self, state: str, wrong: list[str]) -> None:
-        """Show a state, and each new fault as it is found."""
-        now_s = time.monotonic()
-        for fault in wrong[self._told_wrong :]:
-            self._bar.console.print(f"{now_s - self._began_s:.0f} s: WRONG: {fault}", markup=False)
-        self._told_wrong = len(wrong)
-        self._bar.update(self._task, completed=now_s - self._began_s, description=state)
-        if self._bar.disable and now_s - self._told_s >= _TELL_S:
-            self._told_s = now_s
-            print(f"{now_s - self._began_s:.0f} s: {state}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from stress.soak_books import Books, Content
-from stress.soak_pictures import Drawn, draw, spoil
+from stress.soak.books import Books, Content
+from stress.soak.pictures import Drawn, draw, spoil
 
 #: Half a file that lies still for so long is taken for broken; our writers pause for less.
 UNREADABLE_AFTER_S = 10.0
