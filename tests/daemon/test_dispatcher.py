@@ -28,7 +28,7 @@ def test_source_taken_away_before_its_turn(make_daemon: DaemonFactory) -> None:
 
 
 def test_one_job_too_large_for_the_disk(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """It waits, its attempt given back; smaller ones behind it are done, and nothing pauses."""
+    """It waits and no attempt counts; smaller ones behind it are done, and nothing pauses."""
     daemon = make_daemon(limits={"max_output_pixels": 10**15})
     path = drop(daemon.settings.folders.inbox, "big.png")
     big = daemon.ledger.add(
@@ -45,7 +45,7 @@ def test_one_job_too_large_for_the_disk(make_daemon: DaemonFactory, log: list[An
 
 
 def test_fault_ends_that_job_before_any_work(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """The next one is done; the fault is no attempt of a worker."""
+    """The next image is done; no worker sees the faulty one."""
     daemon = make_daemon()
     queue(daemon.ledger, daemon.settings, "a.png")
     queue(daemon.ledger, daemon.settings, "b.png")
@@ -72,7 +72,7 @@ def test_fault_of_the_disk_is_no_fault_of_theirs(
 
 
 def test_order_is_by_them(make_daemon: DaemonFactory) -> None:
-    """The worker gets what holds for its image, the others what holds for all."""
+    """An order carries the settings of its image, or those for all images."""
     daemon = make_daemon()
     text = '[zssr]\nscale_factor = 3.0\n[output]\nquality = 7\nframes = "each"\nreport = true'
     inbox = daemon.settings.folders.inbox

@@ -113,7 +113,7 @@ def test_output_folder_goes_while_running(
 
 
 def test_stop_gives_the_attempt_back(make_daemon: DaemonFactory) -> None:
-    """An ordered stop is nobody's fault; the part is gone and the job waits."""
+    """A stop costs no attempt; the part is removed and the job waits."""
     daemon = make_daemon(silent)
     queue(daemon.ledger, daemon.settings)
     daemon.steps_until(lambda: daemon.executor.orders)

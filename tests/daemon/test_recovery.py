@@ -18,7 +18,7 @@ from zssr_daemon.settings.schema import Settings
 
 
 def test_missing_archive_delays_the_disposal(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """The output is there already; the source follows as soon as it can."""
+    """The output is there already; the source follows when the archive is back."""
     daemon = make_daemon()
     queue(daemon.ledger, daemon.settings)
     daemon.settings.folders.archive.rmdir()
@@ -31,7 +31,7 @@ def test_missing_archive_delays_the_disposal(make_daemon: DaemonFactory, log: li
 
 
 def test_start_without_a_folder(make_daemon: DaemonFactory) -> None:
-    """What a crash left is made good as soon as the folder is there, and not before."""
+    """What a crash left is finished as soon as the folder is there, and not before."""
     daemon = make_daemon(silent)
     queue(daemon.ledger, daemon.settings)
     daemon.steps_until(lambda: daemon.executor.orders)
@@ -70,7 +70,7 @@ def test_full_ledger_disk(settings: Settings, log: list[Any]) -> None:
 def test_disk_fails_after_the_output_has_its_name(
     make_daemon: DaemonFactory, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The output is finished, not made a second time beside itself."""
+    """The job is finished with the output it has; it is not made a second time."""
     daemon = make_daemon()
     queue(daemon.ledger, daemon.settings)
     link, fsync = os.link, os.fsync
@@ -94,7 +94,7 @@ def test_disk_fails_after_the_output_has_its_name(
 
 
 def test_end_that_a_crash_kept_from_the_log(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """Whoever reads the log for a job's end finds it, though the daemon died before it."""
+    """The next daemon logs the end of a job whose line a crash prevented."""
     daemon = make_daemon()
     job = queue(daemon.ledger, daemon.settings)
     daemon.ledger.fail(job.id, now=0.0, reason=Reason.CORRUPT, message="broken")

@@ -33,7 +33,7 @@ def test_from_inbox_to_archive(make_daemon: DaemonFactory, log: list[Any]) -> No
 
 
 def test_hostile_names(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """All of them together go through, and every line can be printed."""
+    """Files with any of them are done, and every log line can be printed."""
     daemon = make_daemon()
     for name in HOSTILE_NAMES:
         drop(daemon.settings.folders.inbox, name)
@@ -45,7 +45,7 @@ def test_hostile_names(make_daemon: DaemonFactory, log: list[Any]) -> None:
 
 
 def test_hostile_names_fail_as_well(make_daemon: DaemonFactory) -> None:
-    """Each of them gets its record."""
+    """Each file gets its record."""
     daemon = make_daemon()
     for name in HOSTILE_NAMES:
         (daemon.settings.folders.inbox / name).write_bytes(b"\x89PNG\r\n\x1a\n broken")
@@ -56,7 +56,7 @@ def test_hostile_names_fail_as_well(make_daemon: DaemonFactory) -> None:
 
 
 def test_special_files_are_refused(make_daemon: DaemonFactory, tmp_path: Path) -> None:
-    """Link and fifo end in failed/ without being read; a text stays where it is."""
+    """Link and fifo end in failed/ without being read; a text file stays where it is."""
     daemon = make_daemon()
     inbox = daemon.settings.folders.inbox
     (tmp_path / "secret.png").write_bytes(b"secret")
@@ -126,7 +126,7 @@ def test_missing_inbox_loses_no_job(make_daemon: DaemonFactory, log: list[Any]) 
 
 
 def test_lost_device(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """Told once, with what the worker said; the queue goes on when a device is back."""
+    """Logged once, with the message of the worker; the queue goes on when a device is back."""
     daemon = make_daemon()
     daemon.executor.has_device = False
     queue(daemon.ledger, daemon.settings)
@@ -145,7 +145,7 @@ def test_lost_device(make_daemon: DaemonFactory, log: list[Any]) -> None:
 def test_no_space_for_the_output(
     make_daemon: DaemonFactory, log: list[Any], tmp_path: Path
 ) -> None:
-    """The queue waits and says for how many bytes; nothing is failed."""
+    """The queue waits, and the log says for how many bytes; no job fails."""
     free = shutil.disk_usage(tmp_path).free
     daemon = make_daemon(limits={"min_free_disk_bytes": free * 2})
     queue(daemon.ledger, daemon.settings)
@@ -167,7 +167,7 @@ def test_stop_starts_nothing(make_daemon: DaemonFactory) -> None:
 
 
 def test_once_on_an_empty_inbox(make_daemon: DaemonFactory) -> None:
-    """There is nothing to do, and that is well."""
+    """There is nothing to do: the run is over, and it went well."""
     daemon = make_daemon()
     assert daemon.supervisor.run(is_once=True)
     assert daemon.counts() == {}

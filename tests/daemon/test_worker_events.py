@@ -12,7 +12,7 @@ from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
 
 
 def test_permanent_fault_is_not_tried_again(make_daemon: DaemonFactory) -> None:
-    """What the file itself is at fault for stays so."""
+    """A fault of the file itself ends its job at the first attempt."""
     daemon = make_daemon(failing(Reason.TRUNCATED, is_retryable=False))
     queue(daemon.ledger, daemon.settings)
     daemon.steps_until(lambda: daemon.counts() == {"failed": 1})
@@ -20,7 +20,7 @@ def test_permanent_fault_is_not_tried_again(make_daemon: DaemonFactory) -> None:
 
 
 def test_part_that_is_missing(make_daemon: DaemonFactory) -> None:
-    """A worker that claims what is not there is not believed without end."""
+    """A worker that reports a part which is not there costs an attempt each time."""
 
     def lying(order: Any) -> list[Any]:
         events = good(order)
@@ -67,7 +67,7 @@ def test_source_touched_while_running(make_daemon: DaemonFactory, log: list[Any]
 
 
 def test_source_touched_before_the_worker_looks(make_daemon: DaemonFactory) -> None:
-    """The job goes back without an attempt lost, and knows its file by the new time."""
+    """The job goes back, no attempt counts, and it knows its file by the new time."""
 
     def touching(order: Any) -> list[Any]:
         os.utime(Path(order.inbox) / order.src_rel, (1, 1))
@@ -83,7 +83,7 @@ def test_source_touched_before_the_worker_looks(make_daemon: DaemonFactory) -> N
 
 
 def test_source_changed_says_the_worker(make_daemon: DaemonFactory) -> None:
-    """It noticed first: back to settling, no attempt is lost, no failure recorded."""
+    """The worker noticed first: the file settles again, and no attempt counts."""
     daemon = make_daemon(failing(Reason.SOURCE_CHANGED))
     queue(daemon.ledger, daemon.settings)
     daemon.steps_until(lambda: daemon.counts() == {"done": 1})
@@ -92,7 +92,7 @@ def test_source_changed_says_the_worker(make_daemon: DaemonFactory) -> None:
 
 
 def test_output_name_is_taken_meanwhile(make_daemon: DaemonFactory) -> None:
-    """Whoever took it keeps it."""
+    """The other file keeps the name; the output gets another one."""
     daemon = make_daemon()
     queue(daemon.ledger, daemon.settings)
     (daemon.settings.folders.output / "a_x2.png").write_text("the user's")
@@ -103,7 +103,7 @@ def test_output_name_is_taken_meanwhile(make_daemon: DaemonFactory) -> None:
 
 
 def test_idle_worker_ends(make_daemon: DaemonFactory, log: list[Any]) -> None:
-    """A worker that dies without a job is told of, and blamed on nobody."""
+    """The end of a worker without a job is logged, and no job is blamed for it."""
     daemon = make_daemon()
     queue(daemon.ledger, daemon.settings)
     daemon.executor.tell(WorkerEnded(WorkerEnd.CRASH, None, "exit code -9"))

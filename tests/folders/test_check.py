@@ -18,7 +18,7 @@ from zssr_daemon.system import disk_faults
 
 
 def test_folders_are_made(tmp_path: Path) -> None:
-    """The first start needs no preparation, and probing them leaves nothing behind."""
+    """The first start needs no preparation, and the check leaves nothing behind."""
     settings = load(tmp_path, '[folders]\ninbox = "deep/down/in"')
     check_folders(settings, tmp_path / "settings.toml")
     for folder in settings.folders.by_name().values():
@@ -53,7 +53,7 @@ def test_folders_that_cannot_work_are_refused(tmp_path: Path, toml: str, expecte
 
 
 def test_folder_of_the_interpreter_is_refused(tmp_path: Path) -> None:
-    """The environment the program runs in is nobody's inbox."""
+    """A folder that holds the program's environment cannot be an inbox."""
     message = fault(tmp_path, f"[folders]\ninbox = '{Path(sys.prefix).parent}'")
     assert "holds the interpreter" in message or "lies in" in message
 

@@ -1,4 +1,4 @@
-"""Obstacles: what stands in the way of all work is found, named, and never raises."""
+"""Obstacle: what stops all work is found and named, and never raises."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from zssr_daemon.system import durable
 
 
 def test_nothing_in_the_way(settings: Settings) -> None:
-    """Folders there, space enough: go on."""
+    """With all folders and enough space there is no obstacle."""
     assert find_obstacle(settings) is None
     assert find_shortage(settings, 1000) is None
 
@@ -47,7 +47,7 @@ def test_reserve_is_kept_free(make_settings: SettingsFactory, tmp_path: Path) ->
 
 
 def test_output_must_fit(settings: Settings, tmp_path: Path) -> None:
-    """The raw size of the output is asked for beforehand."""
+    """A disk with less free space than the raw output needs is too full."""
     obstacle = find_shortage(settings, shutil.disk_usage(tmp_path).free)
     assert obstacle is not None
     assert obstacle.reason == "disk_full"

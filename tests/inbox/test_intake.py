@@ -164,7 +164,7 @@ def test_file_that_goes_before_the_probe_opens_it(
 
 
 def test_hint_brings_the_scan_forward(make_settings: SettingsFactory, ledger: Ledger) -> None:
-    """With events the next scheduled scan need not be waited for."""
+    """With events a file is found before the next scheduled scan."""
     settings = make_settings(watch={"scan_interval_s": 1e6})
     gate = Gate(settings, ledger)
     gate.steps_until_scans(1)
@@ -212,7 +212,7 @@ def test_truncated_file_gets_its_time(make_settings: SettingsFactory, ledger: Le
 
 
 def test_quiet_broken_file_is_refused(gate: Gate, inbox: Path) -> None:
-    """After `unreadable_after_s` without a change there is nothing more to hope for."""
+    """After `unreadable_after_s` without a change it is refused."""
     (inbox / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     gate.steps_until_outcomes(1)
     (outcome,) = gate.outcomes
@@ -243,8 +243,8 @@ def test_limits(
     gate.intake.stop()
 
 
-def test_text_is_told_of_once(gate: Gate, inbox: Path) -> None:
-    """It stays where it is, and holds nothing up."""
+def test_text_is_reported_once(gate: Gate, inbox: Path) -> None:
+    """It stays where it is, and nothing waits for it."""
     (inbox / "notes.txt").write_text("notes")
     gate.steps_until_scans(3)
     assert gate.outcomes == [Ignored("notes.txt")]
@@ -259,7 +259,7 @@ def test_picture_without_suffix(gate: Gate, inbox: Path) -> None:
 
 
 def test_file_of_another_century(gate: Gate, inbox: Path) -> None:
-    """Its own times prove nothing and break nothing."""
+    """Whatever its times say, it is queued like any other."""
     for name, seconds in (("old.png", -1000), ("new.png", 10_000_000_000)):
         os.utime(drop(inbox, name), (seconds, seconds))
     gate.steps_until_outcomes(2)
@@ -297,7 +297,9 @@ def test_two_new_names_of_a_file_are_one_job(gate: Gate, ledger: Ledger, inbox: 
     assert ledger.count(JobState.QUEUED) == 1
 
 
-def test_rewriting_in_the_queue_begins_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+def test_rewriting_in_the_queue_starts_again(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
     """The old job is forgotten, the new content settles and is queued."""
     job = queue(ledger, settings, "a.png")
     with (settings.folders.inbox / "a.png").open("r+b") as stream:
@@ -327,12 +329,12 @@ def test_job_in_work_is_left_alone(
 
 
 def renumber(ledger: Ledger, job: Job) -> None:
-    """Let the ledger know a file by the numbers it had before its share was mounted anew."""
+    """Give a job the device and inode that its file had before a new mount."""
     ledger.adopt(job.id, replace(job.identity, dev=job.identity.dev + 1, ino=job.identity.ino + 1))
 
 
-def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
-    """Its queued files have other numbers, and their jobs still."""
+def test_share_that_was_mounted_again(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Its queued files have other numbers, and keep their jobs."""
     job = queue(ledger, settings, "a.png")
     renumber(ledger, job)
     gate.steps_until_scans(3)
@@ -340,7 +342,7 @@ def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Setti
     assert gate.outcomes == []
 
 
-def test_share_that_was_mounted_anew_under_a_running_job(
+def test_share_that_was_mounted_again_under_a_running_job(
     gate: Gate, ledger: Ledger, settings: Settings
 ) -> None:
     """The file has its job, and gets no second one."""
@@ -402,7 +404,7 @@ def test_file_that_goes_while_settling(gate: Gate, inbox: Path) -> None:
     assert gate.intake.is_settled
 
 
-def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
+def test_missing_inbox_is_an_error(gate: Gate, inbox: Path) -> None:
     """An error, not an empty inbox; and once it is back, all goes on."""
     inbox.rmdir()
     with pytest.raises(FileNotFoundError):
@@ -413,7 +415,7 @@ def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
 
 
 def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger) -> None:
-    """A watch that died brings a scan, since what happened meanwhile was not told."""
+    """A new watch brings a scan, as nobody reported what happened in between."""
     settings = make_settings(watch={"scan_interval_s": 1e6})
     gate = Gate(settings, ledger)
     gate.steps_until_scans(1)
@@ -431,7 +433,7 @@ def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger
 def test_own_settings_count_at_the_gate(
     make_settings: SettingsFactory, ledger: Ledger, inbox: Path
 ) -> None:
-    """For the predicted size, and for what may have pages; the ledger knows them."""
+    """They decide on the size of the output and on pages, and the ledger keeps them."""
     settings = make_settings(watch={"polling": True}, limits={"max_output_pixels": 1000})
     gate = Gate(settings, ledger)
     for name in ("large", "small"):
@@ -458,7 +460,7 @@ def test_own_settings_count_at_the_gate(
 def test_faulty_own_settings_get_their_time(
     make_settings: SettingsFactory, ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They may be half written: the image waits, as one that cannot be decoded yet."""
+    """They may be half written: the image waits, like one that cannot be decoded yet."""
     settings = make_settings(watch={"polling": True, "unreadable_after_s": 1e6})
     gate = Gate(settings, ledger)
     opened = OpenedFiles(monkeypatch)

@@ -94,7 +94,7 @@ def test_record_follows_the_final_name(
 
 
 def test_stale_record_is_replaced(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """A record whose picture the user took away tells nothing of the next one."""
+    """The record of a picture that the user removed does not stay for the next one."""
     first = fail(ledger, publisher, queue(ledger, settings))
     (settings.folders.failed / "a.png").unlink()
     second = fail(ledger, publisher, queue(ledger, settings))
@@ -103,7 +103,7 @@ def test_stale_record_is_replaced(settings: Settings, ledger: Ledger, publisher:
 
 
 def test_source_that_is_gone(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """Nothing to move, nothing to record beside; the job is over all the same."""
+    """There is nothing to move, and no record; the job is over all the same."""
     job = queue(ledger, settings)
     (settings.folders.inbox / "a.png").unlink()
     job = fail(ledger, publisher, job)
@@ -152,7 +152,7 @@ def test_order_of_failing(
 def test_crash_at_every_step_of_failing(
     make_settings: SettingsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the failure is committed, a restart brings source and record together."""
+    """Once the failure is committed, a restart puts source and record into failed/."""
     number, crashed = 1, True
     while crashed:
         settings = make_settings(

@@ -53,7 +53,7 @@ def test_output_and_archive(
 def test_changed_source_publishes_nothing(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """A picture made from content that is gone has no name."""
+    """An output of content that is gone gets no name."""
     job, _ = worked(ledger, settings, publisher)
     os.utime(settings.folders.inbox / "a.png", (1, 1))
     with pytest.raises(SourceChangedError):
@@ -144,7 +144,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 
 def _check_after_crash(settings: Settings, *, is_taken: bool) -> bool:
-    """Assert the invariants after a restart; tell whether the job is done."""
+    """Assert the invariants after a restart, and return whether the job is done."""
     job = resume(settings)
     again = resume(settings)
     assert again == job
@@ -176,7 +176,7 @@ def test_parts_of_others_are_left_alone(settings: Settings, publisher: FileMoves
 
 
 def test_discarding_never_fails(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """What cannot be removed, with its folder gone or a file, is no reason to lose a job."""
+    """A part that cannot be removed raises nothing."""
     job = queue(ledger, settings, "sub/a.png")
     publisher.discard_part(job)
     (settings.folders.output / "sub").touch()
@@ -203,7 +203,7 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
 def test_own_settings_hold_to_the_end(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Name, scale and disposal are the job's, as the ledger knows them, whatever holds by now."""
+    """Name, scale and disposal are those of the job's settings, whatever the settings are now."""
     own = ImageSettings.of(settings).model_copy(
         update={
             "zssr": ZSSRConfig(scale_factor=(2.0, 3.5)),
@@ -222,7 +222,7 @@ def test_own_settings_hold_to_the_end(
 def test_settings_that_nobody_understands(
     settings: Settings, ledger: Ledger, publisher: FileMoves, kept: str | None
 ) -> None:
-    """A job that another version has queued ends by what holds for all."""
+    """A job whose settings are not understood ends by the settings for all images."""
     job, _ = worked(ledger, settings, publisher)
     if kept is not None:
         ledger.keep_settings("hash", kept)

@@ -71,13 +71,13 @@ def test_faulty_variable_is_named(
     ],
 )
 def test_fault_names_key_value_and_origin(tmp_path: Path, toml: str, expected: str) -> None:
-    """A user can mend the file from the message alone."""
+    """The message alone tells a user what to correct, and where."""
     message = fault(tmp_path, toml)
     assert expected in message
     assert message.startswith(str(tmp_path / "settings.toml"))
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    """Nobody has to start again for each of them."""
+    """One message has a line for each fault."""
     message = fault(tmp_path, "[watch]\nrecursive = 7\n[limits]\nmax_attempts = 0")
     assert len(message.splitlines()) == 2

@@ -73,13 +73,13 @@ def test_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_preset_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A preset chosen there is completed like any other."""
+    """A preset from the environment fills in its values like any other."""
     monkeypatch.setenv("ZSSR_ZSSR__PRESET", "fast")
     assert load(tmp_path).zssr == ZSSRConfig.from_preset("fast")
 
 
 def test_misspelt_variable_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that no table answers to can only be told of."""
+    """A variable that matches no key is named."""
     monkeypatch.setenv("ZSSR_FOLDER__INBOX", "a")
     monkeypatch.setenv("ZSSR_LIMITS__MAX_MB", "1")
     assert unknown_environment_names() == ["ZSSR_FOLDER__INBOX"]

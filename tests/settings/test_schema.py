@@ -26,7 +26,7 @@ def test_scale_of_two_axes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_written_keys_are_known_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those that say what the preset says: another preset must not change them."""
+    """Also those with the value of the preset: another preset must not change them."""
     assert Settings(zssr=ZSSRConfig(rounds=7)).written_zssr() == {"rounds": 7}
     monkeypatch.setenv("ZSSR_ZSSR__SEED", "3")
     toml = '[zssr]\npreset = "fast"\nnum_epochs = 900\n'
@@ -52,17 +52,17 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ("", "bicubic", 0, "none"),
     ],
 )
-def test_auto_leaves_to_the_image_what_stands_at_its_default(
+def test_auto_replaces_defaults(
     tmp_path: Path, toml: str, kernel: str, noise_std: object, jpeg_quality: object
 ) -> None:
-    """Also where the default is written out, as in the file that is shipped."""
+    """It replaces defaults, also where the file writes them out, as the shipped one does."""
     degradation = load(tmp_path, f"[degradation]\n{toml}").degradation
     asked = degradation.resolved()
     assert (asked.kernel, asked.noise_std, asked.jpeg_quality) == (kernel, noise_std, jpeg_quality)
 
 
 def test_auto_leaves_a_given_kernel_alone(tmp_path: Path) -> None:
-    """Somebody measured it."""
+    """A kernel file is not replaced by an estimate."""
     asked = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'").degradation.resolved()
     assert asked.kernel == tmp_path / "lens.npy"
     assert asked.noise_std == "auto"
