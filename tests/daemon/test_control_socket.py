@@ -51,15 +51,15 @@ def test_question_is_answered(served: ControlSocket) -> None:
 
 
 def test_user_and_group_may_ask(server: ControlSocket) -> None:
-    """And nobody else."""
+    """The mode of the socket lets nobody else in."""
     assert server.path.stat().st_mode & 0o777 == 0o660
 
 
 @pytest.mark.parametrize("junk", [b"", b"no json\n", b"[1]\n", b"\xff\n", b"x" * 200_000])
 def test_junk_is_hung_up_on(served: ControlSocket, junk: bytes) -> None:
-    """The caller is let go, and the next one is served."""
+    """The daemon hangs up, and answers the next caller."""
     with socket.socket(socket.AF_UNIX) as caller:
-        with control_socket._short(served.path) as name:
+        with control_socket._short_name(served.path) as name:
             caller.connect(name)
         try:
             caller.sendall(junk)
@@ -72,10 +72,10 @@ def test_junk_is_hung_up_on(served: ControlSocket, junk: bytes) -> None:
 
 
 def test_mute_caller_holds_nobody_up(server: ControlSocket) -> None:
-    """It costs a place for a while, by the caller's clock, and then none."""
+    """It takes up one place until its time is over, and then none."""
     now = time.monotonic()
     with socket.socket(socket.AF_UNIX) as mute:
-        with control_socket._short(server.path) as name:
+        with control_socket._short_name(server.path) as name:
             mute.connect(name)
         assert server.poll(now) == []
         assert len(server.connections()) == 2
@@ -84,14 +84,14 @@ def test_mute_caller_holds_nobody_up(server: ControlSocket) -> None:
 
 
 def test_silent_daemon(server: ControlSocket) -> None:
-    """One that listens and does not answer is told from none."""
+    """A daemon that listens and does not answer is another error than no daemon."""
     with pytest.raises(DaemonSilentError, match="does not answer"):
         ask(server.path.parent, timeout_s=0.05, command="status")
 
 
 @pytest.mark.parametrize("leftover", ["nothing", "socket", "file"])
 def test_no_daemon(tmp_path: Path, leftover: str) -> None:
-    """What a dead one left changes nothing."""
+    """What a dead daemon left is not taken for a daemon."""
     if leftover == "socket":
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(tmp_path / SOCKET_NAME))
@@ -141,7 +141,7 @@ def test_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_no_place_for_a_socket(tmp_path: Path) -> None:
-    """It is an error of the system, told to the caller, who goes on without."""
+    """The error of the system is raised; the daemon can go on without a socket."""
     server = ControlSocket(tmp_path / "gone")
     with pytest.raises(FileNotFoundError):
         server.ensure_open(time.monotonic())

@@ -49,7 +49,7 @@ def report(psnr_db: float | None) -> WorkReport:
 
 
 def test_progress_is_sampled(job: Job) -> None:
-    """One line at the begin of each stage, and no more within the interval."""
+    """One line at the start of each stage, and no more within the interval."""
     log = JobLog(progress_interval_s=1e6)
     with capture_logs() as lines:
         stages: tuple[Stage, ...] = ("decode", "fit", "infer")
@@ -65,7 +65,7 @@ def test_progress_is_sampled(job: Job) -> None:
 
 
 def test_progress_of_the_next_attempt_is_told(job: Job) -> None:
-    """An attempt begins to tell anew, also in the stage where the last one ended."""
+    """Each attempt logs its first progress, also in the stage in which the last one ended."""
     log = JobLog(progress_interval_s=1e6)
     with capture_logs() as lines:
         for _ in range(2):
@@ -107,7 +107,7 @@ def test_canonical_line_is_strict_json(
 
 
 def test_remaining_time_is_guessed_late() -> None:
-    """Not from the first per cent; then it is in proportion."""
+    """There is none during the first per cents; then it is in proportion."""
     early = progress("fit", 0)
     assert early.eta_s(10.0) == pytest.approx(10.0 * (1 - 0.123456) / 0.123456)
     unknown = WorkProgress(

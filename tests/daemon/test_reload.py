@@ -1,4 +1,4 @@
-"""Reloading: what can be taken is taken as a whole, between two jobs; what is faulty is not."""
+"""Reload: new settings are applied between two jobs; faulty ones are refused as a whole."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 
 @pytest.fixture
 def context(settings: Settings) -> Iterator[Context]:
-    """Return context, closed in the end."""
+    """Return a context, and close it after the test."""
     signals, control = Signals(), ControlSocket(settings.folders.state)
     yield context_of(settings, signals, control)
     control.close()
@@ -35,7 +35,7 @@ def context(settings: Settings) -> Iterator[Context]:
 
 
 def step(supervisor: Supervisor) -> None:
-    """Step on."""
+    """Do one step at the present time."""
     supervisor.step(time.monotonic())
 
 
@@ -91,7 +91,7 @@ def test_new_scale_waits_for_the_job_in_work(
 def test_own_settings_lie_over_the_new_ones(
     settings: Settings, ledger: Ledger, context: Context, tmp_path: Path
 ) -> None:
-    """A preset of theirs leaves what the new file says, also where that says a preset's value."""
+    """A profile's preset keeps what the new file sets, also where that is a preset's value."""
     (tmp_path / "new.toml").write_text("[zssr]\nnum_epochs = 4200\nseed = 5")
     new = load_settings(tmp_path / "new.toml").zssr
     merged = merge(settings, load_settings(tmp_path / "new.toml"))

@@ -39,7 +39,7 @@ class Parts:
 
 
 def health_of(parts: Parts) -> StatusReporter:
-    """Return the health of these parts, at 1000 s, proven once."""
+    """Return a reporter on these parts, at 1000 s, after one write to the ledger."""
     some = cast(Any, parts)
     looked_at = DaemonParts(
         ledger=some, executor=some, intake=some, lifecycle=some, pause=some, signals=some
@@ -61,7 +61,7 @@ def health_of(parts: Parts) -> StatusReporter:
     ],
 )
 def test_faults(change: dict[str, Any], now: float, fault: str | None, excuses: list[str]) -> None:
-    """Watch, scan, ledger, worker: each on its own, and excused by the pauses that explain it."""
+    """Watch, scan, ledger, worker: each is reported unless a pause explains it."""
     for reason in (None, Reason.FOLDER_MISSING, Reason.DISK_FULL, Reason.DEVICE_LOST):
         parts = Parts()
         health = health_of(parts)
@@ -85,7 +85,7 @@ def test_writes_are_tried_now_and_then() -> None:
 
 
 def test_failed_write_is_told_and_tried_again() -> None:
-    """The caller pauses on it; the time since the last success goes on."""
+    """The error reaches the caller; the time since the last success keeps growing."""
     parts = Parts()
     health = health_of(parts)
     parts.error = OSError("full")
@@ -97,7 +97,7 @@ def test_failed_write_is_told_and_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "has_begun"),
+    ("change", "has_started"),
     [
         ({}, True),
         ({"scans": 0}, False),
@@ -106,6 +106,6 @@ def test_failed_write_is_told_and_tried_again() -> None:
         ({"scans": 0, "reason": Reason.FOLDER_MISSING}, True),
     ],
 )
-def test_begin(change: dict[str, Any], has_begun: bool) -> None:
-    """Over after the first scan and a worker's self-test, or with a declared pause."""
-    assert health_of(Parts(**change)).has_begun is has_begun
+def test_begin(change: dict[str, Any], has_started: bool) -> None:
+    """The start is over after the first scan and a worker's self-test, or with a pause."""
+    assert health_of(Parts(**change)).has_started is has_started

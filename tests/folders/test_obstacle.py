@@ -1,17 +1,22 @@
-"""Obstacles: what stands in the way of all work is found, named, and never raises."""
+"""Obstacle: what stops all work is found and named, and never raises."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import find_obstacle, find_shortage
+from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system import durable
 
 
 def test_nothing_in_the_way(settings: Settings) -> None:
-    """Folders there, space enough: go on."""
+    """With all folders and enough space there is no obstacle."""
     assert find_obstacle(settings) is None
     assert find_shortage(settings, 1000) is None
 
@@ -42,7 +47,7 @@ def test_reserve_is_kept_free(make_settings: SettingsFactory, tmp_path: Path) ->
 
 
 def test_output_must_fit(settings: Settings, tmp_path: Path) -> None:
-    """The raw size of the output is asked for beforehand."""
+    """A disk with less free space than the raw output needs is too full."""
     obstacle = find_shortage(settings, shutil.disk_usage(tmp_path).free)
     assert obstacle is not None
     assert obstacle.reason == "disk_full"
@@ -55,3 +60,27 @@ def test_folder_that_cannot_even_be_asked_about(settings: Settings, tmp_path: Pa
     assert obstacle is not None
     assert obstacle.reason == "folder_missing"
     assert "File name too long" in obstacle.message
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENOSPC, "disk_full"),
+        (errno.EDQUOT, "disk_full"),
+        (errno.EIO, "folder_missing"),
+        (errno.EACCES, "folder_missing"),
+    ],
+)
+def test_folder_whose_marker_cannot_be_written(
+    settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    """A full disk is named as such; every other error of a folder makes it a missing one."""
+
+    def failing(_path: Path, _content: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(durable, "write_new", failing)
+    found = find_obstacle(settings, markers=Markers(ledger))
+    assert found is not None
+    assert found.reason == reason
+    assert os.strerror(number) in found.message

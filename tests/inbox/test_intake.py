@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import drop, identity_of, queue, wait_until
+from tests.parts.opened_files import OpenedFiles
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.inbox import intake as intake_module
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
+from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import ImageSettings, Resolver
 from zssr_daemon.settings.schema import Output, Settings
-from zssr_daemon.system import safe_open
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system import disk_faults
 
 
 class Gate:
@@ -86,8 +88,83 @@ def test_scan_alone_finds_files(gate: Gate, inbox: Path) -> None:
     assert gate.intake.is_settled
 
 
+def answers_of_probe(gate: Gate, monkeypatch: pytest.MonkeyPatch, errnos: list[int]) -> None:
+    """Let the probe meet an error of the system for each of `errnos`, then none."""
+    poll = gate.intake._prober.poll
+
+    def polling() -> list[ProbeResult]:
+        results = []
+        for result in poll():
+            number = errnos.pop(0) if errnos else None
+            if number is not None:
+                result = ProbeResult(  # noqa: PLW2901 (the same, as the disk spoils it)
+                    request=result.request, oserror_errno=number, message=os.strerror(number)
+                )
+            results.append(result)
+        return results
+
+    monkeypatch.setattr(gate.intake._prober, "poll", polling)
+
+
+@pytest.mark.parametrize(
+    "number", sorted(disk_faults._FULL | disk_faults._AWAY), ids=errno.errorcode.get
+)
+def test_fault_of_the_disk_is_no_fault_of_the_picture(
+    make_settings: SettingsFactory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """However long the disk fails, the file waits; when it is well again, the file is queued."""
+    settings = make_settings(watch={"polling": True, "unreadable_after_s": 0.0})
+    gate = Gate(settings, ledger)
+    faults = [number] * 3
+    answers_of_probe(gate, monkeypatch, faults)
+    monkeypatch.setattr(intake_module, "_MIN_WAIT_S", 0.0)
+    drop(settings.folders.inbox)
+
+    def is_well_again() -> bool:
+        gate.step()
+        return not faults
+
+    wait_until(is_well_again)
+    assert gate.outcomes == []
+    assert not gate.intake.is_settled
+    gate.steps_until_outcomes(1)
+    gate.intake.stop()
+    assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_file_that_may_not_be_read_is_refused(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EACCES is about this file: after `unreadable_after_s` it is refused as unreadable."""
+    answers_of_probe(gate, monkeypatch, [errno.EACCES] * 100)
+    drop(inbox)
+    gate.steps_until_outcomes(1)
+    (outcome,) = gate.outcomes
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "unreadable"
+
+
+def test_file_that_goes_before_the_probe_opens_it(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENOENT is no fault: the file is let go, and settles again if it is there after all."""
+    faults = [errno.ENOENT]
+    answers_of_probe(gate, monkeypatch, faults)
+    drop(inbox)
+
+    def is_gone() -> bool:
+        gate.step()
+        return not faults
+
+    wait_until(is_gone)
+    assert gate.outcomes == []
+    assert gate.intake.is_settled
+    gate.steps_until_outcomes(1)
+    assert isinstance(gate.outcomes[0], Queued)
+
+
 def test_hint_brings_the_scan_forward(make_settings: SettingsFactory, ledger: Ledger) -> None:
-    """With events the next scheduled scan need not be waited for."""
+    """With events a file is found before the next scheduled scan."""
     settings = make_settings(watch={"scan_interval_s": 1e6})
     gate = Gate(settings, ledger)
     gate.steps_until_scans(1)
@@ -135,7 +212,7 @@ def test_truncated_file_gets_its_time(make_settings: SettingsFactory, ledger: Le
 
 
 def test_quiet_broken_file_is_refused(gate: Gate, inbox: Path) -> None:
-    """After `unreadable_after_s` without a change there is nothing more to hope for."""
+    """After `unreadable_after_s` without a change it is refused."""
     (inbox / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     gate.steps_until_outcomes(1)
     (outcome,) = gate.outcomes
@@ -166,8 +243,8 @@ def test_limits(
     gate.intake.stop()
 
 
-def test_text_is_told_of_once(gate: Gate, inbox: Path) -> None:
-    """It stays where it is, and holds nothing up."""
+def test_text_is_reported_once(gate: Gate, inbox: Path) -> None:
+    """It stays where it is, and nothing waits for it."""
     (inbox / "notes.txt").write_text("notes")
     gate.steps_until_scans(3)
     assert gate.outcomes == [Ignored("notes.txt")]
@@ -182,7 +259,7 @@ def test_picture_without_suffix(gate: Gate, inbox: Path) -> None:
 
 
 def test_file_of_another_century(gate: Gate, inbox: Path) -> None:
-    """Its own times prove nothing and break nothing."""
+    """Whatever its times say, it is queued like any other."""
     for name, seconds in (("old.png", -1000), ("new.png", 10_000_000_000)):
         os.utime(drop(inbox, name), (seconds, seconds))
     gate.steps_until_outcomes(2)
@@ -220,7 +297,9 @@ def test_two_new_names_of_a_file_are_one_job(gate: Gate, ledger: Ledger, inbox: 
     assert ledger.count(JobState.QUEUED) == 1
 
 
-def test_rewriting_in_the_queue_begins_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+def test_rewriting_in_the_queue_starts_again(
+    gate: Gate, ledger: Ledger, settings: Settings
+) -> None:
     """The old job is forgotten, the new content settles and is queued."""
     job = queue(ledger, settings, "a.png")
     with (settings.folders.inbox / "a.png").open("r+b") as stream:
@@ -250,12 +329,12 @@ def test_job_in_work_is_left_alone(
 
 
 def renumber(ledger: Ledger, job: Job) -> None:
-    """Let the ledger know a file by the numbers it had before its share was mounted anew."""
+    """Give a job the device and inode that its file had before a new mount."""
     ledger.adopt(job.id, replace(job.identity, dev=job.identity.dev + 1, ino=job.identity.ino + 1))
 
 
-def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Settings) -> None:
-    """Its queued files have other numbers, and their jobs still."""
+def test_share_that_was_mounted_again(gate: Gate, ledger: Ledger, settings: Settings) -> None:
+    """Its queued files have other numbers, and keep their jobs."""
     job = queue(ledger, settings, "a.png")
     renumber(ledger, job)
     gate.steps_until_scans(3)
@@ -263,7 +342,7 @@ def test_share_that_was_mounted_anew(gate: Gate, ledger: Ledger, settings: Setti
     assert gate.outcomes == []
 
 
-def test_share_that_was_mounted_anew_under_a_running_job(
+def test_share_that_was_mounted_again_under_a_running_job(
     gate: Gate, ledger: Ledger, settings: Settings
 ) -> None:
     """The file has its job, and gets no second one."""
@@ -325,7 +404,7 @@ def test_file_that_goes_while_settling(gate: Gate, inbox: Path) -> None:
     assert gate.intake.is_settled
 
 
-def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
+def test_missing_inbox_is_an_error(gate: Gate, inbox: Path) -> None:
     """An error, not an empty inbox; and once it is back, all goes on."""
     inbox.rmdir()
     with pytest.raises(FileNotFoundError):
@@ -336,7 +415,7 @@ def test_missing_inbox_is_told(gate: Gate, inbox: Path) -> None:
 
 
 def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger) -> None:
-    """A watch that died brings a scan, since what happened meanwhile was not told."""
+    """A new watch brings a scan, as nobody reported what happened in between."""
     settings = make_settings(watch={"scan_interval_s": 1e6})
     gate = Gate(settings, ledger)
     gate.steps_until_scans(1)
@@ -354,7 +433,7 @@ def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger
 def test_own_settings_count_at_the_gate(
     make_settings: SettingsFactory, ledger: Ledger, inbox: Path
 ) -> None:
-    """For the predicted size, and for what may have pages; the ledger knows them."""
+    """They decide on the size of the output and on pages, and the ledger keeps them."""
     settings = make_settings(watch={"polling": True}, limits={"max_output_pixels": 1000})
     gate = Gate(settings, ledger)
     for name in ("large", "small"):
@@ -381,22 +460,16 @@ def test_own_settings_count_at_the_gate(
 def test_faulty_own_settings_get_their_time(
     make_settings: SettingsFactory, ledger: Ledger, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They may be half written: the image waits, as one that cannot be decoded yet."""
+    """They may be half written: the image waits, like one that cannot be decoded yet."""
     settings = make_settings(watch={"polling": True, "unreadable_after_s": 1e6})
     gate = Gate(settings, ledger)
-    asked: list[str] = []
-
-    def asking(root: Path, rel: str) -> int:
-        asked.append(rel)
-        return open_source(root, rel)
-
-    monkeypatch.setattr(safe_open, "open_source", asking)
+    opened = OpenedFiles(monkeypatch)
     (inbox / "a.toml").write_text("[zssr]\nscale_fac")
     drop(inbox)
 
     def was_asked_twice() -> bool:
         gate.step()
-        return asked.count("a.toml") >= 2
+        return opened.names.count("a.toml") >= 2
 
     wait_until(was_asked_twice)
     assert gate.outcomes == []
@@ -409,18 +482,11 @@ def test_faulty_own_settings_get_their_time(
 def test_own_settings_on_a_share_that_fails(
     gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An image is not queued without them, nor refused for want of them."""
-    faults = [errno.EIO, errno.ESTALE]
-
-    def failing(root: Path, rel: str) -> int:
-        if faults and rel == "a.toml":
-            raise OSError(faults.pop(), "the share fails")
-        return open_source(root, rel)
-
-    monkeypatch.setattr(safe_open, "open_source", failing)
+    """An image is not queued without them, nor refused because of them."""
+    opened = OpenedFiles(monkeypatch, failing="a.toml", errnos=[errno.ESTALE, errno.EIO])
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
     gate.steps_until_outcomes(1)
     (outcome,) = gate.outcomes
-    assert faults == []
+    assert opened.errnos == []
     assert isinstance(outcome, Queued)

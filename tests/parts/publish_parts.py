@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.parts.daemon_parts import files_in, queue
+from zssr_daemon.errors import Reason
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
@@ -20,8 +21,6 @@ from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Settings
 
 CONTENT = b"enlarged"
-
-
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -62,6 +61,17 @@ def worked(
     part = publisher.part_path(job)
     part.write_bytes(CONTENT)
     return job, part
+
+
+def publish(publisher: FileMoves, job: Job) -> Job:
+    """Publish an output, and let the source leave the inbox."""
+    return publisher.end(publisher.publish(job, out_sha256=SHA256))
+
+
+def fail(ledger: Ledger, publisher: FileMoves, job: Job) -> Job:
+    """End a job without an output, and let the source leave the inbox."""
+    failed = ledger.fail(job.id, now=5.0, reason=Reason.CORRUPT, message="it is broken")
+    return publisher.end(failed)
 
 
 def all_files(settings: Settings) -> dict[str, list[str]]:

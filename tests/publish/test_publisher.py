@@ -1,16 +1,14 @@
-"""Publishing: the order of durable steps, and what a crash after each of them leaves."""
+"""Publisher: the order of durable steps, and what a crash after each of them leaves."""
 
-import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.parts.daemon_parts import HOSTILE_NAMES, files_in, identity_of, queue
+from tests.parts.daemon_parts import HOSTILE_NAMES, files_in, queue
+from tests.parts.durable_steps import DurableSteps
 from tests.parts.publish_parts import (
     CONTENT,
     SHA256,
@@ -18,216 +16,65 @@ from tests.parts.publish_parts import (
     all_files,
     crash_at,
     marked,
+    publish,
     resume,
     worked,
 )
 from tests.parts.tiny_settings import SettingsFactory
-from zssr_daemon.errors import Reason, SourceChangedError
+from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.ledger.database import LEDGER_NAME
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import ImageSettings
 from zssr_daemon.settings.schema import Output, Settings
-from zssr_daemon.system.file_names import printable, tagged
 from zssr_daemon.zssr.config import ZSSRConfig
 
 
-@pytest.fixture
-def publisher(settings: Settings, ledger: Ledger) -> FileMoves:
-    """Return a publisher on `settings`."""
-    return FileMoves(settings, ledger, marked(settings, ledger))
+@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "sub/deep/a.png"])
+def test_output_and_archive(
+    settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
+) -> None:
+    """Whatever the source is called: one output, one archived source, no part."""
+    job, _ = worked(ledger, settings, publisher, name)
+    source = (settings.folders.inbox / name).read_bytes()
+    job = publish(publisher, job)
+    assert (job.state, job.disposal) == (JobState.DONE, "archive")
+    assert job.out_rel is not None
+    assert job.disposal_rel is not None
+    expected = {"inbox": [], "output": [job.out_rel], "archive": [job.disposal_rel]}
+    assert all_files(settings) == expected | {"failed": []}
+    assert (settings.folders.output / job.out_rel).read_bytes() == CONTENT
+    assert (settings.folders.archive / job.disposal_rel).read_bytes() == source
+    assert os.path.dirname(job.out_rel) == os.path.dirname(name)  # noqa: PTH120
+    assert ledger.get(job.id) == job
 
 
-def publish(publisher: FileMoves, job: Job) -> Job:
-    """Publish and dispose."""
-    return publisher.end(publisher.publish(job, out_sha256=SHA256))
+def test_changed_source_publishes_nothing(
+    settings: Settings, ledger: Ledger, publisher: FileMoves
+) -> None:
+    """An output of content that is gone gets no name."""
+    job, _ = worked(ledger, settings, publisher)
+    os.utime(settings.folders.inbox / "a.png", (1, 1))
+    with pytest.raises(SourceChangedError):
+        publisher.publish(job, out_sha256=SHA256)
+    publisher.discard_part(job)
+    assert all_files(settings)["output"] == []
 
 
-def fail(ledger: Ledger, publisher: FileMoves, job: Job) -> Job:
-    """Fail and dispose."""
-    failed = ledger.fail(job.id, now=5.0, reason=Reason.CORRUPT, message="it is broken")
-    return publisher.end(failed)
-
-
-class TestSuccess:
-    """An output appears, its source moves."""
-
-    @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "sub/deep/a.png"])
-    def test_output_and_archive(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
-    ) -> None:
-        """Whatever the source is called: one output, one archived source, no part."""
-        job, _ = worked(ledger, settings, publisher, name)
-        source = (settings.folders.inbox / name).read_bytes()
-        job = publish(publisher, job)
-        assert (job.state, job.disposal) == (JobState.DONE, "archive")
-        assert job.out_rel is not None
-        assert job.disposal_rel is not None
-        expected = {"inbox": [], "output": [job.out_rel], "archive": [job.disposal_rel]}
-        assert all_files(settings) == expected | {"failed": []}
-        assert (settings.folders.output / job.out_rel).read_bytes() == CONTENT
-        assert (settings.folders.archive / job.disposal_rel).read_bytes() == source
-        assert os.path.dirname(job.out_rel) == os.path.dirname(name)  # noqa: PTH120
-        assert ledger.get(job.id) == job
-
-    @pytest.mark.parametrize(("on_success", "left"), [("keep", ["a.png"]), ("delete", [])])
-    def test_other_ways_of_disposal(
-        self, make_settings: SettingsFactory, ledger: Ledger, on_success: str, left: list[str]
-    ) -> None:
-        """`keep` leaves the source in the inbox, `delete` removes it."""
-        settings = make_settings(output={"on_success": on_success})
-        publisher = FileMoves(settings, ledger, marked(settings, ledger))
-        job = publish(publisher, worked(ledger, settings, publisher)[0])
-        assert job.disposal == on_success
-        assert all_files(settings) == {
-            "inbox": left,
-            "output": ["a_x2.png"],
-            "archive": [],
-            "failed": [],
-        }
-
-    def test_changed_source_publishes_nothing(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves
-    ) -> None:
-        """A picture made from content that is gone has no name."""
-        job, _ = worked(ledger, settings, publisher)
-        os.utime(settings.folders.inbox / "a.png", (1, 1))
-        with pytest.raises(SourceChangedError):
-            publisher.publish(job, out_sha256=SHA256)
-        publisher.discard_part(job)
-        assert all_files(settings)["output"] == []
-
-    @pytest.mark.parametrize("on_success", ["archive", "delete"])
-    def test_source_that_changed_after_publishing_stays(
-        self, make_settings: SettingsFactory, ledger: Ledger, on_success: str
-    ) -> None:
-        """New content under the old name is a new picture, and nobody removes it."""
-        settings = make_settings(output={"on_success": on_success})
-        publisher = FileMoves(settings, ledger, marked(settings, ledger))
-        job = publisher.publish(worked(ledger, settings, publisher)[0], out_sha256=SHA256)
-        (settings.folders.inbox / "a.png").write_bytes(b"new picture")
-        publisher.end(job)
-        assert all_files(settings)["inbox"] == ["a.png"]
-        assert not ledger.is_blocking(job.identity)
-
-    def test_no_output_overwrites_another(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves
-    ) -> None:
-        """a.jpg after a.png, a file of the user's, even two of them: each keeps its own."""
-        first = publish(publisher, worked(ledger, settings, publisher, "a.png")[0])
-        job, _ = worked(ledger, settings, publisher, "a.jpg")
-        taken = settings.folders.output / f"a_x2-{job.id[:8]}.png"
-        taken.write_bytes(b"the user's")
-        job = publish(publisher, job)
-        assert first.out_rel == "a_x2.png"
-        assert job.out_rel == f"a_x2-{job.id}.png"
-        assert taken.read_bytes() == b"the user's"
-        assert len(all_files(settings)["output"]) == 3
-
-    def test_no_source_overwrites_an_archived_one(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves
-    ) -> None:
-        """The same name dropped three times is archived three times, also when it is long."""
-        name = "x" * 251 + ".png"
-        jobs = [publish(publisher, worked(ledger, settings, publisher, name)[0]) for _ in range(3)]
-        assert len(all_files(settings)["archive"]) == 3
-        assert len(all_files(settings)["output"]) == 3
-        expected = {tagged(name, "", reserve_bytes=11)} | {
-            tagged(name, f"-{job.id[:8]}", reserve_bytes=11) for job in jobs[1:]
-        }
-        assert {job.disposal_rel for job in jobs} == expected
-
-
-class TestFailure:
-    """A failed source and its record lie side by side."""
-
-    @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "sub/a.png"])
-    def test_record_follows_the_final_name(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves, name: str
-    ) -> None:
-        """The first and a second file of that name each have their own record."""
-        for _ in range(2):
-            job = fail(ledger, publisher, queue(ledger, settings, name))
-            assert (job.state, job.disposal) == (JobState.FAILED, "failed")
-            assert job.disposal_rel is not None
-            record = settings.folders.failed / f"{job.disposal_rel}.error.json"
-            assert json.loads(record.read_text(encoding="utf-8")) == {
-                "job_id": job.id,
-                "image": printable(name),
-                "reason": "corrupt",
-                "message": "it is broken",
-                "attempts": 0,
-                "failed_at": 5.0,
-            }
-        assert len(all_files(settings)["failed"]) == 4
-        assert all_files(settings)["inbox"] == []
-
-    def test_stale_record_is_replaced(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves
-    ) -> None:
-        """A record whose picture the user took away tells nothing of the next one."""
-        first = fail(ledger, publisher, queue(ledger, settings))
-        (settings.folders.failed / "a.png").unlink()
-        second = fail(ledger, publisher, queue(ledger, settings))
-        record = json.loads((settings.folders.failed / "a.png.error.json").read_text())
-        assert record["job_id"] == second.id != first.id
-
-    def test_source_that_is_gone(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves
-    ) -> None:
-        """Nothing to move, nothing to record beside; the job is over all the same."""
-        job = queue(ledger, settings)
-        (settings.folders.inbox / "a.png").unlink()
-        job = fail(ledger, publisher, job)
-        assert job.disposal == "failed"
-        assert all_files(settings)["failed"] == []
-
-    def test_link_is_moved_not_followed(
-        self, settings: Settings, ledger: Ledger, publisher: FileMoves, tmp_path: Path
-    ) -> None:
-        """The target of a link that was refused stays where it is."""
-        secret = tmp_path / "secret"
-        secret.write_text("secret")
-        link = settings.folders.inbox / "a.png"
-        link.symlink_to(secret)
-        job = ledger.add("a.png", identity_of(link), now=0.0)
-        fail(ledger, publisher, job)
-        assert (settings.folders.failed / "a.png").is_symlink()
-        assert secret.read_text() == "secret"
-        assert not os.path.lexists(link)
-
-
-class Recorder:
-    """Writes down what is done to files and ledger while it is really done."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, ledger: Ledger, root: Path) -> None:
-        self.calls: list[str] = []
-        self._root = root
-        for name in ("fsync", "link", "replace", "unlink"):
-            monkeypatch.setattr(os, name, self._recording(name, getattr(os, name)))
-        ledger._db.set_trace_callback(self._sql)
-
-    def _recording(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            paths = [self._short(arg) for arg in args]
-            result = real(*args, **kwargs)
-            self.calls.append(f"{name} {' '.join(paths)}")
-            return result
-
-        return call
-
-    def _short(self, what: "int | str | os.PathLike[str]") -> str:
-        path = Path(f"/proc/self/fd/{what}").readlink() if isinstance(what, int) else what
-        short = os.path.relpath(path, self._root)
-        return "PART" if short.startswith("output/.") else short
-
-    def _sql(self, statement: str) -> None:
-        if statement.startswith("UPDATE"):
-            for word in ("publishing", "done", "disposal_rel", "disposal"):
-                if f"'{word}'" in statement or f" {word} = " in statement:
-                    self.calls.append(f"commit {word}")
-                    return
+def test_no_output_overwrites_another(
+    settings: Settings, ledger: Ledger, publisher: FileMoves
+) -> None:
+    """a.jpg after a.png, a file of the user's, even two of them: each keeps its own."""
+    first = publish(publisher, worked(ledger, settings, publisher, "a.png")[0])
+    job, _ = worked(ledger, settings, publisher, "a.jpg")
+    taken = settings.folders.output / f"a_x2-{job.id[:8]}.png"
+    taken.write_bytes(b"the user's")
+    job = publish(publisher, job)
+    assert first.out_rel == "a_x2.png"
+    assert job.out_rel == f"a_x2-{job.id}.png"
+    assert taken.read_bytes() == b"the user's"
+    assert len(all_files(settings)["output"]) == 3
 
 
 def test_order_of_publishing(
@@ -239,9 +86,9 @@ def test_order_of_publishing(
 ) -> None:
     """Each step is durable before the next begins: the content, the name, the end, the source."""
     job, _ = worked(ledger, settings, publisher)
-    recorder = Recorder(monkeypatch, ledger, tmp_path)
+    steps = DurableSteps(monkeypatch, ledger, tmp_path)
     publish(publisher, job)
-    assert recorder.calls == [
+    assert steps.calls == [
         "fsync PART",
         "commit publishing",
         "link PART output/a_x2.png",
@@ -253,29 +100,6 @@ def test_order_of_publishing(
         "replace inbox/a.png archive/a.png",
         "fsync archive",
         "fsync inbox",
-        "commit disposal",
-    ]
-
-
-def test_order_of_failing(
-    settings: Settings,
-    ledger: Ledger,
-    publisher: FileMoves,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """The record is whole and durable before the job counts as disposed of."""
-    job = queue(ledger, settings)
-    recorder = Recorder(monkeypatch, ledger, tmp_path)
-    fail(ledger, publisher, job)
-    assert recorder.calls == [
-        "commit disposal_rel",
-        "replace inbox/a.png failed/a.png",
-        "fsync failed",
-        "fsync inbox",
-        "fsync failed/.a.png.error.json.part",
-        "replace failed/.a.png.error.json.part failed/a.png.error.json",
-        "fsync failed",
         "commit disposal",
     ]
 
@@ -320,7 +144,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 
 def _check_after_crash(settings: Settings, *, is_taken: bool) -> bool:
-    """Assert the invariants after a restart; tell whether the job is done."""
+    """Assert the invariants after a restart, and return whether the job is done."""
     job = resume(settings)
     again = resume(settings)
     assert again == job
@@ -340,35 +164,6 @@ def _check_after_crash(settings: Settings, *, is_taken: bool) -> bool:
     return False
 
 
-def test_crash_at_every_step_of_failing(
-    make_settings: SettingsFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once the failure is committed, a restart brings source and record together."""
-    number, crashed = 1, True
-    while crashed:
-        settings = make_settings(
-            folders={
-                name: tmp_path / str(number) / name
-                for name in ("inbox", "output", "archive", "failed", "state")
-            }
-        )
-        ledger = Ledger.open(settings.folders.state)
-        publisher = FileMoves(settings, ledger, marked(settings, ledger))
-        job = queue(ledger, settings)
-        crashed = crash_at(
-            number,
-            monkeypatch,
-            lambda ledger=ledger, p=publisher, j=job: fail(ledger, p, j),  # type: ignore[misc]
-        )
-        ledger.close()
-        for _ in range(2):
-            assert resume(settings).disposal == "failed"
-            assert all_files(settings)["failed"] == ["a.png", "a.png.error.json"]
-            assert all_files(settings)["inbox"] == []
-        number += 1
-    assert number > 7
-
-
 def test_parts_of_others_are_left_alone(settings: Settings, publisher: FileMoves) -> None:
     """Only files named as ours are removed at a start, in sub-folders too."""
     output = settings.folders.output
@@ -381,7 +176,7 @@ def test_parts_of_others_are_left_alone(settings: Settings, publisher: FileMoves
 
 
 def test_discarding_never_fails(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:
-    """What cannot be removed, with its folder gone or a file, is no reason to lose a job."""
+    """A part that cannot be removed raises nothing."""
     job = queue(ledger, settings, "sub/a.png")
     publisher.discard_part(job)
     (settings.folders.output / "sub").touch()
@@ -408,7 +203,7 @@ def test_lost_ledger_costs_no_picture(settings: Settings, tmp_path: Path) -> Non
 def test_own_settings_hold_to_the_end(
     settings: Settings, ledger: Ledger, publisher: FileMoves
 ) -> None:
-    """Name, scale and disposal are the job's, as the ledger knows them, whatever holds by now."""
+    """Name, scale and disposal are those of the job's settings, whatever the settings are now."""
     own = ImageSettings.of(settings).model_copy(
         update={
             "zssr": ZSSRConfig(scale_factor=(2.0, 3.5)),
@@ -427,7 +222,7 @@ def test_own_settings_hold_to_the_end(
 def test_settings_that_nobody_understands(
     settings: Settings, ledger: Ledger, publisher: FileMoves, kept: str | None
 ) -> None:
-    """A job that another version has queued ends by what holds for all."""
+    """A job whose settings are not understood ends by the settings for all images."""
     job, _ = worked(ledger, settings, publisher)
     if kept is not None:
         ledger.keep_settings("hash", kept)

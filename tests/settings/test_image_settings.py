@@ -1,4 +1,4 @@
-"""Layers: what holds for an image, by the files of the inbox, and which of them are refused."""
+"""ImageSettings: the settings of an image, by the files of the inbox, and which are refused."""
 
 import errno
 import os
@@ -7,27 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.opened_files import OpenedFiles
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KernelFile
-from zssr_daemon.settings.image_settings import Resolved, Resolver
+from zssr_daemon.settings.image_settings import ImageSettings, Resolved, Resolver
 from zssr_daemon.settings.load import load_settings
 from zssr_daemon.settings.profile_files import PROFILE_BYTES
-from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system import safe_open
+from zssr_daemon.settings.schema import Degradation, Settings
 from zssr_daemon.zssr.config import ZSSRConfig
-
-Resolve = Callable[..., Resolved]
-
 
 #: The kernel file that settings.toml names, as it was read at the start.
 CONFIGURED = KernelFile(name="configured.npy", content=b"weights of all")
 
 
 @pytest.fixture
-def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an inbox, and have no variables in the environment."""
-    for name in [name for name in os.environ if name.startswith("ZSSR_")]:
-        monkeypatch.delenv(name)
+def inbox(tmp_path: Path) -> Path:
+    """Return an inbox."""
     (tmp_path / "inbox").mkdir()
     return tmp_path / "inbox"
 
@@ -48,7 +43,7 @@ def settings_with(inbox: Path, toml: str = "") -> Settings:
 
 
 def found(inbox: Path, src_rel: str = "a.png", toml: str = "") -> Resolved:
-    """Return what holds for an image."""
+    """Return the settings of an image."""
     return Resolver(settings_with(inbox, toml), inbox, CONFIGURED).resolve(src_rel)
 
 
@@ -61,7 +56,7 @@ def fault(inbox: Path, src_rel: str = "a.png", toml: str = "") -> str:
 
 
 def test_image_without_own_settings(inbox: Path) -> None:
-    """What holds for all holds for it."""
+    """It has the settings for all images."""
     own = found(inbox, "deep/down/a.png", "[zssr]\nscale_factor = 3.0\n[output]\nreport = true")
     assert own.profiles == ()
     assert own.settings.zssr == ZSSRConfig(scale_factor=3.0)
@@ -81,7 +76,7 @@ def test_image_without_own_settings(inbox: Path) -> None:
     ],
 )
 def test_nearest_file_wins(inbox: Path, src_rel: str, scale: float, files: list[str]) -> None:
-    """NAME.toml over the nearest zssr.toml; farther ones, and those of other folders, are none."""
+    """NAME.toml wins over the nearest zssr.toml; farther ones and other folders do not count."""
     write(
         inbox,
         {
@@ -97,7 +92,7 @@ def test_nearest_file_wins(inbox: Path, src_rel: str, scale: float, files: list[
 
 
 def test_layers_are_laid_key_by_key(inbox: Path) -> None:
-    """Each key is of the strongest file that says it; the rest of its table stays."""
+    """Each key comes from the strongest file that sets it; the other keys of the table stay."""
     write(
         inbox,
         {
@@ -132,7 +127,7 @@ def test_layers_are_laid_key_by_key(inbox: Path) -> None:
 def test_preset_fills_in_what_nobody_says(
     inbox: Path, toml: str, folder: str, own: str, expected: tuple[str, dict[str, int]]
 ) -> None:
-    """A profile's preset replaces the other one's values, and no key that stands anywhere."""
+    """A profile's preset replaces the values of another preset, but no key that a file sets."""
     write(inbox, {"zssr.toml": f"[zssr]\n{folder}", "a.toml": f"[zssr]\n{own}"})
     preset, keys = expected
     assert found(inbox, toml=f"[zssr]\n{toml}").settings.zssr == ZSSRConfig.from_preset(
@@ -141,7 +136,7 @@ def test_preset_fills_in_what_nobody_says(
 
 
 def test_environment_counts_as_settings_toml(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is what the operator wrote: a preset leaves it, a profile's own key does not."""
+    """A profile's preset does not replace it; a profile's own key does."""
     monkeypatch.setenv("ZSSR_ZSSR__NUM_EPOCHS", "33")
     monkeypatch.setenv("ZSSR_ZSSR__SEED", "44")
     write(inbox, {"a.toml": '[zssr]\npreset = "best"\nseed = 5'})
@@ -180,7 +175,7 @@ def test_faulty_file_is_refused(inbox: Path, content: str | bytes, expected: str
 
 
 def test_fault_is_blamed_on_the_file_it_stands_in(inbox: Path) -> None:
-    """Of several files the one whose word counts, and all faults at once."""
+    """Each fault names the file whose key wins, and all faults are told at once."""
     write(
         inbox,
         {
@@ -193,7 +188,7 @@ def test_fault_is_blamed_on_the_file_it_stands_in(inbox: Path) -> None:
 
 
 def test_keys_that_contradict_each_other(inbox: Path) -> None:
-    """What is good alone and faulty together with the other layers is refused too."""
+    """Settings that are good alone, but faulty together with the other files, are refused."""
     write(inbox, {"a.toml": "[zssr]\nreconstruct_step = 500"})
     assert "a.toml: [zssr] lr_decay_range = 256" in fault(inbox)
     assert found(inbox, toml="[zssr]\nlr_decay_range = 2000").settings.zssr.reconstruct_step == 500
@@ -217,7 +212,7 @@ def test_only_plain_files_are_opened(inbox: Path, name: str) -> None:
 
 
 def test_image_that_is_called_zssr(inbox: Path) -> None:
-    """The file for the folder is not its own, too: it counts once."""
+    """The file for the folder is not also the image's own: it counts once."""
     write(inbox, {"zssr.toml": "[zssr]\nseed = 3", "zssr.png.toml": "[zssr]\nseed = 4"})
     assert found(inbox, "zssr").profiles == ("zssr.toml",)
     assert found(inbox, "zssr.jpg").profiles == ("zssr.toml",)
@@ -225,7 +220,7 @@ def test_image_that_is_called_zssr(inbox: Path) -> None:
 
 
 def test_names_of_any_bytes(inbox: Path) -> None:
-    """What cannot be a name has no profile; the rest has."""
+    """An image whose profile's name would be too long has no profile."""
     name = os.fsdecode(b"\xff\n.png")
     write(inbox, {f"{name}.toml": "[zssr]\nsed = 3"})
     assert fault(inbox, name).startswith("\\xff\n.png.toml: unknown key")
@@ -236,25 +231,18 @@ def test_names_of_any_bytes(inbox: Path) -> None:
 def test_fault_of_the_disk_is_no_fault_of_the_file(
     inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """It passes: whoever asked may ask again."""
-
-    def open_source(_root: Path, _rel: str) -> int:
-        raise OSError(number, os.strerror(number))
-
+    """The error passes through, and the next call may succeed."""
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(safe_open, "open_source", open_source)
+    OpenedFiles(monkeypatch, failing="zssr.toml", errnos=[number])
     with pytest.raises(OSError, match=os.strerror(number)):
         found(inbox)
+    assert found(inbox).profiles == ("zssr.toml",)
 
 
 def test_file_that_may_not_be_read(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not pass by itself, so it is told."""
-
-    def open_source(_root: Path, _rel: str) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
+    """It is refused with a cure, as it does not pass by itself."""
     write(inbox, {"zssr.toml": ""})
-    monkeypatch.setattr(safe_open, "open_source", open_source)
+    OpenedFiles(monkeypatch, failing="zssr.toml", errnos=[errno.EACCES])
     assert "zssr.toml: Permission denied; let the user" in fault(inbox)
 
 
@@ -324,7 +312,7 @@ class TestKernel:
         assert found(inbox, "b.png", toml).kernel is None
 
     def test_scale_too_large_for_one(self, inbox: Path) -> None:
-        """It is told before any work, and blamed on whoever asks for it."""
+        """It is refused before any work, and names the file that sets the scale."""
         write(inbox, {"lens.npy": b"weights", "zssr.toml": self.KERNEL.format("lens.npy")})
         write(inbox, {"a.toml": "[zssr]\nscale_factor = 4.0\nscale_times = 2"})
         assert fault(inbox).startswith(
@@ -333,8 +321,47 @@ class TestKernel:
         assert found(inbox, "b.png").kernel is not None
 
 
+def test_auto_of_settings_toml_is_resolved_for_each_image(inbox: Path) -> None:
+    """The settings for all stay as they were written; what an image is made with is resolved."""
+    toml = "[degradation]\nauto = true\njpeg_quality = 80\n"
+    settings = settings_with(inbox, toml)
+    assert settings.degradation == Degradation(auto=True, jpeg_quality=80)
+    write(inbox, {"b.toml": "[degradation]\nnoise_std = 3.0\n"})
+    for rel, noise_std in (("a.png", "auto"), ("b.png", 3.0)):
+        own = found(inbox, rel, toml)
+        assert own.kernel == own.settings.degradation.kernel == "estimate"
+        assert own.settings.degradation.noise_std == noise_std
+        assert own.settings.degradation.jpeg_quality == 80
+
+
+def test_auto_of_settings_toml_is_taken_back_by_a_profile(inbox: Path) -> None:
+    """Then the image has what settings.toml would say without it, its other keys included."""
+    write(inbox, {"a.toml": "[degradation]\nauto = false\n"})
+    own = found(inbox, toml="[degradation]\nauto = true\njpeg_quality = 80\n")
+    assert own.kernel is None
+    assert own.settings.degradation == Degradation(auto=False, jpeg_quality=80)
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        "",
+        "auto = false\njpeg_quality = 80",
+        'kernel = "estimate"\nnoise_std = "auto"',
+        'kernel = "lens.npy"\nkernel_phase = "topleft"',
+    ],
+)
+def test_settings_without_auto_are_kept_as_they_were_written(inbox: Path, toml: str) -> None:
+    """Nothing is resolved, so their hash in the ledger is what it always was."""
+    settings = settings_with(inbox, f"[degradation]\n{toml}\n")
+    assert ImageSettings.of(settings).model_dump(mode="json") == {
+        table: settings.model_dump(mode="json")[table]
+        for table in ("zssr", "degradation", "output")
+    }
+
+
 def test_auto_of_a_profile_is_taken_back_by_a_nearer_one(inbox: Path) -> None:
-    """What `auto` stands for is settled last, over all layers."""
+    """`auto` is resolved last, after all files are merged."""
     write(inbox, {"zssr.toml": "[degradation]\nauto = true\n"})
     assert found(inbox).settings.degradation.kernel == "estimate"
     write(inbox, {"a.toml": "[degradation]\nauto = false\n"})

@@ -1,5 +1,6 @@
 """Upscale: the daemon's pipeline on files named on the command line, without folders or ledger."""
 
+import errno
 import os
 import time
 import uuid
@@ -26,14 +27,14 @@ from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.zssr.config import ZSSRConfig
 
-#: What the command line makes of the parameters that hold for an image.
+#: Applies the options of the command line to the parameters of an image.
 Adjust = Callable[[ZSSRConfig], ZSSRConfig]
 Report = Callable[[Path, WorkProgress, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Upscaled:
-    """What became of one image; `error` is None when `target` was written."""
+    """The result for one image; `error` is None when `target` was written."""
 
     image: Path
     target: Path
@@ -44,16 +45,16 @@ class Upscaled:
 def upscale_all(
     images: Sequence[Path], output: Path | None, settings: Settings, adjust: Adjust, report: Report
 ) -> Iterator[Upscaled]:
-    """Enlarge one image after another; a bad one does not stop the rest.
+    """Upscale one image after another; a bad one does not stop the rest.
 
-    An image's own settings count, of NAME.toml and of zssr.toml in the very folder of the image.
+    An image's own settings apply: those of NAME.toml and of zssr.toml in the image's folder.
 
     Args:
         images: the files.
         output: the file to write, or a folder for all of them; None writes beside each image.
-        settings: all but `[folders]` and what is for a daemon only.
-        adjust: is given the parameters of an image, and returns those to use.
-        report: is told how far an image is, with the seconds left where they can be told.
+        settings: `[folders]` and what only concerns a daemon are ignored.
+        adjust: takes the parameters of an image, and returns those to use.
+        report: is called with the progress of an image, and the seconds left or None.
 
     Raises:
         SettingsError: the kernel file of the settings cannot be used.
@@ -81,7 +82,7 @@ def upscale_all(
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One image, and where its result goes: `output` is None for beside it."""
+    """One image, and where its output goes; with `output` None it goes beside the image."""
 
     image: Path
     output: Path | None
@@ -91,12 +92,12 @@ class _Request:
 
     @property
     def settings(self) -> ImageSettings:
-        """What holds for the image."""
+        """The settings of the image."""
         return self.own.settings
 
     @property
     def rules(self) -> OutputRules:
-        """What is asked of the output; the ending of a file that was named decides its format."""
+        """The rules for the output; the ending of a named output file decides the format."""
         rules = output_rules(self.limits, self.settings.output)
         if self.output is None or self.is_folder:
             return rules
@@ -105,7 +106,7 @@ class _Request:
         )
 
     def target(self, suffix: str, page: int | None = None) -> Path:
-        """Name the output, or that of a page, counted from 1."""
+        """Return the path of the output, or of one page's output; pages count from 1."""
         tag = "" if page is None else f"_p{page:03d}"
         if self.output is not None and not self.is_folder:
             return self.output.with_stem(self.output.stem + tag)
@@ -127,16 +128,16 @@ def _adjusted(own: Resolved, adjust: Adjust) -> Resolved:
 
 def _upscale(enlarger: Enlarger, request: _Request, target: Path, report: Report) -> Path:
     """Write `target`, or its pages; return the first name written."""
-    if target.exists():  # known before the work is done; the link below makes sure
-        raise FileExistsError(target)
     source = request.image.resolve(strict=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(part_rel("", uuid.uuid4().hex, 1))
+    order = _order(source, part, request)
+    _refuse_taken(target, order)
+    target.parent.mkdir(parents=True, exist_ok=True)
     started_s = time.monotonic()
     try:
         done = enlarge_file(
             enlarger,
-            _order(source, part, request),
+            order,
             lambda progress: report(
                 request.image, progress, progress.eta_s(time.monotonic() - started_s)
             ),
@@ -158,6 +159,16 @@ def _upscale(enlarger: Enlarger, request: _Request, target: Path, report: Report
             path.unlink(missing_ok=True)
 
 
+def _refuse_taken(target: Path, order: WorkOrder) -> None:
+    """Refuse names that are taken before any work is done; linking refuses those taken later."""
+    wanted = [str(target)]
+    if order.report_path is not None:
+        wanted.append(companion_rel(str(target), Path(order.report_path)))
+    for path in wanted:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "File exists", order.part, None, path)
+
+
 def _order(source: Path, part: Path, request: _Request) -> WorkOrder:
     attempt = Attempt(
         job_id=str(request.image),
@@ -171,7 +182,7 @@ def _order(source: Path, part: Path, request: _Request) -> WorkOrder:
 
 
 def _format_of(image: Path) -> str | None:
-    """Return the format by content, None where it cannot be told: the decoder will say why."""
+    """Return the format by content; None where it is unknown, and the decoder says why."""
     try:
         if not image.is_file():  # a fifo would be waited for
             return None

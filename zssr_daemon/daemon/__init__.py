@@ -1,1 +1,1 @@
-"""The running service: the loop that moves jobs on, and what it tells of itself."""
+"""The running service: the loop that moves jobs on, and the reports it gives of itself."""

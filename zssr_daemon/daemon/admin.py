@@ -1,4 +1,4 @@
-"""Admin: answers administrators, and tells the service manager and Prometheus how the daemon is."""
+"""Admin: answers administrators, and reports status to the service manager and Prometheus."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from zssr_daemon.telemetry.logs import Events
 from zssr_daemon.telemetry.metrics import WRITE_S
 from zssr_daemon.telemetry.status import Status
 
-#: The outside is told at most so often; each time costs a few look-ups.
-_TELL_S = 0.2
+#: The status is reported at most this often; each report costs a few look-ups.
+_REPORT_S = 0.2
 
 
 class Admin:
@@ -32,14 +32,14 @@ class Admin:
         self._intake = intake
         self._retrier = retrier
         self._log = logs.get_logger()
-        self._is_control_told = False
-        self._is_metrics_told = False
-        self._next_tell_s = self._next_write_s = 0.0
-        self._watch_restarts = 0  # counted so far
-        self._told_faults: tuple[str, ...] = ()
+        self._has_warned_of_control = False
+        self._has_warned_of_metrics = False
+        self._next_report_s = self._next_write_s = 0.0
+        self._watch_restarts = 0  # that the metrics have counted
+        self._logged_faults: tuple[str, ...] = ()
 
     def step(self, now: float) -> None:
-        """Answer and tell what is due at `now`, in seconds of the monotonic clock.
+        """Answer, and report what is due at `now`, in seconds of the monotonic clock.
 
         Raises:
             OSError: the ledger takes no write.
@@ -48,25 +48,25 @@ class Admin:
         for call in self._control.poll(now):
             self._answer(call, now)
         self._reporter.step(now)
-        if now >= self._next_tell_s:
-            self._next_tell_s = now + _TELL_S
-            self._tell(now)
+        if now >= self._next_report_s:
+            self._next_report_s = now + _REPORT_S
+            self._report(now)
 
     def finish(self, now: float) -> None:
-        """Tell how the daemon is in the end."""
+        """Write the metrics of the end."""
         self._write_metrics(self._reporter.status(now))
 
     def connections(self) -> list[Any]:
         """Return what to wait on."""
         return self._control.connections()
 
-    def _tell(self, now: float) -> None:
+    def _report(self, now: float) -> None:
         status = self._reporter.status(now)
-        is_ready, is_alive = self._reporter.has_begun, not status.faults
+        is_ready, is_alive = self._reporter.has_started, not status.faults
         self._notifier.step(now, status.in_words(), is_ready=is_ready, is_alive=is_alive)
-        if status.faults and status.faults != self._told_faults:
+        if status.faults and status.faults != self._logged_faults:
             self._log.warning(Events.UNHEALTHY, faults=list(status.faults))
-        self._told_faults = status.faults
+        self._logged_faults = status.faults
         if now >= self._next_write_s:
             self._next_write_s = now + WRITE_S
             self._write_metrics(status)
@@ -79,8 +79,8 @@ class Admin:
         try:
             self._metrics.write(status, scan_took_s=self._intake.scan_took_s, publishing=publishing)
         except OSError as error:
-            if not self._is_metrics_told:
-                self._is_metrics_told = True
+            if not self._has_warned_of_metrics:
+                self._has_warned_of_metrics = True
                 path = str(self._metrics.file)
                 self._log.warning(Events.METRICS_UNAVAILABLE, path=path, message=str(error))
 
@@ -88,8 +88,8 @@ class Admin:
         try:
             self._control.ensure_open(now)
         except OSError as error:
-            if not self._is_control_told:
-                self._is_control_told = True
+            if not self._has_warned_of_control:
+                self._has_warned_of_control = True
                 path = str(self._control.path)
                 self._log.warning(Events.CONTROL_UNAVAILABLE, path=path, message=str(error))
 
@@ -111,5 +111,5 @@ class Admin:
         except (RetryRefusedError, OSError) as error:
             return {"error": str(error)}
         self._log.info(Events.JOB_RETRIED, job_id=job_id, image=printable(image), attempt=0)
-        self._intake.look_anew()
+        self._intake.forget_kept()
         return {"image": printable(image)}

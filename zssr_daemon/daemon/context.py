@@ -1,4 +1,4 @@
-"""Context: where a daemon hears from the outside and speaks to it; it outlives a lost ledger."""
+"""Context: the ways between a daemon and the outside; it outlives a lost ledger."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from zssr_daemon.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The surroundings of one daemon process."""
+    """What one daemon process hears from, and reports to."""
 
     signals: Signals
-    load_settings: Callable[[], Settings]  # reads them again from where they came
+    load_settings: Callable[[], Settings]  # reads them again, from the same file
     notifier: Notifier
     control: ControlSocket
     metrics: Metrics

@@ -1,7 +1,7 @@
-"""Control: a Unix socket on which a running daemon is asked; one JSON line each way.
+"""ControlSocket: the Unix socket on which commands ask a running daemon; a JSON line each way.
 
-Where systemd gives a runtime folder the socket lies there, and the state folder holds a link to it;
-so whoever knows the settings finds the daemon.
+Where systemd provides a runtime folder, the socket lies there and the state folder holds a link to
+it. So whoever knows the settings finds the daemon.
 """
 
 import json
@@ -25,9 +25,9 @@ _MODE = 0o660
 
 _MAX_LINE_BYTES = 65536
 _MAX_CALLERS = 16
-_CALLER_S = 10.0
-_REOPEN_S = 5.0
-_ASK_S = 10.0
+_CALLER_S = 10.0  # to send the whole line
+_REOPEN_S = 5.0  # between two attempts to open the socket
+_ASK_S = 10.0  # to get an answer
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class _Caller:
 
 
 class Call:
-    """One question, to be answered once."""
+    """One request, to be answered once."""
 
     def __init__(self, connection: socket.socket, request: dict[str, Any]) -> None:
         self.request = request
@@ -51,7 +51,7 @@ class Call:
 
 
 class ControlSocket:
-    """The daemon's end. It never waits, and its failing stops nothing."""
+    """The daemon's end. It never waits, and the daemon goes on without it."""
 
     def __init__(self, state_folder: Path) -> None:
         self._link = state_folder / SOCKET_NAME
@@ -62,10 +62,10 @@ class ControlSocket:
         self._next_try_s = 0.0
 
     def ensure_open(self, now: float) -> None:
-        """Open the socket, again where somebody has removed it.
+        """Open the socket, and open it again if somebody has removed it.
 
         Raises:
-            OSError: it cannot be had now; it is tried again later.
+            OSError: it cannot be opened now; a later call tries again.
         """
         if now < self._next_try_s:
             return
@@ -74,7 +74,7 @@ class ControlSocket:
             self._close_server()
             self._server = _listen(self.path)
             if self.path != self._link:
-                _point(self._link, self.path)
+                _replace_link(self._link, self.path)
 
     def connections(self) -> list[socket.socket]:
         """Return what to wait on."""
@@ -82,18 +82,18 @@ class ControlSocket:
         return server + [caller.connection for caller in self._callers]
 
     def poll(self, now: float) -> list[Call]:
-        """Return the questions that have come in whole."""
+        """Return the requests that have arrived complete."""
         self._accept(now)
         calls: list[Call] = []
         for caller in self._callers[:]:
             line = self._read(caller, now)
             if line is not None:
                 self._callers.remove(caller)
-                calls += _call(caller.connection, line)
+                calls += _parse(caller.connection, line)
         return calls
 
     def close(self) -> None:
-        """Hang up, and take the socket away."""
+        """Hang up, and remove the socket."""
         for caller in self._callers:
             caller.connection.close()
         self._callers.clear()
@@ -111,7 +111,7 @@ class ControlSocket:
                 self._callers.append(_Caller(connection, now))
 
     def _read(self, caller: _Caller, now: float) -> bytes | None:
-        """Return the caller's line when it is whole, b"" when none will come."""
+        """Return the caller's line once it is complete; b"" if none will come, None until then."""
         try:
             more = caller.connection.recv(_MAX_LINE_BYTES)
         except BlockingIOError:
@@ -131,21 +131,21 @@ class ControlSocket:
 
 
 def ask(state_folder: Path, timeout_s: float = _ASK_S, **request: Any) -> dict[str, Any]:
-    """Ask the daemon of this state folder, and return what it says.
+    """Send a request to the daemon of this state folder, and return its answer.
 
     Raises:
-        NoDaemonError: none listens.
-        NotAllowedError: one may, but not to this user.
-        DaemonSilentError: one listens and does not answer.
+        NoDaemonError: no daemon listens.
+        NotAllowedError: a daemon may listen, but not to this user.
+        DaemonSilentError: a daemon listens and does not answer.
     """
     path = state_folder / SOCKET_NAME
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
-            with _short(path) as name:
+            with _short_name(path) as name:
                 connection.connect(name)
             connection.sendall(json.dumps(request).encode() + b"\n")
-            return dict(json.loads(_line(connection, time.monotonic() + timeout_s)))
+            return dict(json.loads(_read_line(connection, time.monotonic() + timeout_s)))
     except PermissionError as error:
         raise NotAllowedError(
             f"{path}: permission denied; ask as the daemon's user, or be in its group"
@@ -156,7 +156,7 @@ def ask(state_folder: Path, timeout_s: float = _ASK_S, **request: Any) -> dict[s
         raise DaemonSilentError(f"{path}: the daemon does not answer: {error}") from error
 
 
-def _line(connection: socket.socket, deadline_s: float) -> bytes:
+def _read_line(connection: socket.socket, deadline_s: float) -> bytes:
     text = b""
     while not text.endswith(b"\n") and time.monotonic() < deadline_s:
         more = connection.recv(_MAX_LINE_BYTES)
@@ -166,7 +166,7 @@ def _line(connection: socket.socket, deadline_s: float) -> bytes:
     return text
 
 
-def _call(connection: socket.socket, line: bytes) -> Iterator[Call]:
+def _parse(connection: socket.socket, line: bytes) -> Iterator[Call]:
     with suppress(ValueError):
         request = json.loads(line)
         if isinstance(request, dict):
@@ -176,12 +176,12 @@ def _call(connection: socket.socket, line: bytes) -> Iterator[Call]:
 
 
 def _listen(path: Path) -> socket.socket:
-    """Listen at `path`; the ledger's lock makes sure that what lies there is of nobody alive."""
+    """Listen at `path`; the ledger's lock ensures that no living daemon uses what lies there."""
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         server.setblocking(False)
-        with _short(path) as name:
+        with _short_name(path) as name:
             server.bind(name)
         path.chmod(_MODE)
         server.listen(_MAX_CALLERS)
@@ -191,8 +191,8 @@ def _listen(path: Path) -> socket.socket:
     return server
 
 
-def _point(link: Path, target: Path) -> None:
-    """Let `link` lead to `target`, whatever it was before."""
+def _replace_link(link: Path, target: Path) -> None:
+    """Make `link` a link to `target`, whatever it was before."""
     new = link.with_name(f".{link.name}.{uuid.uuid4().hex}")
     new.symlink_to(target)
     new.replace(link)
@@ -206,8 +206,8 @@ def _is_socket(path: Path) -> bool:
 
 
 @contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """Name a path in the 107 bytes that an address has, however deep it lies."""
+def _short_name(path: Path) -> Iterator[str]:
+    """Yield a name for `path` that fits into the 107 bytes of an address, however deep it lies."""
     fd = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{fd}/{path.name}"

@@ -1,4 +1,4 @@
-"""Dispatcher: from a claimed job to a worker."""
+"""Dispatcher: hands a claimed job to a worker, unless something forbids it."""
 
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
 from zssr_daemon.daemon.work_order import attempt_of, work_order
@@ -12,12 +12,12 @@ from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.schema import Settings
 
-#: A job too large for the free disk lets the others pass, and asks again after this.
+#: A job whose output has no room on the disk lets other jobs pass, and is tried again after this.
 _SPACE_RETRY_S = 20.0
 
 
 class Dispatcher:
-    """Starts attempts, each with the settings that hold for its image at that instant."""
+    """Starts attempts, each with the settings of its image as they are at that moment."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Dispatcher:
         self._submit(job, own)
 
     def _out_pixels(self, job: Job, own: Resolved) -> int:
-        """Return how many pixels the output has; the worker refuses more than the limit."""
+        """Return the pixels of the output, at most the limit: the worker refuses larger ones."""
         width, height = own.settings.zssr.output_size(job.width or 1, job.height or 1)
         return min(width * height, self._settings.limits.max_output_pixels)
 

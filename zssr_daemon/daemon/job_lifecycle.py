@@ -1,4 +1,4 @@
-"""JobLifecycle: the jobs in work, how each of them goes on, and who is to blame when one cannot."""
+"""JobLifecycle: the jobs in work, how each goes on, and what is to blame when one cannot."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,18 +21,18 @@ from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry.metrics import Outcome
 
-#: A failed attempt waits `retry_after_s`, doubling with each further one, up to this.
+#: The wait after a failed attempt begins at `retry_after_s`, and doubles each time, up to this.
 _MAX_WAIT_S = 3600.0
 
 
 @dataclass(slots=True)
 class RunningJob:
-    """A job that was claimed, with what holds for it and how far it is."""
+    """A claimed job, with the settings of its image and its progress."""
 
     job: Job
     own: Resolved | None = None  # None until its settings are resolved
-    progress: WorkProgress | None = None  # the last told
-    eta_s: float | None = None
+    progress: WorkProgress | None = None  # the last that its worker reported
+    eta_s: float | None = None  # seconds left, from that progress
 
 
 class JobLifecycle:
@@ -82,23 +82,23 @@ class JobLifecycle:
         return self._running[job_id].job
 
     def take(self, job: Job, own: Resolved | None = None) -> None:
-        """Note that a job is in work, and what holds for it as soon as that is known."""
+        """Note that a job is in work, and the settings of its image once they are known."""
         self._running[job.id] = RunningJob(job, own)
 
     # -- what happens to a job ----------------------------------------------------------------
 
     def queued(self, job: Job, info: ImageInfo) -> None:
-        """Tell that a file passed the gate."""
+        """Log that a file passed the gate."""
         self._log.queued(job, info)
 
     def started(self, job_id: str, device: str) -> None:
-        """Tell that a worker has the job."""
+        """Log that a worker has the job."""
         running = self._running[job_id]
         assert running.own is not None
         self._log.started(running.job, device, running.own.settings.zssr, running.own.profiles)
 
     def progress(self, progress: WorkProgress) -> None:
-        """Tell how far a job is."""
+        """Record, log and show how far a job is."""
         running = self._running[progress.job_id]
         job = running.job
         eta_s = progress.eta_s(time.time() - (job.started_at or time.time()))
@@ -111,18 +111,18 @@ class JobLifecycle:
         """End a job whose output is durable."""
         own = self._running[job.id].own
         assert own is not None
-        self._take_off(job)
+        self._remove(job)
         self._metrics.job_ended(Outcome.DONE)
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
         self._end(job, lambda ended: self._log.done(ended, report, own.settings.zssr))
 
     def attempt_failed(self, job: Job, reason: Reason, message: str) -> None:
-        """Try again later, or give up after `max_attempts`."""
+        """Queue the job for another attempt, or end it after `max_attempts`."""
         if job.attempts >= self._limits.max_attempts:
             self.fail(job, reason, message)
             return
-        self._take_off(job)
+        self._remove(job)
         self._publisher.discard_part(job)
         doublings = max(0, job.attempts - 1)
         wait_s = min(_MAX_WAIT_S, self._limits.retry_after_s * 2**doublings)
@@ -135,7 +135,7 @@ class JobLifecycle:
     def fail(self, job: Job, reason: Reason, message: str) -> None:
         """End a job without an output."""
         self.has_failures = True
-        self._take_off(job)
+        self._remove(job)
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
@@ -143,46 +143,52 @@ class JobLifecycle:
         self._end(job, self._log.failed)
 
     def put_back(self, job: Job, reason: Reason, *, wait_s: float = 0.0) -> None:
-        """Queue an interrupted job again, for in `wait_s` at the earliest; no attempt counts."""
-        self._take_off(job)
+        """Queue an interrupted job again, to start after `wait_s`; this attempt does not count."""
+        self._remove(job)
         if self._ledger.get(job.id).state is JobState.PUBLISHING:
-            return  # its output may have its name already: it is finished, not repeated
+            return  # its output may have its name already: it is finished later, not repeated
         self._publisher.discard_part(job)
-        not_before = time.time() + wait_s if wait_s else 0.0  # a clock set back delays nobody
+        not_before = time.time() + wait_s if wait_s else 0.0  # 0: a clock set back cannot delay it
         self._ledger.requeue(job.id, not_before=not_before)
         self._metrics.job_ended(Outcome.INTERRUPTED, reason)
         self._log.reattempted(job, reason, "interrupted, not at fault", wait_s)
 
     def source_changed(self, job: Job, error: JobError) -> None:
-        """Begin anew with a source that was only touched; let a changed one be another job."""
+        """Queue the job again if its source was only touched; forget it if the content is new.
+
+        The next scan finds the new content, which becomes a job of its own.
+        """
         if self._sources.recognise(job) is not None:
             self.put_back(job, error.reason)
             return
-        self._take_off(job)
+        self._remove(job)
         self._publisher.discard_part(job)
         self._ledger.forget(job.id)
         self._metrics.job_ended(Outcome.INTERRUPTED, error.reason)
         self._log.reattempted(job, error.reason, str(error), 0.0)
 
-    def end_again(self, job: Job) -> None:
-        """Go on with an end that an interruption may have kept from the log; a line may repeat."""
+    def repeat_end(self, job: Job) -> None:
+        """Log an end again that an interruption may have kept from the log, and go on from there.
+
+        The log may then have two lines of that end.
+        """
         self._metrics.job_ended(Outcome(job.state), job.reason or "")
         self._end(job, self._log.recovered if job.state is JobState.DONE else self._log.failed)
 
     def dispose(self, job: Job) -> None:
         """Try again to move the source of an ended job away."""
-        moved = self._moved(job)
+        moved = self._move_source(job)
         if moved is not None:
             self._disposer.close(moved)
 
     # -- pause or blame -----------------------------------------------------------------------
 
     @contextmanager
-    def blaming(self, job: Job) -> Iterator[None]:
-        """Judge an OSError that a job met, and go on.
+    def judging_faults(self, job: Job) -> Iterator[None]:
+        """Decide what an OSError within the block is due to, and go on after the block.
 
-        Where disks or folders explain it, the queue pauses and the job goes back without blame;
-        where they are well, the attempt failed.
+        If disks or folders explain it, the queue pauses and the job goes back without blame. If
+        they are well, the attempt has failed.
         """
         try:
             yield
@@ -194,8 +200,8 @@ class JobLifecycle:
                 self._pause.begin(obstacle)
                 self.put_back(job, obstacle.reason)
 
-    def _moved(self, job: Job) -> Job | None:
-        """Move the source away; None where that cannot be now, and is to be tried again."""
+    def _move_source(self, job: Job) -> Job | None:
+        """Move the source away; return None if that fails now and has to be tried again."""
         try:
             return self._disposer.dispose(job)
         except OSError as error:
@@ -206,17 +212,17 @@ class JobLifecycle:
                 self._pause.begin(obstacle)
             return None
 
-    def _end(self, job: Job, tell: Callable[[Job], None]) -> None:
-        """Move an ended job's source away, and tell of the end before that is recorded.
+    def _end(self, job: Job, log_end: Callable[[Job], None]) -> None:
+        """Move an ended job's source away, and log the end before the ledger records the move.
 
-        So after a crash the line may come twice, and is never missing.
+        So after a crash the line may come twice, but is never missing.
         """
-        moved = self._moved(job)
-        tell(moved or job)
+        moved = self._move_source(job)
+        log_end(moved or job)
         if moved is not None:
             self._disposer.close(moved)
 
-    def _take_off(self, job: Job) -> None:
+    def _remove(self, job: Job) -> None:
         self._running.pop(job.id, None)
         if self._board is not None:
             self._board.clear(job.id)

@@ -1,4 +1,4 @@
-"""JobLog: the log lines of jobs, each with its job_id, image and attempt."""
+"""JobLog: the log lines about jobs, each with job_id, image and attempt."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 
 
 class JobLog:
-    """Tells of jobs; progress is sampled so that a fit of thousands of steps stays readable."""
+    """Logs what happens to jobs; of a fit's thousands of steps it logs a few."""
 
     def __init__(self, progress_interval_s: float) -> None:
         self._interval_s = progress_interval_s
@@ -25,7 +25,7 @@ class JobLog:
         self._last: dict[str, tuple[str, float]] = {}  # stage and time of the last line
 
     def queued(self, job: Job, info: ImageInfo) -> None:
-        """Tell that a file passed the gate."""
+        """Log that a file passed the gate."""
         keys: dict[str, Any] = {"note": info.note} if info.note else {}
         keys |= {"frames": info.frames} if info.frames > 1 else {}
         self._info(
@@ -42,17 +42,17 @@ class JobLog:
     def started(
         self, job: Job, device: str, config: ZSSRConfig, profiles: Sequence[str] = ()
     ) -> None:
-        """Tell that an attempt began, and which of the inbox's settings files had a say."""
+        """Log that an attempt began, and which settings files of the inbox apply."""
         files = [file_names.printable(rel) for rel in profiles]
         keys: dict[str, Any] = {"profile": files} if files else {}
         keys |= {"device": device, "preset": config.preset, "scale": config.total_scale}
         self._info(Events.JOB_STARTED, job, **keys)
 
     def progress(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
-        """Tell how far it is: at each new stage, and now and then within one."""
-        stage, told_s = self._last.get(job.id, ("", 0.0))
+        """Log how far a job is: at each new stage, and once per interval within a stage."""
+        stage, logged_s = self._last.get(job.id, ("", 0.0))
         now_s = time.monotonic()
-        if progress.stage == stage and now_s - told_s < self._interval_s:
+        if progress.stage == stage and now_s - logged_s < self._interval_s:
             return
         self._last[job.id] = (progress.stage, now_s)
         self._info(
@@ -68,7 +68,7 @@ class JobLog:
         )
 
     def reattempted(self, job: Job, reason: Reason, message: str, next_attempt_s: float) -> None:
-        """Tell that a job goes back to the queue."""
+        """Log that a job goes back to the queue."""
         self._last.pop(job.id, None)
         self._log.warning(
             Events.JOB_RETRY,
@@ -79,7 +79,7 @@ class JobLog:
         )
 
     def done(self, job: Job, report: WorkReport, config: ZSSRConfig) -> None:
-        """Tell everything about a finished job: the canonical line."""
+        """Log everything about a finished job: the canonical line."""
         self._last.pop(job.id, None)
         keys = asdict(report)
         keys["seconds"] = {stage: round(value, 3) for stage, value in report.seconds.items()}
@@ -92,11 +92,11 @@ class JobLog:
         self._info(Events.JOB_DONE, job, **_output_keys(job), **keys)
 
     def recovered(self, job: Job) -> None:
-        """Tell of a job whose output an interruption found finished; its report is lost."""
+        """Log the end of a job that was finished after an interruption; its report is lost."""
         self._info(Events.JOB_DONE, job, **_output_keys(job), recovered=True)
 
     def failed(self, job: Job) -> None:
-        """Tell that a job ended without an output."""
+        """Log that a job ended without an output."""
         self._last.pop(job.id, None)
         self._log.error(
             Events.JOB_FAILED,
@@ -107,7 +107,7 @@ class JobLog:
         )
 
     def disposal_delayed(self, job: Job, message: str) -> None:
-        """Tell that an ended job's source cannot be moved out of the inbox now."""
+        """Log that an ended job's source cannot be moved out of the inbox now."""
         self._log.warning(Events.DISPOSAL_DELAYED, **_job_keys(job), message=message)
 
     def _info(self, event: Events, job: Job, **keys: Any) -> None:
@@ -124,7 +124,7 @@ def _output_keys(job: Job) -> dict[str, Any]:
 
 
 def _number(value: float | None, *, digits: int | None = None) -> float | None:
-    """Round for readers; None for what JSON has no number for: infinity and NaN."""
+    """Round for readers; return None for infinity and NaN, which JSON does not have."""
     if value is None or not math.isfinite(value):
         return None
     return value if digits is None else round(value, digits)

@@ -1,6 +1,7 @@
 """KernelCheck: the kernel file of the settings, read once at the start and tried before any job.
 
-The trial runs in a process of its own, as decoding needs what the supervisor never loads.
+The trial runs in a process of its own, because decoding a kernel needs libraries that the
+supervisor never loads.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -15,9 +16,9 @@ from zssr_daemon.zssr.config import KernelPhase
 
 
 def configured_kernel(settings: Settings) -> KernelFile | None:
-    """Return the kernel file that `[degradation] kernel` names; None where it names none.
+    """Return the kernel file that `[degradation] kernel` names; None if it names none.
 
-    Later changes of the file change nothing: every job gets what was read here.
+    Later changes of the file have no effect: every job gets what was read here.
 
     Raises:
         SettingsError: it cannot be read, holds no kernel, or the scale is too large for one.
@@ -37,7 +38,7 @@ def configured_kernel(settings: Settings) -> KernelFile | None:
 
 
 def _read(path: Path) -> bytes:
-    if not path.is_file():  # a fifo would be waited for
+    if not path.is_file():  # opening a fifo would wait for its writer
         raise ValueError("there is no such file")
     with path.open("rb") as stream:
         return stream.read(KERNEL_FILE_BYTES + 1)
@@ -51,7 +52,7 @@ def _try(kernel: KernelFile, phase: KernelPhase) -> None:
 
 
 def _fault(kernel: KernelFile, phase: KernelPhase) -> str | None:
-    """Return what stands against a kernel; runs in the process of the trial."""
+    """Return why a kernel cannot be used, or None; runs in the process of the trial."""
     from zssr_daemon.worker.kernel_files import load_kernel  # noqa: PLC0415 (loads torch)
 
     try:

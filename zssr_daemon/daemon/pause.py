@@ -1,4 +1,4 @@
-"""Pause: whether the queue waits for its surroundings, and since which obstacle."""
+"""Pause: whether the queue waits, for which obstacle, and since when."""
 
 import time
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from zssr_daemon.system.disk_faults import is_away, is_full
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
 
-#: While paused, look this often whether the obstacle is gone.
+#: How often a pause looks whether the obstacle is gone.
 _CHECK_S = 5.0
 
 
 class Pause:
-    """A pause costs no job an attempt; it is told of once, and ends by itself."""
+    """A pause costs no job an attempt; it is logged once, and ends by itself."""
 
     def __init__(self, find: Callable[[], Obstacle | None]) -> None:
-        self._find = find  # looks for what stands in the way now
+        self._find = find  # returns the obstacle of this moment
         self._log = logs.get_logger()
-        self.obstacle: Obstacle | None = None  # what is waited for to go
+        self.obstacle: Obstacle | None = None  # the queue waits until it is gone
         self.since = 0.0  # seconds since the epoch
-        self._check_s = 0.0  # by the monotonic clock
-        self.begun = 0  # how often something was found in the way
+        self._check_s = 0.0  # when to look again, by the monotonic clock
+        self.begins = 0  # how often an obstacle was found
 
     def __bool__(self) -> bool:
         """Tell whether the queue waits."""
@@ -30,30 +30,30 @@ class Pause:
 
     @property
     def reason(self) -> Reason | None:
-        """The slug of what is waited for."""
+        """The reason of the obstacle, or None."""
         return None if self.obstacle is None else self.obstacle.reason
 
     def look(self) -> None:
-        """Begin a pause if something stands in the way."""
+        """Begin a pause if there is an obstacle."""
         obstacle = self._find()
         if obstacle is not None:
             self.begin(obstacle)
 
     def begin(self, obstacle: Obstacle) -> None:
-        """Wait for an obstacle to go, or for another one from now on."""
+        """Wait until this obstacle is gone, also if the queue waited for another one so far."""
         self._check_s = time.monotonic() + _CHECK_S
-        self.begun += 1
+        self.begins += 1
         if self.reason != obstacle.reason:
             self.since = time.time()
             self._log.warning(Events.PAUSED, reason=obstacle.reason, message=obstacle.message)
         self.obstacle = obstacle
 
     def begin_for(self, error: OSError) -> None:
-        """Wait for what is behind a fault that no job can be blamed for."""
+        """Begin a pause for a fault that no job can be blamed for."""
         self.begin(self.explain(error) or Obstacle(Reason.FOLDER_MISSING, str(error)))
 
     def explain(self, error: OSError) -> Obstacle | None:
-        """Say what in the surroundings explains `error`; None when it is about one file."""
+        """Return the obstacle that explains `error`; None if the error is about one file."""
         obstacle = self._find()
         if obstacle is None and is_full(error.errno):
             obstacle = Obstacle(Reason.DISK_FULL, str(error))
@@ -62,7 +62,7 @@ class Pause:
         return obstacle
 
     def may_end(self, now: float) -> bool:
-        """Tell whether a pause is on, it is time to look, and nothing stands in the way."""
+        """Look whether the obstacle is gone, if it is time to; tell whether the pause may end."""
         if self.obstacle is None or now < self._check_s:
             return False
         self._check_s = now + _CHECK_S

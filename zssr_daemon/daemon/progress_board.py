@@ -1,4 +1,4 @@
-"""Console: on a terminal, one progress bar a job, below the log lines that scroll by."""
+"""ProgressBoard: on a terminal, one progress bar per job, below the log lines."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -58,7 +58,7 @@ class ProgressBoard:
             self._progress.remove_task(task)
 
     def queue(self, waiting: int) -> None:
-        """Say how many jobs wait."""
+        """Show how many jobs wait."""
         self._progress.update(
             self._queue_task, visible=waiting > 0, description=f"{waiting} waiting"
         )

@@ -1,4 +1,4 @@
-"""Reload: which keys of newly read settings a running daemon takes over, and when."""
+"""Reload: which keys of newly read settings a running daemon applies, and when."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,30 +10,30 @@ from zssr_daemon.system.sd_notify import Notifier
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
 
-#: Tables that can come into force between two jobs, but for some keys. All others need a restart.
+#: Tables that can be applied between two jobs, except for some keys. All others need a restart.
 _TABLES = ("watch", "zssr", "output", "limits", "logging")
 _FIXED = {"limits": ("job_timeout_s",), "logging": ("file",)}
 
 
 class Reloader:
-    """Reads the settings again when asked; what is faulty is refused as a whole."""
+    """Reads the settings again when asked; it refuses faulty settings as a whole."""
 
     def __init__(self, load: Callable[[], Settings], notifier: Notifier) -> None:
         self._load = load
         self._notifier = notifier
         self._log = logs.get_logger()
-        self.pending: Settings | None = None  # to come into force as soon as no job is in work
+        self.pending: Settings | None = None  # to be applied as soon as no job is in work
 
     def read(self, current: Settings) -> None:
-        """Read, and say what comes into force and what would need a restart."""
+        """Read the settings, and log which keys will be applied and which need a restart."""
         self._notifier.reloading()
         try:
-            self._take(current, self._load())
+            self._accept(current, self._load())
         except SettingsError as error:
             self._log.error(Events.SETTINGS_REFUSED, message=str(error))
         self._notifier.reloaded()
 
-    def _take(self, current: Settings, new: Settings) -> None:
+    def _accept(self, current: Settings, new: Settings) -> None:
         merged = merge(current, new)
         applied = differences(current, merged)
         needs_restart = differences(merged, new)
@@ -42,8 +42,8 @@ class Reloader:
 
 
 def merge(old: Settings, new: Settings) -> Settings:
-    """Return `old` with all that a running daemon can take of `new`."""
-    return new.model_copy(update={table: _taken(table, old, new) for table in known_keys()})
+    """Return `old` with every key of `new` that a running daemon can apply."""
+    return new.model_copy(update={table: _merged_table(table, old, new) for table in known_keys()})
 
 
 def differences(one: Settings, other: Settings) -> list[str]:
@@ -56,7 +56,7 @@ def differences(one: Settings, other: Settings) -> list[str]:
     ]
 
 
-def _taken(table: str, old: Settings, new: Settings) -> Any:
+def _merged_table(table: str, old: Settings, new: Settings) -> Any:
     if table not in _TABLES:
         return getattr(old, table)
     fixed = {key: getattr(getattr(old, table), key) for key in _FIXED.get(table, ())}

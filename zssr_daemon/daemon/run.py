@@ -1,4 +1,4 @@
-"""Daemon: a supervisor with its ledger, workers, logs and terminal, put together."""
+"""Run: puts a supervisor together with its ledger, workers, logs and terminal, and runs it."""
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events, LogSettings
 from zssr_daemon.telemetry.metrics import Metrics
 
-#: A command that asks or writes for an instant must not keep a daemon from starting.
+#: Wait this long for the lock: a command that holds it for a moment must not stop a start.
 _LOCK_PATIENCE_S = 2.0
 
 
@@ -52,7 +52,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         stack.callback(lock.release)
         context = _open_context(stack, settings, settings_file, kernel, terminal)
         daemon = _Daemon(settings, log_settings, placements(settings.worker), context)
-        _tell_start(daemon, settings_file)
+        _log_start(daemon, settings_file)
         while True:
             try:
                 is_good = daemon.supervise(is_once=is_once)
@@ -70,7 +70,7 @@ def _open_context(
     kernel: KernelFile | None,
     terminal: Console | None,
 ) -> Context:
-    """Open what the outside reaches the daemon by, to be closed by `stack`."""
+    """Open the ways to the outside; `stack` closes them."""
     signals = Signals()
     stack.callback(signals.close)
     signals.handle(is_terminal=terminal is not None)
@@ -118,7 +118,7 @@ class _Daemon:
             return supervisor.run(is_once=is_once)
 
 
-def _tell_start(daemon: _Daemon, settings_file: Path) -> None:
+def _log_start(daemon: _Daemon, settings_file: Path) -> None:
     log = logs.get_logger()
     settings = daemon.settings
     inbox = settings.folders.inbox

@@ -1,4 +1,4 @@
-"""Signals: what people and the service manager ask of the running daemon: flags, no actions."""
+"""Signals: what people and the service manager ask of the running daemon, kept as flags."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Signals:
-    """Flags that signal handlers and commands set, and the pipe that wakes the loop for them."""
+    """Flags that signal handlers and commands set, and the pipe that then wakes the loop."""
 
     def __init__(self) -> None:
-        self.stops = 0  # asked twice, it is urgent
+        self.stops = 0  # how often a stop was asked for; from the second on it is urgent
         self.is_draining = False
         self.wants_reload = False
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -22,7 +22,7 @@ class Signals:
     def handle(self, *, is_terminal: bool) -> None:
         """Let SIGTERM and SIGINT stop, SIGUSR1 drain and SIGHUP reload.
 
-        A terminal that is closed hangs up too; there it means to stop.
+        A terminal that is closed sends SIGHUP too; on a terminal it means stop.
         """
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,17 +31,17 @@ class Signals:
         signal.signal(signal.SIGHUP, lambda *_: self.stop() if is_terminal else self.reload())
 
     def stop(self) -> None:
-        """End after this tick; asked twice, without waiting for the workers' steps."""
+        """End after this tick; a second call ends without waiting for the workers' steps."""
         self.stops += 1
         self.wake()
 
     def drain(self) -> None:
-        """End as soon as the jobs in work have."""
+        """Start no more jobs, and end as soon as the jobs in work have ended."""
         self.is_draining = True
         self.wake()
 
     def reload(self) -> None:
-        """Read the settings anew."""
+        """Read the settings again."""
         self.wants_reload = True
         self.wake()
 
@@ -56,10 +56,12 @@ class Signals:
             os.read(self._reader, 65536)
 
     def close(self) -> None:
-        """Close the pipe; what is asked from then on, the end of the process answers."""
+        """Close the pipe, and ignore all signals from then on: the process is ending."""
         with suppress(ValueError):  # not the main thread: nothing was handled
             signal.set_wakeup_fd(-1)
             for number in _HANDLED:
-                signal.signal(number, signal.SIG_IGN)  # or a late one would end it otherwise
+                signal.signal(
+                    number, signal.SIG_IGN
+                )  # a late one must not change how the process ends
         os.close(self._reader)
         os.close(self._writer)

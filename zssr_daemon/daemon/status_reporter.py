@@ -1,4 +1,4 @@
-"""StatusReporter: what the daemon is doing, and whether all its parts are alive."""
+"""StatusReporter: what the daemon is doing, and whether all of its parts are alive."""
 
 import os
 import time
@@ -16,18 +16,18 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry.status import DaemonPhase, JobStatus, PauseStatus, Status
 
-#: A write to the ledger is tried this often, and must have succeeded within the second.
+#: How often a write to the ledger is tried, and after how long without success it is a fault.
 _PROVE_S = 30.0
 _PROVEN_S = 60.0
 
-#: The inbox must have been looked at within so many intervals, or at least within this time.
+#: After so many scan intervals without a scan it is a fault, but never before so many seconds.
 _SCAN_INTERVALS = 3
 _SCAN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of a daemon that are looked at."""
+    """The parts of a daemon whose status is reported."""
 
     ledger: Ledger
     executor: Executor
@@ -38,7 +38,7 @@ class Parts:
 
 
 class StatusReporter:
-    """Looks at the parts of one daemon. Times are seconds of the caller's monotonic clock."""
+    """Reports on the parts of one daemon. Times are seconds of the caller's monotonic clock."""
 
     def __init__(self, parts: Parts, *, scan_interval_s: float) -> None:
         self._parts = parts
@@ -60,8 +60,8 @@ class StatusReporter:
             self._proven_s = now
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the start is over: the inbox was looked at and a worker answered, or a pause."""
+    def has_started(self) -> bool:
+        """Whether the start is over: a scan is done and a worker is ready, or the queue pauses."""
         if self._parts.pause:
             return True
         workers = self._parts.executor.workers()
@@ -88,11 +88,11 @@ class StatusReporter:
         )
 
     def publishing(self) -> int:
-        """Return how many outputs are between their name and their end."""
+        """Return how many jobs are in the state `publishing`."""
         return self._parts.ledger.count(JobState.PUBLISHING)
 
     def faults(self, now: float) -> tuple[str, ...]:
-        """Say what is not alive; a declared pause excuses what it explains."""
+        """Return a sentence for each part that is not alive; a pause excuses what it explains."""
         reason = self._parts.pause.reason
         faults = []
         if reason is not Reason.FOLDER_MISSING:
@@ -126,21 +126,21 @@ class StatusReporter:
             return "draining"
         if self._parts.pause:
             return "paused"
-        return "running" if self.has_begun else "starting"
+        return "running" if self.has_started else "starting"
 
 
 def _job_status(running: RunningJob) -> JobStatus:
     job, progress = running.job, running.progress
-    begun = JobStatus(
+    status = JobStatus(
         job_id=job.id,
         image=printable(job.src_rel),
         attempt=job.attempts,
         started_at=job.started_at or 0.0,
     )
     if progress is None:
-        return begun
+        return status
     return replace(
-        begun,
+        status,
         stage=progress.stage,
         step=progress.step,
         steps=progress.steps,

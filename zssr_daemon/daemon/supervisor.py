@@ -40,7 +40,7 @@ from zssr_daemon.telemetry.metrics import FileResult
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_NAP_S = 1.0
 
-#: What the metrics call an outcome of the intake.
+#: The result that the metrics count for each outcome of the intake.
 _RESULTS = {
     Queued: FileResult.READY,
     Refused: FileResult.UNSAFE,
@@ -71,7 +71,7 @@ class Supervisor:
         self._scans_while_busy = 0
 
     def _build(self, settings: Settings) -> None:
-        """Make the parts that work by the settings."""
+        """Make the parts that depend on the settings."""
         ledger = self._ledger
         self._settings = settings
         resolver = Resolver(settings, settings.folders.inbox, self._context.kernel)
@@ -122,7 +122,7 @@ class Supervisor:
         Returns whether every job of this run came out well.
 
         Raises:
-            LedgerLostError: a new supervisor has to begin with a new ledger; this one is closed.
+            LedgerLostError: the ledger is gone; the caller starts a new supervisor on a new one.
         """
         try:
             self._begin()
@@ -136,7 +136,7 @@ class Supervisor:
         return is_good and end != Reason.DEVICE_LOST
 
     def _begin(self) -> None:
-        """Recover at once, or as soon as every folder is there."""
+        """Recover now if every folder is there; otherwise at the end of the pause that begins."""
         with self._pausing():
             self._pause.look()
             if not self._pause:
@@ -147,7 +147,7 @@ class Supervisor:
         self._is_recovered = True
 
     def _end_of_run(self, *, is_once: bool) -> str | None:
-        """Say why the run is over, or None; a service waits for a device, `--once` does not."""
+        """Return why the run is over, or None; a service waits for a lost device, `--once` ends."""
         if self._signals.stops:
             return "signal"
         if self._signals.is_draining and self._jobs.is_idle:
@@ -157,7 +157,7 @@ class Supervisor:
         return "drained" if is_once and self._is_drained() else None
 
     def step(self, now: float) -> None:
-        """Do what is due at `now`, in seconds of the monotonic clock."""
+        """Do everything that is due at `now`, in seconds of the monotonic clock."""
         self._reload_when_due()
         with self._pausing():
             for outcome in self._intake.step(now):
@@ -179,7 +179,7 @@ class Supervisor:
                 self._context.board.queue(self._ledger.count(JobState.QUEUED))
 
     def _reload_when_due(self) -> None:
-        """Read the settings when asked to; let them come into force between two jobs."""
+        """Read the settings when asked to; put them into force while no job is in work."""
         if self._signals.wants_reload:
             self._signals.wants_reload = False
             self._reloader.read(self._settings)
@@ -200,7 +200,7 @@ class Supervisor:
         self._signals.nap(pipes, min(due_s, _MAX_NAP_S))
 
     def _is_drained(self) -> bool:
-        """Tell whether nothing is left to do, by a scan made after the last job ended."""
+        """Tell whether nothing is left to do, as a scan after the end of the last job confirms."""
         if self._ledger.count(*LIVE_STATES) or self._pause or not self._intake.is_settled:
             self._scans_while_busy = self._intake.scans
             return False
@@ -213,21 +213,19 @@ class Supervisor:
         self._context.notifier.stopping(reason)
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
-        self._executor.cancel_all(
-            is_urgent=lambda: self._signals.stops > 1, on_rung=self._tell_rung
-        )
-        with self._pausing():  # what cannot be recorded now, the next start finds
+        self._executor.cancel_all(is_urgent=lambda: self._signals.stops > 1, on_rung=self._log_rung)
+        with self._pausing():  # the next start finds what cannot be recorded now
             for running in self._jobs.running():
                 self._jobs.put_back(running.job, Reason.STOPPING)
             self._admin.finish(time.monotonic())
 
-    def _tell_rung(self, rung: str, workers: int) -> None:
+    def _log_rung(self, rung: str, workers: int) -> None:
         self._log.info(Events.WORKERS_STOPPING, rung=rung, workers=workers)
 
     def _close(self) -> None:
-        """Leave no process and no descriptor, however the run ended."""
+        """Leave no process and no descriptor open, however the run ended."""
         self._intake.stop()
-        self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._tell_rung)
+        self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._log_rung)
 
     # -- files and jobs -----------------------------------------------------------------------
 
@@ -248,7 +246,7 @@ class Supervisor:
                 return
             reach(Failpoint.CLAIMED)
             self._jobs.take(job)
-            with self._jobs.blaming(job):
+            with self._jobs.judging_faults(job):
                 obstacle = self._find_obstacle()
                 if obstacle is None:
                     self._dispatcher.start(job)
@@ -275,19 +273,19 @@ class Supervisor:
             self._pause.begin(obstacle)
 
     def _resume(self) -> None:
-        """Finish what the pause left, and let the queue go on if that went well."""
-        reason, begun = self._pause.reason, self._pause.begun
+        """Finish what the pause left unfinished, and let the queue go on if that went well."""
+        reason, begins = self._pause.reason, self._pause.begins
         assert reason is not None
         self._ledger.prove()
         if not self._is_recovered:
             self._recover()
         self._recovery.after_pause(reason)
-        if self._pause.begun == begun:
+        if self._pause.begins == begins:  # no new obstacle meanwhile
             self._pause.end()
 
     @contextmanager
     def _pausing(self) -> Iterator[None]:
-        """Turn a fault of disks or folders into a pause: no job is to blame for it."""
+        """Turn an OSError into a pause: outside a job, a fault of disks or folders is behind it."""
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""WorkOrder: what a worker needs to know of one attempt, put together from the settings."""
+"""WorkOrder: builds what a worker needs to know about one attempt from the settings."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from zssr_daemon.system.file_identity import FileIdentity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """Which file is read, and where the output is written."""
+    """Which file an attempt reads, and where it writes the output."""
 
     job_id: str
     inbox: Path
@@ -24,11 +24,11 @@ class Attempt:
     identity: FileIdentity
     part: Path
     number: int = 1
-    weights_folder: str | None = None  # None: the fit starts from chance
+    weights_folder: str | None = None  # None: the fit starts from random weights
 
 
 def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
-    """Write the order for an attempt on an image for which `own` holds."""
+    """Return the order for an attempt; `own` are the settings of its image."""
     degradation, output = own.settings.degradation, own.settings.output
     return WorkOrder(
         job_id=attempt.job_id,
@@ -50,7 +50,7 @@ def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
 
 
 def attempt_of(job: Job, settings: Settings, part: Path) -> Attempt:
-    """Describe the attempt that a job of the ledger is at; its output is written to `part`."""
+    """Describe the current attempt of a job; its output is written to `part`."""
     return Attempt(
         job_id=job.id,
         inbox=settings.folders.inbox,
@@ -63,7 +63,7 @@ def attempt_of(job: Job, settings: Settings, part: Path) -> Attempt:
 
 
 def _weights_folder(job: Job, settings: Settings) -> str | None:
-    """Name the place of what earlier jobs of the same sub-folder and settings learnt."""
+    """Return where the weights of earlier jobs with the same sub-folder and settings are kept."""
     if settings.worker.warm_start == "off":
         return None
     group = os.fsencode(os.path.dirname(job.src_rel)) + (job.settings_hash or "").encode()  # noqa: PTH120

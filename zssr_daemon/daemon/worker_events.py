@@ -1,4 +1,4 @@
-"""WorkerEvents: what workers say and how they end, and what follows for the job in hand."""
+"""WorkerEvents: what follows for a job from what its worker says, and from a worker's end."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,7 +22,7 @@ from zssr_daemon.telemetry.metrics import Metrics
 
 
 class WorkerEvents:
-    """Handles one event after another; the lifecycle judges who is to blame."""
+    """Handles one event after another; the lifecycle of jobs decides what is to blame."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class WorkerEvents:
         metrics: Metrics,
         scan_soon: Callable[[], None],
     ) -> None:
-        """`scan_soon` is called when a source has changed under its job."""
+        """`scan_soon` is called when a source was changed while its job was in work."""
         self._jobs = jobs
         self._publisher = publisher
         self._metrics = metrics
@@ -39,7 +39,7 @@ class WorkerEvents:
         self._log = logs.get_logger()
 
     def handle(self, event: ExecutorEvent) -> None:
-        """Take note of an event, and let the job that it is about go on.
+        """Log and count an event, and move the job that it is about on.
 
         Raises:
             OSError: a disk fails, and no job is to blame.
@@ -52,7 +52,7 @@ class WorkerEvents:
                 self._jobs.progress(event)
             case WorkDone():
                 job = self._jobs.get(event.job_id)
-                with self._jobs.blaming(job):
+                with self._jobs.judging_faults(job):
                     self._publish(job, event)
             case WorkFailed():
                 self._work_failed(self._jobs.get(event.job_id), event)
@@ -75,10 +75,10 @@ class WorkerEvents:
 
     def _work_failed(self, job: Job, failed: WorkFailed) -> None:
         if failed.reason is Reason.SOURCE_CHANGED:
-            with self._jobs.blaming(job):
+            with self._jobs.judging_faults(job):
                 self._source_changed(job, SourceChangedError(failed.message))
         elif failed.oserror_errno is not None:
-            with self._jobs.blaming(job):
+            with self._jobs.judging_faults(job):
                 raise OSError(failed.oserror_errno, failed.message)
         elif failed.is_retryable:
             self._jobs.attempt_failed(job, failed.reason, failed.message)
@@ -90,8 +90,8 @@ class WorkerEvents:
         self._scan_soon()
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
-        tell = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
-        tell(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        log = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
+        log(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
         self._metrics.worker_restarted(ended.reason)
         job = self._jobs.find(ended.job_id or "")
         if job is not None:

@@ -1,4 +1,4 @@
-"""FolderCheck: whether a daemon can work on the folders of its settings, before it begins."""
+"""FolderCheck: whether a daemon can work with the folders of its settings, before it starts."""
 
 import sys
 import tempfile
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system.disk_faults import is_away, is_full
+from zssr_daemon.system.disk_faults import is_disk_fault
 
 
 def check_folders(settings: Settings, settings_file: Path | None) -> None:
-    """Create the folders and refuse those that cannot work.
+    """Create the folders, and refuse those that a daemon cannot work with.
 
     A disk that is full, read-only or out of reach is no fault of the settings: the queue waits.
 
@@ -53,8 +53,7 @@ def _make_writable(name: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        is_passing = is_full(error.errno) or is_away(error.errno)
-        if is_passing and name != "state":
+        if is_disk_fault(error.errno) and name != "state":
             return
         raise SettingsError(
             f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "

@@ -1,4 +1,4 @@
-"""Obstacle: what in the surroundings, not in an image, stands in the way of all work."""
+"""Obstacle: what stops all work and is no fault of an image, such as a missing folder."""
 
 import os
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.disk_faults import is_full
 
-#: A raw RGBA picture of 16 bits, since the ledger knows no depth; a PNG is hardly ever larger.
+#: Of raw RGBA with 16 bits: the ledger knows no bit depth, and a PNG is hardly ever larger.
 _BYTES_PER_OUT_PIXEL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why the queue waits; `message` says what would mend it."""
+    """Why the queue waits; `message` says what is wrong and where."""
 
     reason: Reason
     message: str
 
 
 def find_obstacle(settings: Settings, *, markers: Markers | None = None) -> Obstacle | None:
-    """Look for a folder that is missing, and for too little space for any output.
+    """Look for a missing folder, and for a disk with less free space than must stay free.
 
-    With `markers`, a folder whose file system is not mounted is missing too.
+    With `markers`, a folder whose file system is not mounted counts as missing.
     """
     for name, folder in settings.folders.by_name().items():
         holds_pictures = name != "state"
@@ -35,7 +35,7 @@ def find_obstacle(settings: Settings, *, markers: Markers | None = None) -> Obst
 
 
 def find_shortage(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
-    """Look for too little space for an output of `out_pixels` beyond what is to stay free."""
+    """Look for a disk without room for an output of `out_pixels` beside what must stay free."""
     needed = settings.limits.min_free_disk_bytes + out_pixels * _BYTES_PER_OUT_PIXEL
     for name in ("output", "state"):
         obstacle = _too_full(name, settings.folders.by_name()[name], needed)
@@ -48,12 +48,12 @@ def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle 
     try:
         if not folder.is_dir():
             return _missing(name, folder, "it is not there")
-        with os.scandir(folder):  # a share that fails can still be stat'ed
+        with os.scandir(folder):  # stat can succeed on a share that fails
             pass
         if not os.access(folder, os.W_OK | os.X_OK):
             return _missing(name, folder, "it cannot be written to")
         fault = None if markers is None else markers.fault(folder)
-    except OSError as error:  # a stale share, a folder above it that is closed to us
+    except OSError as error:  # a stale share, or no access to a folder above
         if is_full(error.errno):
             return Obstacle(Reason.DISK_FULL, f"[folders] {name} = {folder}: {error.strerror}")
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
@@ -70,7 +70,7 @@ def _too_full(name: str, folder: Path, needed: int) -> Obstacle | None:
     except OSError as error:
         return _missing(name, folder, f"it cannot be reached: {error.strerror}")
     free = status.f_bavail * status.f_frsize
-    if free >= max(needed, 1):  # with nothing to be kept free, nothing free is still too little
+    if free >= max(needed, 1):  # zero free bytes are too few even where none must stay free
         return None
     message = f"[folders] {name} = {folder}: {free} bytes free, {needed} needed"
     return Obstacle(Reason.DISK_FULL, message)

@@ -1,7 +1,7 @@
-"""Intake: from a file in the inbox to a queued job, through the readiness gate.
+"""Intake: turns files of the inbox into queued jobs; the checks on that way are called the gate.
 
-A file is queued once it has lain still for a while and a probe process has decoded it in full.
-Nothing here gives up on a file that is still being written.
+A file is queued once it has not changed for a while and a probe process has decoded it in full.
+A file that is still being written is never given up.
 """
 
 import errno
@@ -26,16 +26,19 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import Resolved, Resolver
 from zssr_daemon.settings.rules import image_limits, output_rules
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system.disk_faults import is_away
+from zssr_daemon.system.disk_faults import is_disk_fault
 from zssr_daemon.system.file_identity import FileIdentity
 
-#: A hint brings the next scan forward, but scanning takes at most a tenth of the time.
+#: A hint brings the next scan forward, but scans take at most a tenth of the time.
 _SCAN_GAP_S = 0.1
 _SCAN_SHARE = 10
 
+#: A file that may still change is looked at again after this, or after `stable_after_s` if longer.
+_MIN_WAIT_S = 1.0
+
 
 class _KnownFiles:
-    """The files that have a job, by number and by name."""
+    """The files that have a job, by device and inode and by path."""
 
     def __init__(self, jobs: list[Job]) -> None:
         self.by_inode = {(job.identity.dev, job.identity.ino): job for job in jobs}
@@ -53,7 +56,7 @@ class Intake:
         job_settings: JobSettings,
         on_hint: Callable[[], None],
     ) -> None:
-        """`on_hint` is called, in another thread, when the kernel tells of a change."""
+        """`on_hint` is called, in another thread, when the kernel reports a change."""
         self._settings = settings
         self._inbox = settings.folders.inbox
         self._ledger = ledger
@@ -63,8 +66,8 @@ class Intake:
         self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
         self._tracker = SettleTracker(watch.stable_after_s)
         self._prober = Prober(image_limits(settings.limits, settings.output))
-        self._probing: dict[str, Resolved] = {}  # by the settings that are to hold
-        self._kept: set[FileIdentity] = set()  # done before, and left in the inbox on purpose
+        self._probing: dict[str, Resolved] = {}  # files at the probe, with their settings
+        self._kept: set[FileIdentity] = set()  # done, and left in the inbox by `on_success`
         self._hinted = threading.Event()
         self._on_hint = on_hint
         self._observer = (
@@ -74,7 +77,7 @@ class Intake:
         )
         self._next_scan = self._scan_allowed = 0.0
         self.scans = 0  # completed so far
-        self.last_scan_s = time.monotonic()  # or, before the first one, the begin
+        self.last_scan_s = time.monotonic()  # before the first scan, the start
         self.last_scan_at: float | None = None  # the same, since the epoch
         self.scan_took_s = 0.0
         self.watch_starts = 0
@@ -86,7 +89,7 @@ class Intake:
             OSError: the inbox cannot be read.
         """
         if self._observer is not None and self._observer.ensure_alive():
-            self._hinted.set()  # what happened before the watch stood was not told
+            self._hinted.set()  # nobody reported what happened before the watch began
             self.watch_starts += 1
         if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
             self._scan_inbox(now)
@@ -109,7 +112,7 @@ class Intake:
 
     @property
     def is_settled(self) -> bool:
-        """Whether no file is on its way to the queue; an empty one holds nothing up."""
+        """Whether no file is on its way to the queue; empty files do not count."""
         return self._tracker.waiting == 0 and self._prober.is_idle
 
     @property
@@ -124,22 +127,22 @@ class Intake:
 
     @property
     def is_watch_well(self) -> bool:
-        """Whether the kernel tells of changes, or is known not to."""
+        """Whether the kernel reports changes, or is known not to on this file system."""
         observer = self._observer
         return observer is None or observer.is_watching or observer.has_given_up
 
     @property
     def watch_restarts(self) -> int:
-        """How often a watch that had stood was rebuilt."""
+        """How often a watch that had worked was rebuilt."""
         return max(0, self.watch_starts - 1)
 
-    def look_anew(self) -> None:
-        """Look at the whole inbox at the next step, also at what was done and kept before."""
+    def forget_kept(self) -> None:
+        """Scan at the next step, and consider also files that were done before and kept."""
         self._kept.clear()
         self.scan_soon()
 
     def scan_soon(self) -> None:
-        """Look at the whole inbox at the next step."""
+        """Scan the whole inbox at the next step."""
         self._next_scan = 0.0
 
     def stop(self) -> None:
@@ -153,7 +156,7 @@ class Intake:
         self._on_hint()
 
     def _scan_inbox(self, now: float) -> None:
-        self._hinted.clear()  # before the scan: what happens during it counts for the next
+        self._hinted.clear()  # before the scan: a change during it calls for the next one
         started_s = time.monotonic()
         self._next_scan = now + self._settings.watch.scan_interval_s
         known = _KnownFiles(self._ledger.blocking())
@@ -168,9 +171,10 @@ class Intake:
         self.scans += 1
 
     def _is_covered(self, candidate: Candidate, known: "_KnownFiles") -> bool:
-        """Tell whether a job has this file; follow renames and new mounts, drop what was rewritten.
+        """Tell whether a job has this file.
 
-        A change under a job in work is noticed before its result is published.
+        A queued job follows its file through a rename or a new mount, and is forgotten if the file
+        was rewritten. If the job is in work, a change is noticed before its output is published.
         """
         identity = candidate.identity
         job = known.by_inode.get((identity.dev, identity.ino))
@@ -190,12 +194,12 @@ class Intake:
         return True
 
     def _adopt(self, job: Job, identity: FileIdentity) -> bool:
-        """Know a file again whose share was mounted anew, or whose inodes are not stable."""
+        """Give a job the new identity of its file, after a new mount or where inodes change."""
         if job.state is not JobState.QUEUED:
             return True
         try:
             self._ledger.adopt(job.id, identity)
-        except sqlite3.IntegrityError:  # its number is still another file's: let it settle anew
+        except sqlite3.IntegrityError:  # another file still has its inode: it settles again
             self._ledger.forget(job.id)
             return False
         return True
@@ -217,7 +221,7 @@ class Intake:
         return []
 
     def _probe(self, candidate: Candidate, now: float) -> list[Outcome]:
-        """Find out what is to hold for a file that lies still, and have it decoded."""
+        """Find the settings for a file that lies still, and have the probe decode it."""
         try:
             own = self._resolver.resolve(candidate.rel)
         except ImageSettingsError as error:
@@ -246,17 +250,18 @@ class Intake:
 
     def _wait_or_refuse(self, candidate: Candidate, fault: JobError, now: float) -> list[Outcome]:
         if self._may_still_change(fault.reason, candidate, now):
-            self._tracker.observe(candidate, now)  # a changed file begins to settle anew
-            self._tracker.defer(candidate.rel, now + max(1.0, self._settings.watch.stable_after_s))
+            self._tracker.observe(candidate, now)  # a changed file settles again from the start
+            wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
+            self._tracker.defer(candidate.rel, now + wait_s)
             return []
         return self._refuse(candidate, fault)
 
     def _fault(
         self, result: ProbeResult, identity: FileIdentity, own: Resolved
     ) -> ImageError | None:
-        """Say what stands against queueing, or None."""
+        """Return why a file must not be queued now, or None."""
         if result.oserror_errno is not None:
-            is_of_disk = is_away(result.oserror_errno)  # says nothing about the file
+            is_of_disk = is_disk_fault(result.oserror_errno)
             reason = Reason.SHARE_FAULT if is_of_disk else Reason.UNREADABLE
             return ImageError(str(result.message), reason=reason)
         if result.reason is not None:
@@ -279,7 +284,7 @@ class Intake:
         assert result.info is not None and result.sha256 is not None
         info = result.info
         kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
-        if kept is not None:  # done before its share was mounted anew
+        if kept is not None:  # done before its share was mounted again
             self._ledger.adopt(kept.id, candidate.identity)
             self._tracker.drop(candidate.rel)
             return [Duplicate(candidate.rel)]
@@ -299,7 +304,7 @@ class Intake:
         return [Refused(job, fault.reason, str(fault))]
 
     def _add(self, candidate: Candidate, **known: Any) -> Job | None:
-        """Queue a file with what is known of it, as `Ledger.add` names it."""
+        """Queue a file; `known` are further arguments of `Ledger.add`."""
         self._tracker.drop(candidate.rel)
         identity = candidate.identity
         if self._ledger.is_blocking(identity):

@@ -1,4 +1,7 @@
-"""Outcome: what the gate says of a file."""
+"""Outcome: what the gate decides about a file.
+
+`rel` is a path relative to the inbox, in `os.fsdecode` form.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +20,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file can never be processed; it has a job that waits to be failed with this reason."""
+    """A file can never be processed; its job is there to be failed with this reason."""
 
     job: Job
     reason: Reason
@@ -26,14 +29,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A file of the inbox is no image and stays where it is."""
+    """A file of the inbox is not an image, and stays where it is."""
 
     rel: str
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A file is known already: another name of one that is queued, or done and kept."""
+    """A file is known already: it is another name of a queued one, or was done and kept."""
 
     rel: str
 

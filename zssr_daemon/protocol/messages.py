@@ -1,4 +1,4 @@
-"""Messages: the plain data that travels between the supervisor and its child processes."""
+"""Messages: the plain data that supervisor and child processes send to each other."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ CANCEL = "cancel"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
-    """Everything a worker needs to know of one attempt; folders' politics are not its business."""
+    """Everything a worker needs to know about one attempt, and no more."""
 
     job_id: str
     inbox: str
@@ -27,15 +27,15 @@ class WorkOrder:
     config: ZSSRConfig
     limits: ImageLimits
     output: OutputRules
-    weights_folder: str | None  # of a WeightsStore to start from and add to; None fits from chance
+    weights_folder: str | None  # of a WeightsStore to start from and add to; None: random weights
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
-    # Of images without one beside them; "estimate": from the image; None: bicubic.
+    # For an image without a kernel file beside it; "estimate" finds one, None is bicubic.
     kernel: KernelFile | Literal["estimate"] | None = None
-    kernel_phase: KernelPhase = "centred"  # of any
-    noise_std: float | Literal["auto"] = 0.0  # of the image, levels of 255; "auto" measures it
-    jpeg_quality: int | Literal["none", "auto"] = "none"  # it was once compressed at
-    frame: int = 0  # of a file of several
+    kernel_phase: KernelPhase = "centred"  # of that kernel, or of one beside the image
+    noise_std: float | Literal["auto"] = 0.0  # of the source, levels of 255; "auto" measures it
+    jpeg_quality: int | Literal["none", "auto"] = "none"  # with which the source was compressed
+    frame: int = 0  # which of the file's frames, counted from 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class WorkerBroken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkProgress:
-    """A sign of life from within the work itself."""
+    """A sign of life from the work itself, with how far it is."""
 
     job_id: str
     stage: Stage
@@ -64,10 +64,10 @@ class WorkProgress:
     fraction: float  # of the whole job, 0..1
     loss: float | None
     lr: float | None
-    patience_s: float = 0.0  # how much longer than usual the next sign of life may take
+    patience_s: float = 0.0  # how much longer than usual the next message may take
 
     def eta_s(self, elapsed_s: float) -> float | None:
-        """Estimate the seconds left after `elapsed_s`; None while it is too early to tell."""
+        """Estimate the seconds left after `elapsed_s`; None while it is too early to say."""
         if self.fraction <= 0.02:
             return None
         return elapsed_s * (1 - self.fraction) / self.fraction
@@ -75,7 +75,7 @@ class WorkProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkReport:
-    """What an enlargement took and gave."""
+    """What an attempt cost, and what came out."""
 
     out_width: int
     out_height: int
@@ -83,35 +83,35 @@ class WorkReport:
     iterations: int
     restarts: int
     is_fallback: bool
-    warm_start_sha256: str | None  # of the weights the fit began with; None began with chance
+    warm_start_sha256: str | None  # of the weights that the fit began with; None: random ones
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
-    patch_size: int  # as ordered, or halved until memory sufficed
-    batch_size: int  # the same
+    patch_size: int  # in pixels: as ordered, or halved until memory sufficed
+    batch_size: int  # as ordered, or halved likewise
     peak_memory_bytes: int  # of the whole process, since it began
     gpu_memory_peak_bytes: int = 0  # of the device, since the process began; 0 on a CPU
     kernel: str = "bicubic"  # or "estimated", or the name of the kernel's file
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
-    kernel_why: str | None = None  # what an estimate found; None where nothing was estimated
-    noise_std: float = 0.0  # taken out, levels of 255: as ordered, or as measured
-    jpeg_quality: int | None = None  # undone: as ordered, or as found
+    kernel_why: str | None = None  # what an estimate found; None without an estimate
+    noise_std: float = 0.0  # removed, in levels of 255: as ordered, or as measured
+    jpeg_quality: int | None = None  # whose compression was undone: as ordered, or as found
     note: str | None = None  # what the output could not keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkDone:
-    """The part is written and verified; it is not yet durable."""
+    """The part is written and verified, but not yet durable."""
 
     job_id: str
     out_sha256: str
     report: WorkReport
     suffix: str = ".png"  # of the format the part is in
-    frames: int = 1  # parts written, one each; the hash is of the last
+    frames: int = 1  # each has a part; `out_sha256` is of the last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed:
-    """The attempt is over without an output; with an errno where the system failed it."""
+    """The attempt ended without an output; with an errno if a call of the system failed."""
 
     job_id: str
     reason: Reason

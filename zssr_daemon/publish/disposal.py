@@ -1,6 +1,6 @@
-"""Disposer: the way of an ended job's source out of the inbox.
+"""Disposer: moves the source of an ended job out of the inbox.
 
-Each step is durable before the next begins and can be repeated after a crash.
+Each step is durable before the next begins, and can be repeated after a crash.
 """
 
 import json
@@ -25,7 +25,7 @@ ERROR_SUFFIX = ".error.json"
 
 
 class Disposer:
-    """Moves sources to the archive or to the failed folder, or deletes or leaves them."""
+    """Moves sources to the archive or the failed folder, deletes them, or leaves them."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Disposer:
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
 
-        Its own profiles follow it. Repeated after a crash, it goes on where it stopped. Returns
-        the job with its disposal, which `close` then records.
+        The source's own profiles follow it. A call after a crash goes on where the last one
+        stopped. Returns the job with its disposal, which `close` then records.
         """
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
@@ -61,20 +61,20 @@ class Disposer:
         return replace(job, disposal=on_success)
 
     def close(self, job: Job) -> Job:
-        """Record that nothing is left to do for a job that was disposed of."""
+        """Record the disposal of a job: nothing is left to do for it."""
         assert job.disposal is not None
         closed = self._ledger.disposed(job.id, job.disposal)
         failpoints.reach(Failpoint.DISPOSED)
         return closed
 
     def _move(self, job: Job, folder: Path) -> Job:
-        """Move the source below `folder`, under a name committed to the ledger beforehand."""
+        """Move the source below `folder`; its name there is committed to the ledger first."""
         self._markers.require(folder)
         source = self._folders.inbox / job.src_rel
         for rel in self._free_rels(job):
             known = self._sources.recognise(job)
-            if known is None:  # moved already, or taken away or replaced by its owner
-                with suppress(ReplacedError):  # or copied, and on its way out
+            if known is None:  # moved already, or removed or replaced by its owner
+                with suppress(ReplacedError):  # or copied already, and to be removed
                     durable.remove_exactly(source, job.identity)
                 return job
             may_be_reserved = rel == known.disposal_rel
@@ -103,9 +103,10 @@ class Disposer:
         ]
 
     def _let_follow(self, job: Job, folder: Path) -> None:
-        """Let the source's own profiles follow it below `folder`.
+        """Move the source's own profiles after it, below `folder`.
 
-        One that has to stay for another image is copied for a failed one, which may be tried again.
+        A profile that another image needs stays; for a failed source, which may be tried again,
+        it is copied.
         """
         if job.disposal_rel is not None:  # else the source was gone before it could be moved
             profile_moves.follow(
@@ -115,7 +116,7 @@ class Disposer:
             )
 
     def _delete(self, job: Job) -> None:
-        known = self._sources.recognise(job) or job  # or interrupted, its name already given up
+        known = self._sources.recognise(job) or job  # or its name is gone already, after a crash
         with suppress(ReplacedError):
             durable.remove_exactly(self._folders.inbox / job.src_rel, known.identity)
         failpoints.reach(Failpoint.MOVED)
@@ -124,7 +125,7 @@ class Disposer:
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
             return
-        # The source's name beside it is this job's, so an older record here is of nothing.
+        # The source beside it is this job's, so an older record here belongs to no file.
         durable.write_new(
             self._folders.failed / (job.disposal_rel + ERROR_SUFFIX), _error_record(job)
         )

@@ -1,4 +1,4 @@
-"""Publisher: how an output becomes durable and its source leaves the inbox.
+"""Publisher: gives outputs their final names, durably.
 
 The order is the guarantee. Each step is durable before the next begins, each step can be
 repeated, and the source is only moved once its output is on the disk under its final name:
@@ -6,8 +6,8 @@ repeated, and the source is only moved once its output is on the disk under its 
     part written, verified, fsynced (worker) -> name committed -> link, fsync -> done -> disposal
 
 A file of several frames has a part for each. All are durable before the name of the last one is
-committed; then those of the others are linked, and the last one takes the way above. Parts that
-are still there after a crash are the ones still to be linked.
+committed; then the others are linked, and the last one takes the steps above. Parts that are still
+there after a crash are those that still have to be linked.
 """
 
 import os
@@ -30,7 +30,7 @@ from zssr_daemon.system import durable, file_names
 
 
 class Publisher:
-    """Moves files between the folders, always in step with the ledger."""
+    """Turns parts into outputs, always in step with the ledger."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Publisher:
         self._sources = sources
 
     def part_path(self, job: Job) -> Path:
-        """Return where an attempt of `job` writes, with its folder made."""
+        """Return the path that an attempt of `job` writes to, and make its folder."""
         path = self._part(job)
         durable.make_folder(path.parent, below=self._folders.output)
         return path
@@ -57,9 +57,9 @@ class Publisher:
 
         Args:
             job: its ledger row.
-            out_sha256: of the part, as it was verified.
-            suffix: of the output's format.
-            frames: outputs of this job, one each; the others' parts lie beside this one.
+            out_sha256: hash of the verified part.
+            suffix: the ending for the output's format.
+            frames: how many frames, and so outputs, there are; each has a part beside this one.
 
         Raises:
             SourceChangedError: the source was replaced while the job ran; nothing is published.
@@ -83,17 +83,17 @@ class Publisher:
 
     def discard_part(self, job: Job) -> None:
         """Remove what an interrupted attempt of `job` has written."""
-        with suppress(OSError):  # what cannot be removed now, is at the next start
+        with suppress(OSError):  # the next start removes what cannot be removed now
             part = self._part(job)
             for each in [part, *self._frame_parts(job)]:
                 for path in [each, *companions_of(each)]:
                     path.unlink(missing_ok=True)
 
     def finish(self, job: Job) -> Job:
-        """Bring a job to its end that was interrupted between its output's name and `done`.
+        """Finish a job that was interrupted after the name of its output was committed.
 
-        Where neither name nor part holds the output, the job is queued again. Returns the job
-        as it is then.
+        If neither the name nor the part holds the output, the job is queued again. Returns the
+        job as it is afterwards.
         """
         assert job.out_rel is not None and job.out_sha256 is not None
         self._markers.require(self._folders.output)
@@ -111,7 +111,7 @@ class Publisher:
         return self._ledger.requeue(job.id)
 
     def remove_stale_parts(self) -> None:
-        """Remove what attempts of an earlier process left; called while none is running."""
+        """Remove what attempts of an earlier process left; to be called while none is running."""
         for path in durable.files_below(self._folders.output):
             if is_part(path.name):
                 path.unlink(missing_ok=True)
@@ -121,7 +121,7 @@ class Publisher:
         return self._folders.output / part_rel(out_rel, job.id, job.attempts)
 
     def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
-        """Name the output, the wanted name first; `page` counts the frames of several from 1."""
+        """Return the names to try for an output, the wanted one first; frames are pages from 1."""
         own = self._job_settings.of(job)
         pattern, scale = own.output.name, own.zssr.total_scale
         if page is not None:
@@ -132,13 +132,13 @@ class Publisher:
         ]
 
     def _frame_parts(self, job: Job) -> list[Path]:
-        """Find the parts of the frames before the last, in their order."""
+        """Return the parts of all frames but the last, in order."""
         part = self._part(job)
         found = part.parent.glob(f"{part.name.removesuffix('.part')}.*.part")
         return sorted(found, key=_frame_of)
 
     def _link_frames(self, job: Job, *, may_be_reserved: bool) -> None:
-        """Give the frame parts that are still there their names."""
+        """Give the parts of frames that are still there their final names."""
         suffix = os.path.splitext(job.out_rel or "")[1]  # noqa: PTH122 (any bytes are legal)
         for part in self._frame_parts(job):
             rels = self._out_rels(job, suffix, _frame_of(part) + 1)
@@ -162,9 +162,9 @@ class Publisher:
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     def _publish_companions(self, job: Job, part: Path, out_rel: str) -> None:
-        """Give what tells of an output its names, as a whole or not at all, before the job is done.
+        """Give the companions of an output their names, each as a whole, before the job is done.
 
-        part: of the output, which may have its name already.
+        `part` is the part of the output; the output may have its final name already.
         """
         for companion in companions_of(part):
             durable.fsync_file(companion)
@@ -174,7 +174,7 @@ class Publisher:
     def _link_first_free(
         self, job: Job, part: Path, rels: list[str], *, may_be_reserved: bool
     ) -> None:
-        """Give `part` the first name that is free, or that it got before a crash."""
+        """Give `part` the first name that is free, or that it was given before a crash."""
         finals = (self._folders.output / rel for rel in rels)
         if not any(_is_linked(part, final, may_be_reserved) for final in finals):
             raise AssertionError(f"the name with the whole id of job {job.id} is taken")
@@ -186,7 +186,7 @@ class Publisher:
 
 
 def _is_linked(part: Path, final: Path, may_be_reserved: bool) -> bool:
-    """Give `part` the name `final`, unless another file has it; an equal one is its own."""
+    """Link `part` to the name `final`; return False if a file with other content has that name."""
     if has_hash(final, durable.sha256_of(part)):
         part.unlink()
         return True

@@ -19,21 +19,21 @@ class Sources:
         self._markers = markers
 
     def exists(self, job: Job) -> bool:
-        """Tell whether there is still a file under the source's name.
+        """Tell whether there is still a file under the name of the source.
 
         Raises:
-            OSError: it cannot be told, because the inbox is not mounted.
+            OSError: nobody can tell, because the inbox is not mounted.
         """
         return self._identity_of(job) is not None
 
     def recognise(self, job: Job) -> Job | None:
         """Return the job if its source is still the file that was queued; None if it is not.
 
-        Content decides: a file that was only touched, or whose device or inode has another number
-        since its share was mounted again, is known by its new identity from then on.
+        The content decides. A file that was only touched, or whose share was mounted again under
+        another device or inode number, is recorded with its new identity.
 
         Raises:
-            OSError: it cannot be told, because the inbox is not mounted.
+            OSError: nobody can tell, because the inbox is not mounted.
         """
         identity = self._identity_of(job)
         if identity == job.identity:
@@ -46,17 +46,17 @@ class Sources:
             return None
         try:
             return self._ledger.adopt(job.id, identity)
-        except sqlite3.IntegrityError:  # its number belongs to another job's file
+        except sqlite3.IntegrityError:  # another job's file has that device and inode
             return None
 
     def _identity_of(self, job: Job) -> FileIdentity | None:
         inbox = self._inbox
         identity = durable.identity_of(inbox / job.src_rel)
-        if identity is None:  # gone, or only out of sight?
+        if identity is None:  # gone, or is its file system not mounted?
             self._markers.require(inbox)
         return identity
 
 
 def has_hash(path: Path, sha256: str) -> bool:
-    """Tell whether a file is there with this content."""
+    """Tell whether there is a file with this content."""
     return path.is_file() and durable.sha256_of(path) == sha256

@@ -1,1 +1,1 @@
-"""What was asked: settings.toml, and the settings of single images."""
+"""What users ask for: settings.toml, and the settings of single images."""

@@ -1,4 +1,4 @@
-"""Explain: what is wrong with settings, in words from which a user can mend them."""
+"""Explain: what is wrong with settings, in words that tell a user how to correct them."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -6,26 +6,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
-#: Keys of each table, by which a misspelt name is told from a wrong value.
+#: The keys of each table, from which the nearest one to a misspelt key is found.
 Known = Mapping[str, Sequence[str]]
 
-#: Says where a key, or a table, was written; given [table], or [table, key, ...].
+#: Returns where a table or key was written, given [table] or [table, key, ...].
 WhereWritten = Callable[[list[str]], str]
 
 
 def explain(error: ValidationError, known: Known, where: WhereWritten) -> str:
-    """Say for each fault: where it came from, key, value, how to mend it."""
+    """Return a line for each fault: where it was written, key, value, how to correct it."""
     return "\n".join(_explain_one(dict(fault), known, where) for fault in error.errors())
 
 
 def _explain_one(fault: dict[str, Any], known: Known, where: WhereWritten) -> str:
-    # pydantic also names the functions of ours that it called, and the kinds of value it tried
+    # pydantic adds the names of our functions that it called, and of the types that it tried
     parts = [part for part in fault["loc"] if not str(part).startswith("function-")]
     names = [str(part) for at, part in enumerate(parts) if at < 2 or isinstance(part, int)]
     if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{where(names)}: unknown key {_key(names)}{_nearest(names, known)}"
     message = fault["msg"].removeprefix("Value error, ")
-    if names == ["zssr"] and fault["type"] == "value_error":  # it begins with key and value
+    if (
+        names == ["zssr"] and fault["type"] == "value_error"
+    ):  # the message begins with key and value
         return f"{where([*names, message.split()[0]])}: [zssr] {message}"
     return f"{where(names)}: {_key(names)} = {_shorten(fault['input'])}: {message}"
 
@@ -37,7 +39,10 @@ def _key(names: list[str]) -> str:
 def _shorten(value: object) -> str:
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # more digits, or deeper, than Python writes
+    except (
+        ValueError,
+        RecursionError,
+    ):  # Python refuses to write so many digits, or so deep a list
         return f"({type(value).__name__})"
     return text if len(text) <= 60 else text[:57] + "..."
 

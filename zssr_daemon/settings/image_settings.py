@@ -1,7 +1,7 @@
-"""ImageSettings: what holds for one image, and the Resolver that finds it.
+"""ImageSettings: the settings of one image, and the Resolver that finds them.
 
-settings.toml, the nearest zssr.toml, NAME.toml: key by key the last that says it wins. A preset
-fills in what none of them says.
+They come from settings.toml, the nearest zssr.toml and NAME.toml. Of each key, the last of these
+files that sets it wins. A preset fills in the keys that none of them sets.
 """
 
 import os
@@ -22,9 +22,9 @@ from zssr_daemon.system.file_names import printable
 
 
 class ImageSettings(SettingsTable):
-    """What holds for one image: all that shapes its output and its way.
+    """The settings of one image: all that shapes its output, and what becomes of its source.
 
-    Its `degradation` says what is asked for: `auto` is resolved.
+    `auto` is resolved in its `degradation`, and nowhere else: `Settings` keeps what was written.
     """
 
     zssr: ZSSRTable
@@ -38,7 +38,7 @@ class ImageSettings(SettingsTable):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what holds for an image that has no settings of its own."""
+        """Return the settings of an image that has none of its own."""
         return cls(zssr=settings.zssr, degradation=settings.degradation, output=settings.output)
 
 
@@ -50,18 +50,18 @@ KernelChoice = KernelFile | Literal["estimate"] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What holds for an image, and which files besides settings.toml had a say."""
+    """The settings of an image, with its kernel; in the code such a value is called `own`."""
 
     settings: ImageSettings
     kernel: KernelChoice = None
-    profiles: tuple[str, ...] = ()  # paths below the inbox
+    profiles: tuple[str, ...] = ()  # the files that set any of them, as paths below the inbox
 
 
 class Resolver:
-    """Finds what holds for each image below one inbox."""
+    """Finds the settings of each image below one inbox."""
 
     def __init__(self, settings: Settings, inbox: Path, kernel: KernelFile | None = None) -> None:
-        """Take the settings for all images; `kernel` is the file that they name, if they do."""
+        """Take the settings for all images, and the kernel file that these name, if any."""
         self._settings = settings
         self._inbox = inbox
         self._kernel = kernel
@@ -69,14 +69,14 @@ class Resolver:
         self._of_all = Resolved(settings=of_all, kernel=_choice(of_all, kernel))
 
     def resolve(self, src_rel: str) -> Resolved:
-        """Return what holds for an image at this instant.
+        """Return the settings of an image as its files are at this moment.
 
         Args:
             src_rel: path of the image below the inbox, in `os.fsdecode` form.
 
         Raises:
             ImageSettingsError: a profile is refused; the message names file, key, value and cure.
-            OSError: the disk is at fault.
+            OSError: a disk fails.
         """
         profiles = profiles_of(self._inbox, src_rel)
         if not profiles:
@@ -91,7 +91,7 @@ class Resolver:
     def _with_kernel(
         self, merged: ImageSettings, profiles: Sequence[Profile]
     ) -> tuple[ImageSettings, KernelChoice]:
-        """Read the kernel file that a profile names, and set the path at which it lies."""
+        """Read the kernel file that a profile names, and set its absolute path."""
         path = merged.degradation.kernel
         author = _author(profiles, ["degradation", "kernel"])
         if author is None or not isinstance(path, Path):
@@ -102,14 +102,14 @@ class Resolver:
 
 
 def _choice(settings: ImageSettings, configured: KernelFile | None) -> KernelChoice:
-    asked = settings.degradation.kernel
-    if asked == "estimate":
+    kernel = settings.degradation.kernel
+    if kernel == "estimate":
         return "estimate"
-    return configured if isinstance(asked, Path) else None
+    return configured if isinstance(kernel, Path) else None
 
 
 def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
-    """Lay the raw tables over each other."""
+    """Merge the raw tables, key by key; later files win."""
     tables: dict[str, Any] = {
         "zssr": settings.written_zssr(),
         "degradation": _written(settings.degradation),
@@ -123,7 +123,7 @@ def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
 
 
 def _written(table: SettingsTable) -> dict[str, Any]:
-    """Return the keys that somebody wrote, so that a default can still be told from a choice."""
+    """Return only the keys that somebody wrote: a default must not win over another file."""
     return {key: getattr(table, key) for key in table.model_fields_set}
 
 
@@ -131,18 +131,20 @@ def _validated(tables: dict[str, Any], profiles: Sequence[Profile]) -> ImageSett
     try:
         return ImageSettings.model_validate(tables)
     except ValidationError as error:
-        message = explain(error, _KNOWN, lambda names: _name(_author(profiles, names), profiles))
+        message = explain(
+            error, _KNOWN, lambda names: _file_to_correct(_author(profiles, names), profiles)
+        )
         raise ImageSettingsError(message) from error
 
 
 def _author(profiles: Sequence[Profile], names: Sequence[str]) -> Profile | None:
-    """Return the profile whose word a key, or a table, is; None where it is of settings.toml."""
-    said = (profile for profile in reversed(profiles) if profile.says(*names[:2]))
-    return next(said, None)
+    """Return the profile that sets a key, or a table; None if only settings.toml does."""
+    authors = (profile for profile in reversed(profiles) if profile.sets(*names[:2]))
+    return next(authors, None)
 
 
-def _name(author: Profile | None, profiles: Sequence[Profile]) -> str:
-    """Name the file to mend; where keys contradict each other, the last one."""
+def _file_to_correct(author: Profile | None, profiles: Sequence[Profile]) -> str:
+    """Return the name of the author's file; without an author, that of the strongest profile."""
     return printable((author or profiles[-1]).rel)
 
 
@@ -151,27 +153,27 @@ def _check_scale(merged: ImageSettings, profiles: Sequence[Profile]) -> None:
         merged.zssr.in_one_pass()
     except ValueError as error:
         author = _author(profiles, ["zssr", "scale_factor"])
-        raise ImageSettingsError(f"{_name(author, profiles)}: [zssr] {error}") from error
+        raise ImageSettingsError(f"{_file_to_correct(author, profiles)}: [zssr] {error}") from error
 
 
 def _read_kernel(inbox: Path, author: Profile, path: Path) -> tuple[str, KernelFile]:
-    """Read the kernel that a profile names, and return where it lies below the inbox, too."""
-    told = f"{printable(author.rel)}: [degradation] kernel = {printable(str(path))!r}"
+    """Read the kernel that a profile names; return its path below the inbox, and the file."""
+    setting = f"{printable(author.rel)}: [degradation] kernel = {printable(str(path))!r}"
     rel = _rel(inbox, author, path)
     if rel.startswith("../"):
-        raise ImageSettingsError(f"{told}: lies outside the inbox; put it beside the images")
+        raise ImageSettingsError(f"{setting}: lies outside the inbox; put it beside the images")
     try:
         content = read_below(inbox, rel, KERNEL_FILE_BYTES)
     except ImageSettingsError as error:
-        raise ImageSettingsError(f"{told}: {error}") from error
+        raise ImageSettingsError(f"{setting}: {error}") from error
     if content is None:
-        raise ImageSettingsError(f"{told}: no such file in the inbox; put it there")
+        raise ImageSettingsError(f"{setting}: no such file in the inbox; put it there")
     return rel, KernelFile(name=os.path.basename(rel), content=content)  # noqa: PTH119
 
 
 def _rel(inbox: Path, author: Profile, path: Path) -> str:
-    """Return a path from the inbox on; a relative one counts from its profile's folder.
+    """Return a path relative to the inbox; a relative `path` counts from its profile's folder.
 
-    Links need no thought: no file below the inbox is opened through one.
+    Links need not be resolved: no file below the inbox is opened through one.
     """
     return os.path.relpath(os.path.normpath(inbox / author.folder / path), inbox)

@@ -1,4 +1,4 @@
-"""Load: settings from the TOML file and the environment."""
+"""Load: reads settings from the TOML file and the environment."""
 
 import os
 import tomllib
@@ -18,17 +18,19 @@ def load_settings(file: Path | None) -> Settings:
     """Read, merge and validate the settings.
 
     Args:
-        file: the TOML file; None takes the defaults, relative to the current folder.
+        file: the TOML file; with None the defaults apply, relative to the current folder.
 
     Raises:
-        SettingsError: the file is missing, is no TOML, or has a faulty key; the message names
-            key, value, origin and cure.
+        SettingsError: the file is missing, is not TOML, or has a faulty key; the message names
+            file or variable, key, value and cure.
     """
     try:
         settings = Settings(**_read_toml(file))
     except ValidationError as error:
-        raise SettingsError(explain(error, known_keys(), partial(_origin, file=file))) from error
-    except pydantic_settings.SettingsError as error:  # a list or table that is no JSON
+        raise SettingsError(
+            explain(error, known_keys(), partial(_where_written, file=file))
+        ) from error
+    except pydantic_settings.SettingsError as error:  # a list or table that is not JSON
         raise SettingsError(
             f"environment variable {ENV_PREFIX}...: {error}: {JSON_CURE}"
         ) from error
@@ -36,7 +38,7 @@ def load_settings(file: Path | None) -> Settings:
 
 
 def unknown_environment_names() -> list[str]:
-    """Name the `ZSSR_*` variables that no key answers to; each is likely a misspelling."""
+    """Return the names of `ZSSR_*` variables that match no key; each is likely misspelt."""
     known = {
         f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper()
         for table, keys in known_keys().items()
@@ -46,7 +48,7 @@ def unknown_environment_names() -> list[str]:
 
 
 def known_keys() -> dict[str, list[str]]:
-    """Name the keys of each table of settings.toml."""
+    """Return the names of the keys of each table of settings.toml."""
     return {
         table: list(
             getattr(field.default, "__dataclass_fields__", type(field.default).__annotations__)
@@ -68,7 +70,7 @@ def _read_toml(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
 
 
-def _origin(names: list[str], file: Path | None) -> str:
+def _where_written(names: list[str], file: Path | None) -> str:
     variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
     if variable in os.environ:
         return f"environment variable {variable}"

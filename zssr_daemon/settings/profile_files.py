@@ -1,7 +1,7 @@
-"""Profile: a file of the inbox with settings for images: of a folder, or of one image.
+"""Profile: a file of the inbox with settings for the images of a folder, or for one image.
 
-`zssr.toml` counts for the images of its folder and those below, down to the next one. `NAME.toml`
-beside an image counts for that image alone.
+`zssr.toml` applies to the images of its folder and of the folders below it, except below another
+zssr.toml. `NAME.toml` beside an image applies to that image alone.
 """
 
 import errno
@@ -27,27 +27,30 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What one such file says; `rel` is its path below the inbox, in `os.fsdecode` form."""
+    """The content of one such file.
+
+    `rel` is its path relative to the inbox, in `os.fsdecode` form; so is every `rel` in the code.
+    """
 
     rel: str
     tables: dict[str, Any]
 
     @property
     def folder(self) -> str:
-        """Its folder below the inbox; the inbox itself is empty."""
+        """Its folder, relative to the inbox; empty for the inbox itself."""
         return os.path.dirname(self.rel)  # noqa: PTH120 (any bytes are legal)
 
-    def says(self, table: str, key: str | None = None) -> bool:
-        """Tell whether it has a table, or a key in it."""
+    def sets(self, table: str, key: str | None = None) -> bool:
+        """Tell whether it has a table, or a key in that table."""
         values = self.tables.get(table)
         return values is not None and (key is None or (isinstance(values, dict) and key in values))
 
 
 def profiles_of(inbox: Path, src_rel: str) -> list[Profile]:
-    """Read the profiles that count for an image below `inbox`, the stronger one last.
+    """Read the profiles that apply to an image below `inbox`, the stronger one last.
 
     Raises:
-        ImageSettingsError: one is a link, no plain file, too large, unreadable or no TOML.
+        ImageSettingsError: one is a link, not a plain file, too large, unreadable or not TOML.
         OSError: the disk is at fault.
     """
     own = [os.path.join(os.path.dirname(src_rel), name) for name in own_names(src_rel)]  # noqa: PTH118, PTH120
@@ -56,9 +59,9 @@ def profiles_of(inbox: Path, src_rel: str) -> list[Profile]:
 
 
 def own_names(src_rel: str) -> list[str]:
-    """Name the profiles beside an image that are its own, the stronger first.
+    """Return the names of the profiles of one image, the stronger first.
 
-    They go by its whole name, so that a.png and a.jpg can differ, or by its stem.
+    They are called after its whole name, so that a.png and a.jpg can differ, or after its stem.
     """
     name = os.path.basename(src_rel)  # noqa: PTH119
     names = [name + ".toml", os.path.splitext(name)[0] + ".toml"]  # noqa: PTH122
@@ -87,7 +90,7 @@ def read_below(inbox: Path, rel: str, max_bytes: int) -> bytes | None:
 
 
 def _folder_rels(src_rel: str) -> Iterator[str]:
-    """Name the places of a zssr.toml that counts for an image, the nearest first."""
+    """Yield where a zssr.toml for an image may lie, the nearest place first."""
     folder = src_rel
     while folder:
         folder = os.path.dirname(folder)  # noqa: PTH120

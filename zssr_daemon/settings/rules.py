@@ -1,4 +1,4 @@
-"""Rules: what the settings say to decoders and encoders, as plain data."""
+"""Rules: the part of the settings that decoders and encoders need, as plain data."""
 
 import os
 
@@ -8,7 +8,7 @@ from zssr_daemon.settings.schema import Limits, Output
 
 
 def image_limits(limits: Limits, output: Output) -> ImageLimits:
-    """Return what decoding needs to know."""
+    """Return the rules for decoding."""
     return ImageLimits(
         max_file_bytes=limits.max_file_bytes,
         max_input_pixels=limits.max_input_pixels,
@@ -17,7 +17,7 @@ def image_limits(limits: Limits, output: Output) -> ImageLimits:
 
 
 def output_rules(limits: Limits, output: Output) -> OutputRules:
-    """Return what is asked of an output."""
+    """Return the rules for an output."""
     return OutputRules(
         setting=output.format,
         quality=output.quality,

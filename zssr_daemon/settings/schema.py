@@ -1,4 +1,4 @@
-"""The settings of settings.toml: every key, its unit, its default and its range.
+"""Schema: every key of settings.toml, with its type, its default and its range.
 
 Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file, the defaults here.
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
@@ -39,7 +39,7 @@ class SettingsTable(BaseModel):
 
 
 def _plain_path(path: Path) -> Path:
-    """Refuse what the system would not take for a path, and write a home folder out."""
+    """Refuse what the system does not accept as a path, and expand `~`."""
     if "\0" in str(path):
         raise ValueError("must not hold a NUL character")
     try:
@@ -52,7 +52,7 @@ PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 
 
 class Folders(SettingsTable):
-    """Where pictures come from and go to; relative paths count from the settings file."""
+    """Where images come from and go to; relative paths count from the settings file."""
 
     inbox: PlainPath = Path("inbox")
     output: PlainPath = Path("output")
@@ -66,7 +66,7 @@ class Folders(SettingsTable):
 
 
 class Watch(SettingsTable):
-    """When a file of the inbox counts as there, and as complete."""
+    """When a file of the inbox is noticed, and when it counts as complete."""
 
     recursive: bool = True
     scan_interval_s: float = Field(15.0, ge=0.1)
@@ -77,19 +77,19 @@ class Watch(SettingsTable):
 
 
 def _kernel_path(path: Path) -> Path:
-    """Refuse what cannot be a kernel by its name."""
+    """Refuse a file whose ending is not that of a kernel."""
     if path.suffix.lower() not in KERNEL_SUFFIXES:
         endings = ", ".join(KERNEL_SUFFIXES)
         raise ValueError(f'must be "bicubic", "estimate" or a file that ends in {endings}')
     return path
 
 
-#: What `[degradation] auto` stands for.
+#: The values that `[degradation] auto` stands for.
 _FROM_THE_IMAGE = {"kernel": "estimate", "noise_std": "auto", "jpeg_quality": "auto"}
 
 
 class Degradation(SettingsTable):
-    """How the sources came from what is wanted; a relative path counts from the settings file."""
+    """How the sources were degraded; a relative path counts from the settings file."""
 
     kernel: Literal["bicubic", "estimate"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = (
         "bicubic"
@@ -100,9 +100,9 @@ class Degradation(SettingsTable):
     auto: bool = False
 
     def resolved(self) -> Self:
-        """Return what is asked for each image: `auto` stands for all that is left at its default.
+        """Return the values that `auto` stands for: it replaces all that is left at its default.
 
-        What is resolved already stays as it is.
+        Resolving twice changes nothing more.
         """
         if not self.auto:
             return self
@@ -167,7 +167,7 @@ class Worker(SettingsTable):
 
 
 class Logging(SettingsTable):
-    """What is told, and where; a file always receives JSON."""
+    """What is logged, and where; a log file is always JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: PlainPath | None = None
@@ -175,18 +175,18 @@ class Logging(SettingsTable):
 
 
 class MetricsSettings(SettingsTable):
-    """What a Prometheus node exporter is given to read."""
+    """Which file a Prometheus node exporter reads."""
 
     textfile: PlainPath | None = None
 
 
-def _on_its_preset(table: Any) -> Any:
+def _completed_by_preset(table: Any) -> Any:
     """Complete a raw [zssr] table from its preset; pydantic then checks types and names."""
     if not isinstance(table, dict):
         return table
     table = PRESETS.get(str(table.get("preset")), {}) | table
     scale = table.get("scale_factor")
-    if isinstance(scale, str) and scale.startswith("["):  # the environment knows no lists
+    if isinstance(scale, str) and scale.startswith("["):  # a list in the environment is JSON
         try:
             return table | {"scale_factor": json.loads(scale)}
         except ValueError as error:
@@ -194,8 +194,8 @@ def _on_its_preset(table: Any) -> Any:
     return table
 
 
-#: The [zssr] table; what its preset does not name, and it neither, are `ZSSRConfig`'s defaults.
-ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_on_its_preset)]
+#: The [zssr] table; `ZSSRConfig`'s defaults fill in what neither it nor its preset sets.
+ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_completed_by_preset)]
 
 
 class Settings(BaseSettings):
@@ -227,9 +227,9 @@ class Settings(BaseSettings):
         return settings
 
     def written_zssr(self) -> dict[str, Any]:
-        """Return what somebody wrote in [zssr]; all other values are the preset's.
+        """Return the keys that somebody wrote in [zssr]; all other values come from the preset.
 
-        Another preset, of an image's own settings, leaves these as they are.
+        If an image's own settings choose another preset, the written keys stay as they are.
         """
         of_preset = ZSSRConfig.from_preset(self.zssr.preset)
         values = {field.name: getattr(self.zssr, field.name) for field in fields(ZSSRConfig)}
@@ -248,7 +248,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the init values, which are what the TOML file says."""
+        """Let the environment win over the init values, which come from the TOML file."""
         return env_settings, init_settings
 
     def relative_to(self, base: Path) -> Self:

@@ -1,4 +1,4 @@
-"""Origins: where the value of each setting comes from."""
+"""SettingSource: where the value of a setting comes from."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ from zssr_daemon.zssr.config import PRESETS
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """One key's effective value; `value` is what JSON can hold."""
+    """One key: its value, in a form that JSON can hold, and where that value comes from."""
 
     table: str
     key: str
@@ -24,7 +24,11 @@ class SettingSource:
 
 
 def setting_sources(settings: Settings, file: Path) -> list[SettingSource]:
-    """Return every key of settings that were loaded from `file`, in the order of the file."""
+    """Return the source of every key of `settings`, which were loaded from `file`.
+
+    The keys come in the order of settings.toml. `[degradation] auto` is shown as it was set:
+    the keys that it stands for are resolved for each image, not here.
+    """
     with file.open("rb") as stream:
         written = tomllib.load(stream)
     variables = {name.upper(): name for name in os.environ}

@@ -28,3 +28,8 @@ def is_full(number: int | None) -> bool:
 def is_away(number: int | None) -> bool:
     """Tell whether an errno says that the disk or share does not serve anybody now."""
     return number in _AWAY
+
+
+def is_disk_fault(number: int | None) -> bool:
+    """Tell whether an errno is about the disk or share, and says nothing about the file."""
+    return is_full(number) or is_away(number)
