@@ -28,14 +28,15 @@ class Reason(StrEnum):
     # The file was replaced or taken away before its job was done.
     SOURCE_CHANGED = "source_changed"
     SOURCE_GONE = "source_gone"
+    # The result is no picture, or was not written as it should be.
+    NOT_FINITE = "not_finite"
+    OUTPUT_INVALID = "output_invalid"
     # The attempt failed; another one may succeed.
     DEVICE_ERROR = "device_error"
     INTERNAL_ERROR = "internal_error"
     INTERRUPTED = "interrupted"
     IO_ERROR = "io_error"
-    NOT_FINITE = "not_finite"
     OUT_OF_MEMORY = "out_of_memory"
-    OUTPUT_INVALID = "output_invalid"
     WORKER_CRASH = "worker_crash"
     WORKER_DEVICE_LOST = "worker_device_lost"
     WORKER_OOM = "worker_oom"

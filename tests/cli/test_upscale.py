@@ -7,7 +7,7 @@ import pytest
 from tests.parts.daemon_parts import drop
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.cli import upscale
-from zssr_daemon.protocol.attempt_files import REPORT
+from zssr_daemon.protocol.endings import REPORT
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.settings.schema import Settings
 

@@ -9,6 +9,7 @@ import pytest
 from tests.parts.daemon_parts import queue
 from tests.parts.fake_executor import Answer, dying, failing, good, silent
 from tests.parts.stepped_daemon import DaemonFactory, lines_of
+from zssr_daemon.daemon.supervisor import RunEnd
 from zssr_daemon.errors import Reason
 from zssr_daemon.ledger.job import JobState
 
@@ -117,7 +118,7 @@ def test_stop_gives_the_attempt_back(make_daemon: DaemonFactory) -> None:
     daemon = make_daemon(silent)
     queue(daemon.ledger, daemon.settings)
     daemon.steps_until(lambda: daemon.executor.orders)
-    daemon.supervisor._shut_down("signal")
+    daemon.supervisor._shut_down(RunEnd.SIGNAL)
     assert daemon.executor.is_cancelled
     job = daemon.ledger.newest()[0]
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)

@@ -14,8 +14,8 @@ from tests.parts.opened_files import OpenedFiles
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.inbox import intake as intake_module
+from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
 from zssr_daemon.inbox.intake import Intake
-from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
 from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
@@ -32,7 +32,7 @@ class Gate:
         resolver = Resolver(settings, settings.folders.inbox)
         job_settings = JobSettings(ledger, settings)
         self.intake = Intake(settings, ledger, resolver, job_settings, on_hint=lambda: None)
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[GateOutcome] = []
 
     def step(self) -> None:
         """Do what is due now, and keep what comes out."""

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from zssr_daemon.protocol.attempt_files import (
-    KERNEL_PICTURE,
-    KERNEL_WEIGHTS,
-    REPORT,
     companion_part,
     companion_rel,
     companions_of,
     is_part,
     part_rel,
 )
+from zssr_daemon.protocol.endings import KERNEL_PICTURE, KERNEL_WEIGHTS, REPORT
 
 KINDS = (REPORT, KERNEL_WEIGHTS, KERNEL_PICTURE)
 

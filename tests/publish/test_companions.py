@@ -11,12 +11,8 @@ from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.attempt_files import (
-    KERNEL_PICTURE,
-    KERNEL_WEIGHTS,
-    companion_part,
-    frame_part,
-)
+from zssr_daemon.protocol.attempt_files import companion_part, frame_part
+from zssr_daemon.protocol.endings import KERNEL_PICTURE, KERNEL_WEIGHTS
 from zssr_daemon.settings.schema import Settings
 
 SHA256 = hashlib.sha256(b"enlarged").hexdigest()

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.parts.log_lines import SCHEMA, assert_valid
+from zssr_daemon.daemon.supervisor import RunEnd
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import StopRung, WorkerEnd
 from zssr_daemon.ledger.job import Disposal
@@ -56,7 +57,7 @@ WORDS: dict[str, set[Any]] = {
     "$defs.worker_restarted.properties.reason": set(WorkerEnd),
     "$defs.workers_stopping.properties.rung": set(StopRung),
     # The supervisor's own words for the end of a run.
-    "$defs.daemon_stopping.properties.reason": {"signal", "drain", "drained", "device_lost"},
+    "$defs.daemon_stopping.properties.reason": set(RunEnd),
 }
 
 

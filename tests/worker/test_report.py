@@ -30,7 +30,8 @@ from zssr_daemon.daemon.work_order import attempt_of, work_order
 from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, companion_part
+from zssr_daemon.protocol.attempt_files import companion_part
+from zssr_daemon.protocol.endings import KERNEL_PICTURE
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.settings.image_settings import Resolver
 from zssr_daemon.settings.schema import Settings

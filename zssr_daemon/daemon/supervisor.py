@@ -6,6 +6,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 
 from zssr_daemon.daemon.admin import Admin
 from zssr_daemon.daemon.context import Context
@@ -21,8 +22,8 @@ from zssr_daemon.executor.interface import Executor, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import Obstacle, find_obstacle
+from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
 from zssr_daemon.inbox.intake import Intake
-from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
 from zssr_daemon.ledger.job import LIVE_STATES, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
@@ -47,6 +48,15 @@ _RESULTS = {
     Ignored: FileResult.IGNORED,
     Duplicate: FileResult.DUPLICATE,
 }
+
+
+class RunEnd(StrEnum):
+    """Why a run of the daemon ends."""
+
+    SIGNAL = "signal"
+    DRAIN = "drain"  # somebody asked for it, and the jobs in work are done
+    DRAINED = "drained"  # `--once`: nothing is left to do
+    DEVICE_LOST = "device_lost"  # `--once`: no device can be used
 
 
 class Supervisor:
@@ -133,7 +143,7 @@ class Supervisor:
         finally:
             self._close()
         is_good = not (self._has_failures or self._jobs.has_failures)
-        return is_good and end != Reason.DEVICE_LOST
+        return is_good and end is not RunEnd.DEVICE_LOST
 
     def _begin(self) -> None:
         """Recover now if every folder is there; otherwise at the end of the pause that begins."""
@@ -146,15 +156,15 @@ class Supervisor:
         self._recovery.after_start()
         self._is_recovered = True
 
-    def _end_of_run(self, *, is_once: bool) -> str | None:
+    def _end_of_run(self, *, is_once: bool) -> RunEnd | None:
         """Return why the run is over, or None; a service waits for a lost device, `--once` ends."""
         if self._signals.stops:
-            return "signal"
+            return RunEnd.SIGNAL
         if self._signals.is_draining and self._jobs.is_idle:
-            return "drain"
+            return RunEnd.DRAIN
         if is_once and self._executor.is_lost():
-            return Reason.DEVICE_LOST
-        return "drained" if is_once and self._is_drained() else None
+            return RunEnd.DEVICE_LOST
+        return RunEnd.DRAINED if is_once and self._is_drained() else None
 
     def step(self, now: float) -> None:
         """Do everything that is due at `now`, in seconds of the monotonic clock."""
@@ -209,7 +219,7 @@ class Supervisor:
             return False
         return True
 
-    def _shut_down(self, reason: str) -> None:
+    def _shut_down(self, reason: RunEnd) -> None:
         self._context.notifier.stopping(reason)
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
@@ -229,7 +239,7 @@ class Supervisor:
 
     # -- files and jobs -----------------------------------------------------------------------
 
-    def _admit(self, outcome: Outcome) -> None:
+    def _admit(self, outcome: GateOutcome) -> None:
         self._metrics.file_seen(_RESULTS[type(outcome)])
         if isinstance(outcome, Queued):
             reach(Failpoint.QUEUED)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.ledger.job import Job
-from zssr_daemon.protocol.attempt_files import REPORT, companion_part
+from zssr_daemon.protocol.attempt_files import companion_part
+from zssr_daemon.protocol.endings import REPORT
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.rules import image_limits, output_rules

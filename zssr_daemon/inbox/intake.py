@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
 from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
-from zssr_daemon.inbox.outcome import Duplicate, Ignored, Outcome, Queued, Refused
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
 from zssr_daemon.inbox.scan import Candidate, InboxScan
@@ -82,7 +82,7 @@ class Intake:
         self.scan_took_s = 0.0
         self.watch_starts = 0
 
-    def step(self, now: float) -> Iterator[Outcome]:
+    def step(self, now: float) -> Iterator[GateOutcome]:
         """Do what is due, and yield each outcome as soon as it is recorded.
 
         Raises:
@@ -209,7 +209,7 @@ class Intake:
             self._kept.add(identity)
         return identity in self._kept
 
-    def _look_again(self, rel: str, now: float) -> list[Outcome]:
+    def _look_again(self, rel: str, now: float) -> list[GateOutcome]:
         if rel in self._probing:
             self._tracker.defer(rel, now + self._settings.watch.scan_interval_s)
             return []
@@ -220,7 +220,7 @@ class Intake:
             return self._probe(candidate, now)
         return []
 
-    def _probe(self, candidate: Candidate, now: float) -> list[Outcome]:
+    def _probe(self, candidate: Candidate, now: float) -> list[GateOutcome]:
         """Find the settings for a file that lies still, and have the probe decode it."""
         try:
             own = self._resolver.resolve(candidate.rel)
@@ -236,7 +236,7 @@ class Intake:
         )
         return []
 
-    def _judge(self, result: ProbeResult, now: float) -> list[Outcome]:
+    def _judge(self, result: ProbeResult, now: float) -> list[GateOutcome]:
         rel = result.request.rel_path
         own = self._probing.pop(rel)
         candidate = self._scan.look(rel)
@@ -248,7 +248,9 @@ class Intake:
             return self._queue(result, candidate, own)
         return self._wait_or_refuse(candidate, fault, now)
 
-    def _wait_or_refuse(self, candidate: Candidate, fault: JobError, now: float) -> list[Outcome]:
+    def _wait_or_refuse(
+        self, candidate: Candidate, fault: JobError, now: float
+    ) -> list[GateOutcome]:
         if self._may_still_change(fault.reason, candidate, now):
             self._tracker.observe(candidate, now)  # a changed file settles again from the start
             wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
@@ -280,7 +282,7 @@ class Intake:
         quiet_s = self._tracker.unchanged_for_s(candidate, now)
         return quiet_s < self._settings.watch.unreadable_after_s
 
-    def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[Outcome]:
+    def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[GateOutcome]:
         assert result.info is not None and result.sha256 is not None
         info = result.info
         kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
@@ -297,7 +299,7 @@ class Intake:
         )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
-    def _refuse(self, candidate: Candidate, fault: JobError) -> list[Outcome]:
+    def _refuse(self, candidate: Candidate, fault: JobError) -> list[GateOutcome]:
         job = self._add(candidate)
         if job is None:
             return [Duplicate(candidate.rel)]

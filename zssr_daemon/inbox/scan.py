@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_image
+from zssr_daemon.protocol.endings import NO_IMAGES
 from zssr_daemon.system.file_identity import FileIdentity
 
 #: Temporary and system files, by name; `[watch] ignore` adds to these.
@@ -33,10 +34,7 @@ IGNORED_NAMES = (
     "#recycle",
     "@Recycle",
     "__MACOSX",
-    "*.toml",
-    "*.error.json",
-    "*.kernel.npy",
-    "*.kernel.mat",
+    *(f"*{ending}" for ending in NO_IMAGES),
 )
 
 

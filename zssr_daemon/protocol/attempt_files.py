@@ -7,31 +7,37 @@ import os
 import re
 from pathlib import Path
 
+from zssr_daemon.protocol.endings import COMPANIONS, PART
 from zssr_daemon.system.file_names import MAX_NAME_BYTES, cut_to_bytes
 
-#: The kinds of companions: the suffix that stands in place of ".part", and the ending that follows
-#: the output's whole name.
-REPORT = ".report"
-KERNEL_WEIGHTS = ".kernel_npy"
-KERNEL_PICTURE = ".kernel_png"
-_ENDINGS = {REPORT: ".report.html", KERNEL_WEIGHTS: ".kernel.npy", KERNEL_PICTURE: ".kernel.png"}
-
-_PART = re.compile(r"\.[0-9a-f]{32}\.\d+\.(\d+\.)?(part|report|kernel_npy|kernel_png)")
+_KINDS = "|".join(ending.removeprefix(".") for ending in (PART, *COMPANIONS))
+_PART_NAME = re.compile(rf"\.[0-9a-f]{{32}}\.\d+\.(\d+\.)?({_KINDS})")
 
 
 def part_rel(out_rel: str, job_id: str, attempt: int) -> str:
     """Return the path of an attempt's part, in the folder of its output."""
-    return os.path.join(os.path.dirname(out_rel), f".{job_id}.{attempt}.part")  # noqa: PTH118, PTH120
+    return os.path.join(os.path.dirname(out_rel), f".{job_id}.{attempt}{PART}")  # noqa: PTH118, PTH120
 
 
 def frame_part(part: str, frame: int) -> str:
     """Return the path of the part of a frame that is not the last; the last frame's is `part`."""
-    return f"{part.removesuffix('.part')}.{frame}.part"
+    return f"{part.removesuffix(PART)}.{frame}{PART}"
+
+
+def frame_parts(part: Path) -> list[Path]:
+    """Find the parts of all frames but the last beside `part`, the last frame's, in order."""
+    found = part.parent.glob(f"{part.name.removesuffix(PART)}.*{PART}")
+    return sorted(found, key=frame_of)
+
+
+def frame_of(part: Path) -> int:
+    """Return the frame that a part of `frame_parts` holds, counted from 0."""
+    return int(part.name.split(".")[-2])
 
 
 def is_part(name: str) -> bool:
     """Tell whether a file name is that of a part, or of a companion that has no final name yet."""
-    return _PART.fullmatch(name) is not None
+    return _PART_NAME.fullmatch(name) is not None
 
 
 def companion_part(part: Path, kind: str) -> Path:
@@ -41,11 +47,11 @@ def companion_part(part: Path, kind: str) -> Path:
 
 def companions_of(part: Path) -> list[Path]:
     """Return the companions that lie beside `part`."""
-    return [path for kind in _ENDINGS if (path := companion_part(part, kind)).is_file()]
+    return [path for kind in COMPANIONS if (path := companion_part(part, kind)).is_file()]
 
 
 def companion_rel(out_rel: str, companion: Path, tag: str = "") -> str:
     """Return the final path of a companion, beside its output; `tag` where that name is taken."""
     folder, name = os.path.split(out_rel)
-    end = tag + _ENDINGS[companion.suffix]
+    end = tag + COMPANIONS[companion.suffix]
     return os.path.join(folder, cut_to_bytes(name, MAX_NAME_BYTES - len(end)) + end)  # noqa: PTH118

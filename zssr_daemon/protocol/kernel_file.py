@@ -5,10 +5,6 @@ from dataclasses import dataclass
 #: The largest file that is read as a kernel; the largest kernel needs a tenth of this.
 KERNEL_FILE_BYTES = 1_000_000
 
-#: Endings of the file with an image's own kernel. Before the ending stands the image's whole name
-#: or its stem; the whole name goes first, so that a.png and a.jpg can have different kernels.
-SIDECAR_SUFFIXES = (".kernel.npy", ".kernel.mat")
-
 #: Endings of files that a kernel can be read from.
 KERNEL_SUFFIXES = (".npy", ".mat", ".png", ".tif", ".tiff")
 

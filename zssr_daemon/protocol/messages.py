@@ -127,5 +127,4 @@ class WorkCancelled:
     job_id: str
 
 
-WorkEnd = WorkDone | WorkFailed | WorkCancelled
-WorkMessage = WorkerReady | WorkerBroken | WorkProgress | WorkEnd
+WorkMessage = WorkerReady | WorkerBroken | WorkProgress | WorkDone | WorkFailed | WorkCancelled

@@ -14,14 +14,13 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.endings import ERROR_RECORD
 from zssr_daemon.publish import profile_moves
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
 from zssr_daemon.system.durable import ReplacedError
-
-ERROR_SUFFIX = ".error.json"
 
 
 class Disposer:
@@ -96,7 +95,7 @@ class Disposer:
     @staticmethod
     def _free_rels(job: Job) -> list[str]:
         planned = [] if job.disposal_rel is None else [job.disposal_rel]
-        reserve_bytes = len(ERROR_SUFFIX)
+        reserve_bytes = len(ERROR_RECORD)
         return planned + [
             file_names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes)
             for tag in name_tags(job)
@@ -127,7 +126,7 @@ class Disposer:
             return
         # The source beside it is this job's, so an older record here belongs to no file.
         durable.write_new(
-            self._folders.failed / (job.disposal_rel + ERROR_SUFFIX), _error_record(job)
+            self._folders.failed / (job.disposal_rel + ERROR_RECORD), _error_record(job)
         )
         failpoints.reach(Failpoint.RECORD_WRITTEN)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.imaging.formats import IMAGE_SUFFIXES
+from zssr_daemon.protocol.endings import PROFILE
 from zssr_daemon.settings.profile_files import FOLDER_PROFILE, PROFILE_BYTES, own_names, read_below
 from zssr_daemon.system import durable
 from zssr_daemon.system.durable import ReplacedError
@@ -30,7 +31,7 @@ def follow(source: Path, target: Path, *, is_shared_out: bool) -> None:
         OSError: a disk fails.
     """
     for profile in _profiles_at(source):
-        whole = target.with_name(target.name + ".toml")
+        whole = target.with_name(target.name + PROFILE)
         if not _is_needed(profile, source):
             _move(profile, [_renamed(profile, source, target), whole])
         elif is_shared_out and not os.path.lexists(whole):
@@ -70,10 +71,10 @@ def _is_needed(profile: Path, source: Path) -> bool:
 
 def _renamed(profile: Path, source: Path, target: Path) -> Path:
     """Return a profile's path after its image's new name; the whole name or the stem, as before."""
-    is_whole = profile.name == source.name + ".toml"
+    is_whole = profile.name == source.name + PROFILE
     name = target.name if is_whole else os.path.splitext(target.name)[0]  # noqa: PTH122
-    renamed = target.with_name(name + ".toml")
-    return target.with_name(target.name + ".toml") if renamed.name == FOLDER_PROFILE else renamed
+    renamed = target.with_name(name + PROFILE)
+    return target.with_name(target.name + PROFILE) if renamed.name == FOLDER_PROFILE else renamed
 
 
 def _move(profile: Path, targets: list[Path]) -> None:

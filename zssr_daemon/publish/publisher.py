@@ -22,7 +22,14 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.protocol.attempt_files import companion_rel, companions_of, is_part, part_rel
+from zssr_daemon.protocol.attempt_files import (
+    companion_rel,
+    companions_of,
+    frame_of,
+    frame_parts,
+    is_part,
+    part_rel,
+)
 from zssr_daemon.publish.output_names import name_tags, output_rel
 from zssr_daemon.publish.sources import Sources, has_hash
 from zssr_daemon.settings.schema import Folders
@@ -74,7 +81,7 @@ class Publisher:
         failpoints.reach(Failpoint.PART_SYNCED)
         rels = self._out_rels(known, suffix, frames if frames > 1 else None)
         if frames > 1:
-            for other in self._frame_parts(known):
+            for other in frame_parts(self._part(known)):
                 durable.fsync_file(other)
             durable.fsync_folder(part.parent)
             known = self._ledger.publishing(known.id, out_rel=rels[0], out_sha256=out_sha256)
@@ -85,7 +92,7 @@ class Publisher:
         """Remove what an interrupted attempt of `job` has written."""
         with suppress(OSError):  # the next start removes what cannot be removed now
             part = self._part(job)
-            for each in [part, *self._frame_parts(job)]:
+            for each in [part, *frame_parts(self._part(job))]:
                 for path in [each, *companions_of(each)]:
                     path.unlink(missing_ok=True)
 
@@ -131,17 +138,11 @@ class Publisher:
             for tag in name_tags(job)
         ]
 
-    def _frame_parts(self, job: Job) -> list[Path]:
-        """Return the parts of all frames but the last, in order."""
-        part = self._part(job)
-        found = part.parent.glob(f"{part.name.removesuffix('.part')}.*.part")
-        return sorted(found, key=_frame_of)
-
     def _link_frames(self, job: Job, *, may_be_reserved: bool) -> None:
         """Give the parts of frames that are still there their final names."""
         suffix = os.path.splitext(job.out_rel or "")[1]  # noqa: PTH122 (any bytes are legal)
-        for part in self._frame_parts(job):
-            rels = self._out_rels(job, suffix, _frame_of(part) + 1)
+        for part in frame_parts(self._part(job)):
+            rels = self._out_rels(job, suffix, frame_of(part) + 1)
             self._publish_companions(job, part, rels[0])
             self._link_first_free(job, part, rels, may_be_reserved=may_be_reserved)
 
@@ -195,7 +196,3 @@ def _is_linked(part: Path, final: Path, may_be_reserved: bool) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _frame_of(part: Path) -> int:
-    return int(part.name.split(".")[-2])

@@ -20,8 +20,8 @@ from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.endings import ERROR_RECORD
 from zssr_daemon.publish import profile_moves
-from zssr_daemon.publish.disposal import ERROR_SUFFIX
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
@@ -111,7 +111,7 @@ class Retrier:
 
     def _remove_record(self, job: Job) -> None:
         assert job.disposal_rel is not None
-        record = self._folders.failed / (job.disposal_rel + ERROR_SUFFIX)
+        record = self._folders.failed / (job.disposal_rel + ERROR_RECORD)
         with suppress(FileNotFoundError):
             record.unlink()
             durable.fsync_folder(record.parent)

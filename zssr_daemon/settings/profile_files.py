@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zssr_daemon.errors import ImageError, ImageSettingsError
+from zssr_daemon.protocol.endings import PROFILE
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.system.safe_open import read_small
 
@@ -64,7 +65,7 @@ def own_names(src_rel: str) -> list[str]:
     They are called after its whole name, so that a.png and a.jpg can differ, or after its stem.
     """
     name = os.path.basename(src_rel)  # noqa: PTH119
-    names = [name + ".toml", os.path.splitext(name)[0] + ".toml"]  # noqa: PTH122
+    names = [name + PROFILE, os.path.splitext(name)[0] + PROFILE]  # noqa: PTH122
     return [name for name in dict.fromkeys(names) if name != FOLDER_PROFILE]
 
 

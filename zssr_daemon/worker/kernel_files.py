@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.errors import ImageError, KernelError
-from zssr_daemon.protocol.attempt_files import KERNEL_PICTURE, KERNEL_WEIGHTS, companion_part
-from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, SIDECAR_SUFFIXES, KernelFile
+from zssr_daemon.protocol.attempt_files import companion_part
+from zssr_daemon.protocol.endings import KERNEL_PICTURE, KERNEL_SIDECARS, KERNEL_WEIGHTS
+from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.system.safe_open import read_small
 from zssr_daemon.worker.mat_file import read_matrices
 from zssr_daemon.zssr.config import KernelPhase
@@ -33,7 +34,7 @@ def find_beside(root: str, src_rel: str) -> KernelFile | None:
         OSError: the disk is at fault.
     """
     stem = os.path.splitext(src_rel)[0]  # noqa: PTH122 (any bytes are legal)
-    for rel in [each + suffix for each in (src_rel, stem) for suffix in SIDECAR_SUFFIXES]:
+    for rel in [each + suffix for each in (src_rel, stem) for suffix in KERNEL_SIDECARS]:
         try:
             content = read_small(root, rel, KERNEL_FILE_BYTES)
         except ImageError as error:

@@ -1,4 +1,4 @@
-"""Outcome: what the gate decides about a file.
+"""GateOutcome: what the gate decides about a file.
 
 `rel` is a path relative to the inbox, in `os.fsdecode` form.
 """
@@ -41,4 +41,4 @@ class Duplicate:
     rel: str
 
 
-Outcome = Queued | Refused | Ignored | Duplicate
+GateOutcome = Queued | Refused | Ignored | Duplicate
