@@ -16,7 +16,7 @@ SHAREDIR = $(PREFIX)/share
 # The interpreter of the service, with all of requirements.txt; by default one is made in LIBDIR.
 INTERPRETER ?= $(LIBDIR)/venv/bin/python
 
-.PHONY: run once install test lint types check bench clean
+.PHONY: run once install test lint types check bench starts clean
 
 ## run: start the daemon on the folders of settings.toml (inbox/, output/, ...)
 run: $(VENV)/.run
@@ -33,7 +33,7 @@ ifeq ($(INTERPRETER),$(LIBDIR)/venv/bin/python)
 	$(DESTDIR)$(INTERPRETER) -m pip install --disable-pip-version-check -r requirements.txt
 endif
 	rm -rf $(DESTDIR)$(LIBDIR)/python
-	find zssr_daemon -name '*.py' -o -name '*.json' -o -name '*.html' | while read -r file; do \
+	find zssr_daemon -name '*.py' -o -name '*.json' -o -name '*.html' -o -name '*.safetensors' | while read -r file; do \
 	  install -D -m 644 "$$file" "$(DESTDIR)$(LIBDIR)/python/$$file"; done
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon
@@ -68,6 +68,10 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.quality.run --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 	$(BIN)/python -m bench.speed.run --short --no-write
+
+## starts: draw, train and write the starts of fits again; resumable, hours
+starts: $(VENV)/.dev
+	$(BIN)/python -m bench.starts.make --resume $(ARGS)
 
 ## check: lint + types + tests
 check: lint types test
