@@ -145,6 +145,8 @@ def _make(making: Making, options: argparse.Namespace) -> None:
     has_state = (options.state / f"{making.name}.pt").exists()
     if has_state and not (options.resume or options.export):
         sys.exit(f"{making.name} has a state in {options.state}: give --resume, or delete it")
+    if options.export and not has_state:
+        sys.exit(f"{making.name} has no state in {options.state}: there is nothing to write")
     if has_state:
         making.resume()
     if not options.export:
