@@ -23,17 +23,24 @@ OVERSAMPLING = 2
 LARGEST = 128.0 * OVERSAMPLING
 
 # What lies over the ground, and how often: lines, bars and letters are a quarter of all.
-KINDS = {"leaves": 0.39, "fine": 0.12, "plain": 0.14, "fur": 0.11}
-KINDS |= {"curves": 0.09, "gratings": 0.07, "text": 0.08}
+KINDS = {
+    "leaves": 0.39,
+    "fine": 0.12,  # leaves too
+    "plain": 0.14,  # nothing
+    "fur": 0.11,
+    "curves": 0.09,
+    "gratings": 0.07,
+    "text": 0.08,
+}
 
-
+# What draws the strokes of a kind.
 STROKES = {"fur": fur, "curves": curves, "gratings": gratings, "text": text}
 
 
 def draw(rng: np.random.Generator, side: int) -> Array:
-    """Return a picture (3, side, side) float32 in [0, 1]; the same generator state, the same one.
+    """Return a picture (3, side, side) float32 in [0, 1].
 
-    side: pixels, 16 at least.
+    The same state of the generator gives the same picture. side: pixels, 16 at least.
     """
     canvas = side * OVERSAMPLING
     palette = Palette.drawn(rng)

@@ -34,10 +34,6 @@ class ShippedStart:
     weights: Weights
     made: dict[str, Any]  # recipe, seconds, scores
 
-    def to_bytes(self) -> bytes:
-        """Return the start as safetensors; `of_bytes` reads it."""
-        return start_bytes(self.weights, self.made)
-
     @classmethod
     def of_bytes(cls, name: str, content: bytes, sha256: str) -> Self:
         """Read the file of a start.
