@@ -16,7 +16,7 @@ SHAREDIR = $(PREFIX)/share
 # The interpreter of the service; it has all of requirements.txt. By default one is made in LIBDIR.
 INTERPRETER ?= $(LIBDIR)/venv/bin/python
 
-.PHONY: run once install test lint types check bench clean
+.PHONY: run once install test lint types check bench starts clean
 
 ## run: start the daemon on the folders of settings.toml (inbox/, output/, ...)
 run: $(VENV)/.run
@@ -69,6 +69,10 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.quality.run --preset fast --no-write --pair tests/data/butterfly_hr.png tests/data/butterfly_lr.png
 	$(BIN)/python -m bench.speed.run --short --no-write
+
+## starts: draw, train and write the starts of fits again; resumable, hours
+starts: $(VENV)/.dev
+	$(BIN)/python -m bench.starts.make --resume $(ARGS)
 
 ## check: lint + types + tests
 check: lint types test

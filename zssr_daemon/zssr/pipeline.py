@@ -20,7 +20,7 @@ from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import fit_work
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key, network_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 
@@ -59,8 +59,9 @@ def super_resolve(
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.
-    initial_weights: of another image's fit, to start from, for config.warm_num_epochs iterations;
-    if that ends not clearly above bicubic, a fit from chance follows.
+    initial_weights: of another image's fit or of a drawn start, to start from, for
+    config.warm_num_epochs iterations; they must be of a source degraded alike, or of one that was
+    only shrunk. If that ends not clearly above bicubic, a fit from chance follows.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1], each with the row and
     column of its corner; `image` of the result is then empty.
     degradation: how the source was made; noise and compression are removed from the result. With a
@@ -75,9 +76,10 @@ def super_resolve(
     """
     _check(image)
     key = compatibility_key(config, image.shape[0], degradation)
-    if initial_weights is not None and initial_weights.key != key:
-        raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
     config = degradation.adapted(config)
+    fitting = (key, network_key(config, image.shape[0]))
+    if initial_weights is not None and initial_weights.key not in fitting:
+        raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
     source = degradation.cleaned(image.to(device), partial(_report_cleaning, on_step))
     planes = to_planes(source, config)
     fit = _fit(planes, config, PairRule.of(config, degradation), on_step, initial_weights)

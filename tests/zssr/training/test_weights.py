@@ -9,9 +9,10 @@ import torch
 
 from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.training.rounds import new_network
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key, network_key
 
 
 def weights_of(config: ZSSRConfig, channels: int = 3, seed: int = 0) -> Weights:
@@ -110,6 +111,23 @@ def test_key_depends_on_the_channels_the_network_sees() -> None:
     assert compatibility_key(quick(), 1) != compatibility_key(quick(), 3)
     grey = quick(in_channels=1)
     assert compatibility_key(grey, 1) == compatibility_key(grey, 3)
+
+
+def test_weights_of_an_ideal_source_may_start_any_fit() -> None:
+    """What is known of sources that were only shrunk helps with noisy ones, not the other way."""
+    config, noisy = quick(num_epochs=2, warm_num_epochs=2, rounds=1), Degradation(noise_std=5.0)
+    source = texture(16, 16)
+
+    def start(weights: Weights, degradation: Degradation) -> None:
+        super_resolve(
+            source, config, device="cpu", initial_weights=weights, degradation=degradation
+        )
+
+    ideal = weights_of(config)
+    assert ideal.key == network_key(noisy.adapted(config), 3)
+    start(ideal, noisy)
+    with pytest.raises(ValueError, match="initial_weights are of"):
+        start(Weights(compatibility_key(config, 3, noisy), ideal.state), IDEAL)
 
 
 @pytest.mark.parametrize("overrides", [{"num_epochs": 7}, {"lr": 1e-3}, {"seed": 5}])

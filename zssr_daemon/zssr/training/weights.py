@@ -72,23 +72,19 @@ class Weights:
         version = read.get("format_version") if isinstance(read, dict) else None
         if version != FORMAT_VERSION:
             raise ValueError(f"weights format {version!r}: only {FORMAT_VERSION} is known")
-        weights = cls(str(read.get("key")), _checked(read.get("state")))
+        weights = cls(str(read.get("key")), checked_state(read.get("state")))
         if weights.sha256 != read.get("sha256"):
             raise ValueError("weights are damaged: their hash is not the one recorded")
         return weights
 
 
 def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradation = IDEAL) -> str:
-    """Return, as text, what weights and a fit must have in common.
+    """Return what weights that a fit made must have in common with another fit, as text.
 
     This is the architecture, the scale, the channels, and what degraded the source beyond
     shrinking. channels: of the image, 1 or 3.
     """
-    if config.in_channels != "auto":
-        channels = config.in_channels
-    names = [field.name for field in fields(config) if field.name.startswith("model_")]
-    values: dict[str, Any] = {name: getattr(config, name) for name in names}
-    values |= {"channels": channels, "scale": config.network_scale}
+    values = _network_values(config, channels)
     if degradation.blur.sha256 is not None:
         values |= {"scale": config.total_scale, "kernel": degradation.blur.sha256}
     if not degradation.is_clean:
@@ -97,8 +93,26 @@ def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradatio
     return json.dumps(values, sort_keys=True)
 
 
-def _checked(state: object) -> dict[str, Tensor]:
-    """Return `state` if it is a table of finite float32 tensors; else raise ValueError."""
+def network_key(config: ZSSRConfig, channels: int) -> str:
+    """Return what weights must have in common with a fit to be of any use to it, as text.
+
+    Architecture, channels, and the scale of one pass: the key of a fit of a source that was shrunk
+    and nothing else. Its weights may start the fit of any other source. config: as
+    `Degradation.adapted` returns it; channels: of the image, 1 or 3.
+    """
+    return json.dumps(_network_values(config, channels), sort_keys=True)
+
+
+def _network_values(config: ZSSRConfig, channels: int) -> dict[str, Any]:
+    if config.in_channels != "auto":
+        channels = config.in_channels
+    names = [field.name for field in fields(config) if field.name.startswith("model_")]
+    values: dict[str, Any] = {name: getattr(config, name) for name in names}
+    return values | {"channels": channels, "scale": config.network_scale}
+
+
+def checked_state(state: object) -> dict[str, Tensor]:
+    """Return parameters that were read, or refuse them with a ValueError."""
     if not isinstance(state, dict) or not all(
         isinstance(name, str)
         and isinstance(value, Tensor)

@@ -1,0 +1,1 @@
+"""Tools that make the drawn starts which come with the program."""

@@ -1,0 +1,138 @@
+"""Shipped starts: found by the network they fit, refused where damaged."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.parts.zssr_pictures import quick, texture
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.blur import Kernel
+from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.start.recipe import Recipe
+from zssr_daemon.zssr.start.shipped import (
+    INDEX,
+    ShippedStart,
+    StartError,
+    find_start,
+    shipped_starts,
+    start_bytes,
+)
+from zssr_daemon.zssr.start.trainer import Trainer
+from zssr_daemon.zssr.training.rounds import new_network
+
+TINY = Recipe(
+    width=4,
+    depth=2,
+    channels=3,
+    side=48,
+    pool=2,
+    iterations=6,
+    batch_size=2,
+    crop_size=16,
+)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """Return the file of a tiny start."""
+    trainer = Trainer(TINY)
+    trainer.run(TINY.iterations)
+    return start_bytes(trainer.weights(), {"recipe": TINY.values})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, content: bytes) -> Path:
+    """Return a folder of starts with the tiny one."""
+    (tmp_path / "tiny.safetensors").write_bytes(content)
+    index = {"tiny.safetensors": hashlib.sha256(content).hexdigest()}
+    (tmp_path / INDEX).write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_written_start_is_read_back(folder: Path, content: bytes) -> None:
+    """Weights, recipe, and the hash of the file; written again, the same bytes."""
+    (start,) = shipped_starts(folder)
+    assert (start.name, Recipe.of(start.made["recipe"])) == ("tiny", TINY)
+    assert start.sha256 == hashlib.sha256(content).hexdigest()
+    assert start_bytes(start.weights, start.made) == content
+
+
+def test_start_is_found_by_architecture_channels_and_scale(folder: Path) -> None:
+    """One that differs in any of them is not for this network; None then."""
+    config = TINY.config
+    assert find_start(config, 3, folder) is not None
+    assert find_start(replace(config, num_epochs=7, seed=3), 3, folder) is not None
+    assert find_start(config, 1, folder) is None
+    for changes in ({"model_width": 8}, {"model_depth": 3}, {"scale_factor": 1.5}):
+        assert find_start(replace(config, **changes), 3, folder) is None
+
+
+def test_start_serves_sources_of_any_degradation(folder: Path) -> None:
+    """Kernel, noise and compression do not matter; `super_resolve` takes it for all of them."""
+    config = quick(model_width=4, model_depth=2, num_epochs=2, warm_num_epochs=2, rounds=1)
+    kernel = Kernel.of(torch.ones(3, 3, dtype=torch.float64).numpy() / 9)
+    for degradation in (Degradation(blur=kernel), Degradation(noise_std=5.0, jpeg_quality=60)):
+        start = find_start(degradation.adapted(config), 3, folder)
+        assert start is not None
+        result = super_resolve(
+            texture(24, 24),
+            config,
+            device="cpu",
+            initial_weights=start.weights,
+            degradation=degradation,
+        )
+        assert result.image.shape == (3, 48, 48)
+
+
+def test_kernel_that_needs_one_pass_of_another_scale_has_no_start(folder: Path) -> None:
+    """At a total scale of 4 a kernel's network enlarges by 4: a start for 2 is of no use."""
+    config = replace(TINY.config, scale_times=2)
+    assert find_start(config, 3, folder) is not None
+    assert find_start(config.in_one_pass(), 3, folder) is None
+
+
+@pytest.mark.parametrize("at", [0, 100, -1])
+def test_damaged_start_is_refused(folder: Path, content: bytes, at: int) -> None:
+    """One changed byte anywhere is an error, not a bad fit."""
+    changed = bytearray(content)
+    changed[at] ^= 1
+    (folder / "tiny.safetensors").write_bytes(bytes(changed))
+    with pytest.raises(StartError, match="tiny is damaged"):
+        find_start(TINY.config, 3, folder)
+
+
+@pytest.mark.parametrize("lost", ["tiny.safetensors", INDEX])
+def test_missing_file_is_refused(folder: Path, lost: str) -> None:
+    """What the index names must be there, and the index itself."""
+    (folder / lost).unlink()
+    with pytest.raises(StartError, match="cannot be read"):
+        find_start(TINY.config, 3, folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"\xff" * 64])
+def test_file_that_is_no_start_is_refused(content: bytes) -> None:
+    """Even where its hash is right."""
+    with pytest.raises(StartError, match="tiny cannot be read"):
+        ShippedStart.of_bytes("tiny", content, hashlib.sha256(content).hexdigest())
+
+
+def test_shipped_starts_load_and_fit_their_keys() -> None:
+    """Each that comes with the program is found by its recipe, and its network takes it."""
+    starts = shipped_starts()
+    for start in starts:
+        recipe = Recipe.of(start.made["recipe"])
+        assert find_start(recipe.config, recipe.channels) == start
+        generator = torch.Generator().manual_seed(0)
+        network = new_network(torch.zeros(recipe.channels, 1, 1), recipe.config, generator)
+        start.weights.apply(network)
+    assert len({start.weights.key for start in starts}) == len(starts)
+
+
+def test_network_without_a_start_gets_none() -> None:
+    """No shipped start has an architecture that nobody would choose."""
+    assert find_start(ZSSRConfig(model_width=3, model_depth=2), 3) is None
