@@ -1,0 +1,23 @@
+"""Grey: the start of grey images, folded from one of colour images."""
+
+from torch import Tensor
+
+#: Colour channels of the start that is folded.
+COLOURS = 3
+
+
+def folded_to_grey(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the parameters of a network of one channel, from those of one of three.
+
+    It does to a grey image just what the colour network does to the same image with three equal
+    channels, averaged over its three results: the first convolution adds up its weights over the
+    colours, the last one averages weights and biases over them.
+    """
+    numbers = sorted({int(name.split(".")[1]) for name in state})
+    first, last = f"layers.{numbers[0]}", f"layers.{numbers[-1]}"
+    folded = dict(state)
+    weight = state[f"{first}.weight"]  # (width, colours * u * u, k, k)
+    folded[f"{first}.weight"] = weight.unflatten(1, (COLOURS, -1)).sum(dim=1)
+    for kind in ("weight", "bias"):  # (colours * u * u, ...)
+        folded[f"{last}.{kind}"] = state[f"{last}.{kind}"].unflatten(0, (COLOURS, -1)).mean(dim=0)
+    return folded
