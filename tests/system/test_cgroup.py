@@ -56,6 +56,7 @@ def test_this_machine_can_be_read() -> None:
 _SUPERVISOR = """
 import sys, time
 from pathlib import Path
+sys.path.insert(0, sys.argv[1])
 from tests.parts import worker_parts
 from zssr_daemon.executor import worker_slot
 from zssr_daemon.executor.local import WorkerEnded

@@ -101,6 +101,7 @@ def hung_in_native_code(connection: "Connection[Any, Any]") -> None:
 
 _PARENT = """
 import os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
 from tests.system import test_child_process
 from zssr_daemon.system.child_process import ChildProcess
 
