@@ -18,9 +18,10 @@ from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import fit_work
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key, network_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 
