@@ -57,7 +57,7 @@ def shipped_starts(folder: Traversable | None = None) -> tuple[ShippedStart, ...
     Raises:
         StartError: the index, or a file that it names, is missing or damaged.
     """
-    return _kept(shipped_folder()) if folder is None else _starts_of(folder)
+    return _own_starts() if folder is None else _starts_of(folder)
 
 
 def find_start(
@@ -77,9 +77,8 @@ def find_start(
 
 
 @cache
-def _kept(folder: Traversable) -> tuple[ShippedStart, ...]:
-    """Return what `_starts_of` does; files that come with the program do not change."""
-    return _starts_of(folder)
+def _own_starts() -> tuple[ShippedStart, ...]:
+    return _starts_of(shipped_folder())
 
 
 def _starts_of(folder: Traversable) -> tuple[ShippedStart, ...]:
