@@ -192,11 +192,7 @@ def test_two_steps_of_a_fractional_factor_multiply(tmp_path: Path) -> None:
 def test_warm_start_begins_with_the_weights_of_the_folder(tmp_path: Path) -> None:
     """The second job starts from the first's weights, with fewer iterations, and says which."""
     zssr = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 300\nwarm_num_epochs = 100")
-    inbox = prepare(tmp_path, zssr)
-    text = (tmp_path / "settings.toml").read_text()
-    (tmp_path / "settings.toml").write_text(
-        text.replace("[worker]", '[worker]\nwarm_start = "folder"')
-    )
+    inbox = prepare(tmp_path, zssr + 'start = "folder"\n')
     shutil.copy(BUTTERFLY, inbox / "first.png")
     with DaemonProcess(tmp_path) as daemon:
         first = daemon.wait_for("job_done", image="first.png")
