@@ -37,5 +37,5 @@ def _warning(old: str, start: object) -> str:
     if start is None:
         return f'{setting} is called [zssr] start = "{old}" now: write that instead'
     is_contradiction = (old == "folder") != (start == "folder")
-    verb = "contradicts" if is_contradiction else "is the old name of"
+    verb = "contradicts" if is_contradiction else "is an old key beside"
     return f'{setting} {verb} [zssr] start = "{start}", which counts: delete the old key'
