@@ -28,6 +28,8 @@ class Reason(StrEnum):
     # The file was replaced or taken away before its job was done.
     SOURCE_CHANGED = "source_changed"
     SOURCE_GONE = "source_gone"
+    # The installation is at fault.
+    BAD_START = "bad_start"
     # The result is no picture, or was not written as it should be.
     NOT_FINITE = "not_finite"
     OUTPUT_INVALID = "output_invalid"

@@ -116,8 +116,8 @@ def _run(folder: Path, out: Path) -> None:
     pictures = [p for p in sorted(folder.iterdir()) if p.suffix not in {".toml", ".npy"}]
     settings = out / "settings.toml"
     settings.write_text(
-        '[zssr]\npreset = "fast"\nnum_epochs = 40\nwarm_num_epochs = 20\n[worker]\n'
-        'processes_per_device = 1\nthreads = 1\ndevices = ["cpu"]\nwarm_start = "folder"\n'
+        '[zssr]\npreset = "fast"\nnum_epochs = 40\nwarm_num_epochs = 20\nstart = "folder"\n'
+        '[worker]\nprocesses_per_device = 1\nthreads = 1\ndevices = ["cpu"]\n'
     )
     program = [sys.executable, "-m", "zssr_daemon"]
     results = out / "results"

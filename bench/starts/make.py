@@ -26,7 +26,8 @@ from torch import Tensor
 from bench.starts.recipes import RECIPES
 from bench.starts.score import drawn_pictures, pictures_of, score_db
 from zssr_daemon.zssr.start.recipe import Recipe
-from zssr_daemon.zssr.start.shipped import INDEX, start_bytes
+from zssr_daemon.zssr.start.shipped import start_bytes
+from zssr_daemon.zssr.start.start_file import INDEX
 from zssr_daemon.zssr.start.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,9 @@ def main() -> None:
     """Draw pictures of the row that recipes train on, and write them as one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("--rows", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=2)
     parser.add_argument("--columns", type=int, default=6)
-    parser.add_argument("--side", type=int, default=192, help="of each, pixels")
+    parser.add_argument("--side", type=int, default=128, help="of each, pixels")
     options = parser.parse_args()
     count = options.rows * options.columns
     pictures = np.stack([_pixels(number, options.side) for number in range(count)])

@@ -9,12 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.parts.daemon_parts import identity_of
+from tests.parts.starts import add_start, ship, unfitted
 from zssr_daemon import __version__
 from zssr_daemon.cli.commands import app
 from zssr_daemon.errors import Reason
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
+from zssr_daemon.zssr.config import ZSSRConfig
 
 
 def call(*args: object) -> Result:
@@ -153,3 +155,33 @@ def test_check_of_a_good_set_up(file: Path) -> None:
     result = call("check", "--settings", file)
     assert (result.exit_code, "FAIL" in result.stdout) == (0, False)
     assert "a tiny fit works" in result.stdout
+
+
+@pytest.mark.parametrize(("start", "told"), [("drawn", "tiny, sha256 "), ("none", "chance")])
+def test_check_names_the_start(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str, told: str
+) -> None:
+    """And the old key that stands in the file, which is no fault."""
+    sha256 = add_start(tmp_path / "weights", unfitted(ZSSRConfig()))
+    ship(monkeypatch, tmp_path / "weights")
+    with file.open("a") as stream:
+        stream.write(f'[zssr]\nstart = "{start}"\n[worker]\ndevices = ["cpu"]\n')
+        stream.write('warm_start = "off"\n')
+    result = call("check", "--json", "--settings", file)
+    assert result.exit_code == 0
+    checks = {each["name"]: each for each in json.loads(result.stdout)["checks"]}
+    assert checks["start"]["message"].startswith(told)
+    assert (sha256[:12] in checks["start"]["message"]) == (start == "drawn")
+    assert '[worker] warm_start = "off"' in checks["old key"]["message"]
+
+
+def test_check_names_a_damaged_start(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the exit code of settings, as the daemon ends."""
+    add_start(tmp_path / "weights", unfitted(ZSSRConfig()))
+    (tmp_path / "weights" / "tiny.safetensors").unlink()
+    ship(monkeypatch, tmp_path / "weights")
+    result = call("check", "--settings", file)
+    assert result.exit_code == 78
+    assert "the starts cannot be read" in result.output

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,8 @@ def report(psnr_db: float | None) -> WorkReport:
         iterations=4,
         restarts=0,
         is_fallback=True,
-        warm_start_sha256=None,
+        start=None,
+        start_sha256=None,
         psnr_network_db=psnr_db,
         psnr_bicubic_db=30.12345,
         patch_size=64,
@@ -104,6 +106,20 @@ def test_canonical_line_is_strict_json(
     assert (line["psnr_bicubic_db"], line["seconds"]) == (30.123, {"fit": 1.235})
     assert (line["patch_size"], line["batch_size"]) == (64, 2)
     assert (line["out_width"], line["out_height"], line["fallback"]) == (2, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("start", "warm"), [("folder", "a" * 64), ("rgb-48x6", None), (None, None)]
+)
+def test_hash_of_a_folder_has_its_old_key_too(
+    job: Job, start: str | None, warm: str | None
+) -> None:
+    """Scripts that read warm_start_sha256 go on working; a drawn start is not called so."""
+    sha256 = None if start is None else "a" * 64
+    with capture_logs() as lines:
+        JobLog(1.0).done(job, replace(report(30.0), start=start, start_sha256=sha256), TINY)
+    assert (lines[0]["start"], lines[0]["start_sha256"]) == (start, sha256)
+    assert lines[0]["warm_start_sha256"] == warm
 
 
 def test_remaining_time_is_guessed_late() -> None:

@@ -189,14 +189,21 @@ def test_two_steps_of_a_fractional_factor_multiply(tmp_path: Path) -> None:
         assert result.size == (47, 23)
 
 
+def test_settings_of_the_last_version_go_on_working(tmp_path: Path) -> None:
+    """The daemon starts with the file as it was shipped, and says once which key is old."""
+    shutil.copy(BUTTERFLY.parent / "settings_0_1.toml", tmp_path / "settings.toml")
+    environment = {"ZSSR_LOGGING__FILE": "state/daemon.jsonl"}
+    with DaemonProcess(tmp_path, "--once", environment=environment) as daemon:
+        assert daemon.exit_code() == 0
+        lines = [line for line in daemon.log() if line["event"] == "settings_warning"]
+    warnings = [line["message"] for line in lines]
+    assert len([message for message in warnings if "warm_start" in message]) == 1
+
+
 def test_warm_start_begins_with_the_weights_of_the_folder(tmp_path: Path) -> None:
     """The second job starts from the first's weights, with fewer iterations, and says which."""
     zssr = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 300\nwarm_num_epochs = 100")
-    inbox = prepare(tmp_path, zssr)
-    text = (tmp_path / "settings.toml").read_text()
-    (tmp_path / "settings.toml").write_text(
-        text.replace("[worker]", '[worker]\nwarm_start = "folder"')
-    )
+    inbox = prepare(tmp_path, zssr + 'start = "folder"\n')
     shutil.copy(BUTTERFLY, inbox / "first.png")
     with DaemonProcess(tmp_path) as daemon:
         first = daemon.wait_for("job_done", image="first.png")
@@ -209,5 +216,7 @@ def test_warm_start_begins_with_the_weights_of_the_folder(tmp_path: Path) -> Non
     assert (first["warm_start_sha256"], first["iterations"], len(kept)) == (None, 300, 1)
     assert (second["warm_start_sha256"], second["iterations"]) == (kept[0], 100)
     assert (third["warm_start_sha256"], third["iterations"]) == (None, 300)
+    assert [line["start"] for line in (first, second, third)] == [None, "folder", None]
+    assert second["start_sha256"] == kept[0]
     with Image.open(tmp_path / "output" / "second_x2.png") as result:
         assert json.loads(result.info["zssr"])["warm_start_sha256"] == kept[0]

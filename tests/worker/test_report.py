@@ -279,7 +279,7 @@ def test_no_report_is_made_unasked(tmp_path: Path) -> None:
 def attempt_order(job: Job, settings: Settings, publisher: FileMoves) -> WorkOrder:
     """Write the order for a job's attempt, as the supervisor does."""
     own = Resolver(settings, settings.folders.inbox).resolve(job.src_rel)
-    attempt = attempt_of(job, settings, publisher.part_path(job))
+    attempt = attempt_of(job, own.settings, settings.folders, publisher.part_path(job))
     return work_order(attempt, own, settings.limits)
 
 

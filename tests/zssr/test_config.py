@@ -61,6 +61,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("budget", "minutes"),
         ("fit_budget_s", 0.0),
         ("warm_num_epochs", 0),
+        ("start", "photographs"),
         ("augmentation", "none"),
         ("son_rounding", "yes"),
         ("model_variant", "unet"),

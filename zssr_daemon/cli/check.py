@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.daemon.kernel_check import configured_kernel
+from zssr_daemon.daemon.start_check import configured_start, start_warnings
 from zssr_daemon.executor.placement import placements
 from zssr_daemon.folders.check import check_folders
 from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.protocol.messages import SHORT_SHA256
 from zssr_daemon.settings.load import unknown_environment_names
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.worker.enlarger import Enlarger
@@ -26,9 +28,11 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     """Check everything a run needs; the settings themselves are valid already.
 
     Raises:
-        SettingsError: folders or the kernel are refused, so that nothing more can be checked.
+        SettingsError: folders, kernel or start are refused, so nothing more can be checked.
     """
     yield CheckResult("settings", True, f"{settings_file}, preset {settings.zssr.preset}")
+    for message in settings.warnings:
+        yield CheckResult("old key", True, message)
     for name in unknown_environment_names():
         message = f"the variable {name} names no setting: unset it, or correct its name"
         yield CheckResult("environment", False, message)
@@ -38,9 +42,23 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     kernel = configured_kernel(settings)
     named = str(settings.degradation.resolved().kernel) if kernel is None else kernel.name
     yield CheckResult("kernel", True, named)
+    yield _start(settings)
     yield _disk(settings)
     for device in sorted({place.device for place in placements(settings.worker)}):
         yield _device(device)
+
+
+def _start(settings: Settings) -> CheckResult:
+    start = configured_start(settings)
+    warnings = start_warnings(settings, start)
+    if warnings:
+        return CheckResult("start", True, warnings[0])
+    if start is None:
+        return CheckResult("start", True, 'chance, as [zssr] start = "none" asks')
+    name = f"{start.name}, sha256 {start.sha256[:SHORT_SHA256]}"
+    if settings.zssr.start == "folder":
+        name = f"what a sub-folder taught; before that {name}"
+    return CheckResult("start", True, name)
 
 
 def _disk(settings: Settings) -> CheckResult:

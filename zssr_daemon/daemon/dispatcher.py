@@ -66,7 +66,8 @@ class Dispatcher:
         return min(width * height, self._settings.limits.max_output_pixels)
 
     def _submit(self, job: Job, own: Resolved) -> None:
-        attempt = attempt_of(job, self._settings, self._publisher.part_path(job))
+        part = self._publisher.part_path(job)
+        attempt = attempt_of(job, own.settings, self._settings.folders, part)
         device = self._executor.submit(work_order(attempt, own, self._settings.limits))
         if device is None:
             self._jobs.put_back(job, Reason.WORKER_GONE)

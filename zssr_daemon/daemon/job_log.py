@@ -84,6 +84,7 @@ class JobLog:
         keys = asdict(report)
         keys["seconds"] = {stage: round(value, 3) for stage, value in report.seconds.items()}
         keys["fallback"] = keys.pop("is_fallback")
+        keys["warm_start_sha256"] = report.start_sha256 if report.start == "folder" else None
         for name in ("psnr_network_db", "psnr_bicubic_db"):
             keys[name] = _number(keys[name], digits=3)
         keys |= {"preset": config.preset, "scale": config.total_scale}

@@ -12,6 +12,7 @@ from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.daemon.progress_board import ProgressBoard
 from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.daemon.start_check import configured_start, start_warnings
 from zssr_daemon.daemon.supervisor import Supervisor
 from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor.local import LocalExecutor
@@ -39,11 +40,12 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     Returns whether every job came out well.
 
     Raises:
-        SettingsError: a folder, the kernel or the ledger cannot be used.
+        SettingsError: a folder, the kernel, the start or the ledger cannot be used.
         LedgerLockedError: another daemon works on the same state folder.
     """
     check_folders(settings, settings_file)
     kernel = configured_kernel(settings)
+    warnings = [*settings.warnings, *start_warnings(settings, configured_start(settings))]
     terminal = console if console.is_terminal else None
     log_settings = LogSettings(level=settings.logging.level, file=settings.logging.file)
     logs.configure(log_settings, terminal)
@@ -52,7 +54,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         stack.callback(lock.release)
         context = _open_context(stack, settings, settings_file, kernel, terminal)
         daemon = _Daemon(settings, log_settings, placements(settings.worker), context)
-        _log_start(daemon, settings_file)
+        _log_start(daemon, settings_file, warnings)
         while True:
             try:
                 is_good = daemon.supervise(is_once=is_once)
@@ -118,7 +120,7 @@ class _Daemon:
             return supervisor.run(is_once=is_once)
 
 
-def _log_start(daemon: _Daemon, settings_file: Path) -> None:
+def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> None:
     log = logs.get_logger()
     settings = daemon.settings
     inbox = settings.folders.inbox
@@ -131,5 +133,6 @@ def _log_start(daemon: _Daemon, settings_file: Path) -> None:
         watch="events" if is_told_of_changes(inbox, settings.watch.polling) else "scan",
         devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
     )
-    for name in unknown_environment_names():
-        log.warning(Events.SETTINGS_WARNING, message=f"{name} is no setting; misspelt?")
+    misspelt = [f"{name} is no setting; misspelt?" for name in unknown_environment_names()]
+    for message in misspelt + warnings:
+        log.warning(Events.SETTINGS_WARNING, message=message)

@@ -9,9 +9,9 @@ from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.attempt_files import companion_part
 from zssr_daemon.protocol.endings import REPORT
 from zssr_daemon.protocol.messages import WorkOrder
-from zssr_daemon.settings.image_settings import Resolved
+from zssr_daemon.settings.image_settings import ImageSettings, Resolved
 from zssr_daemon.settings.rules import image_limits, output_rules
-from zssr_daemon.settings.schema import Limits, Settings
+from zssr_daemon.settings.schema import Folders, Limits
 from zssr_daemon.system.file_identity import FileIdentity
 
 
@@ -25,7 +25,7 @@ class Attempt:
     identity: FileIdentity
     part: Path
     number: int = 1
-    weights_folder: str | None = None  # None: the fit starts from random weights
+    weights_folder: str | None = None  # of earlier images' weights; None: none are kept
 
 
 def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
@@ -50,23 +50,21 @@ def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
     )
 
 
-def attempt_of(job: Job, settings: Settings, part: Path) -> Attempt:
+def attempt_of(job: Job, own: ImageSettings, folders: Folders, part: Path) -> Attempt:
     """Describe the current attempt of a job; its output is written to `part`."""
     return Attempt(
         job_id=job.id,
-        inbox=settings.folders.inbox,
+        inbox=folders.inbox,
         src_rel=job.src_rel,
         identity=job.identity,
         part=part,
         number=job.attempts,
-        weights_folder=_weights_folder(job, settings),
+        weights_folder=_weights_folder(job, folders) if own.zssr.start == "folder" else None,
     )
 
 
-def _weights_folder(job: Job, settings: Settings) -> str | None:
+def _weights_folder(job: Job, folders: Folders) -> str:
     """Return where the weights of earlier jobs with the same sub-folder and settings are kept."""
-    if settings.worker.warm_start == "off":
-        return None
     group = os.fsencode(os.path.dirname(job.src_rel)) + (job.settings_hash or "").encode()  # noqa: PTH120
     name = hashlib.sha256(group).hexdigest()[:16]
-    return str(settings.folders.state / "weights" / name)
+    return str(folders.state / "weights" / name)

@@ -14,6 +14,9 @@ Stage = Literal["decode", "fit", "infer", "encode"]
 
 CANCEL = "cancel"
 
+#: So many digits of a hash are enough for people to tell starts apart.
+SHORT_SHA256 = 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
@@ -27,7 +30,7 @@ class WorkOrder:
     config: ZSSRConfig
     limits: ImageLimits
     output: OutputRules
-    weights_folder: str | None  # of a WeightsStore to start from and add to; None: random weights
+    weights_folder: str | None  # of a WeightsStore to start from and add to; None: there is none
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
     # For an image without a kernel file beside it; "estimate" finds one, None is bicubic.
@@ -83,7 +86,8 @@ class WorkReport:
     iterations: int
     restarts: int
     is_fallback: bool
-    warm_start_sha256: str | None  # of the weights that the fit began with; None: random ones
+    start: str | None  # what the fit began with: a drawn start, "folder", or None for chance
+    start_sha256: str | None  # of the file of that start, or of the folder's weights
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     patch_size: int  # in pixels: as ordered, or halved until memory sufficed

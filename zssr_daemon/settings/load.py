@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.explain import explain
+from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, JSON_CURE, Settings
 
 
@@ -39,10 +40,9 @@ def load_settings(file: Path | None) -> Settings:
 
 def unknown_environment_names() -> list[str]:
     """Return the names of `ZSSR_*` variables that match no key; each is likely misspelt."""
+    names = [(table, key) for table, keys in known_keys().items() for key in keys]
     known = {
-        f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper()
-        for table, keys in known_keys().items()
-        for key in keys
+        f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper() for table, key in [*names, WARM_START]
     }
     return sorted(n for n in os.environ if n.startswith(ENV_PREFIX) and n.upper() not in known)
 

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
+from zssr_daemon.settings.old_keys import translated
 from zssr_daemon.zssr.config import PRESETS, KernelPhase, ZSSRConfig
 
 ENV_PREFIX = "ZSSR_"
@@ -160,7 +161,6 @@ class Worker(SettingsTable):
     devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
     processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    warm_start: Literal["off", "folder"] = "off"
     silent_after_s: float = Field(300.0, gt=0)
     max_jobs: int = Field(100, ge=0)
     max_memory_bytes: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
@@ -217,14 +217,22 @@ class Settings(BaseSettings):
     logging: Logging = Logging()
     metrics: MetricsSettings = MetricsSettings()
     _written: frozenset[str] = PrivateAttr(default=frozenset())
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="wrap")
     @classmethod
     def _note_what_is_written(cls, raw: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        raw, warnings = translated(raw)
         settings = handler(raw)
         table = raw.get("zssr", {})
         settings._written = frozenset(table if isinstance(table, dict) else ())
+        settings._warnings = warnings
         return settings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be written differently, although it works; for the administrator."""
+        return self._warnings
 
     def written_zssr(self) -> dict[str, Any]:
         """Return the keys that somebody wrote in [zssr]; all other values come from the preset.

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, Settings
 from zssr_daemon.zssr.config import PRESETS
 
@@ -32,13 +33,19 @@ def setting_sources(settings: Settings, file: Path) -> list[SettingSource]:
     with file.open("rb") as stream:
         written = tomllib.load(stream)
     variables = {name.upper(): name for name in os.environ}
+
+    def place(table: str, key: str) -> str | None:
+        variable = variables.get(f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper())
+        if variable is not None:
+            return f"environment {variable}"
+        return str(file) if key in written.get(table, {}) else None
+
     found = []
     for table, values in _plain(settings).items():
         for key, value in values.items():
-            variable = variables.get(f"{ENV_PREFIX}{table}{ENV_DELIMITER}{key}".upper())
-            source = f"environment {variable}" if variable else None
-            if source is None and key in written.get(table, {}):
-                source = str(file)
+            source = place(table, key)
+            if source is None and (table, key, value) == ("zssr", "start", "folder"):
+                source = place(*WARM_START)  # no preset and no default has this value
             found.append(SettingSource(table, key, value, source or _default(settings, table, key)))
     return found
 

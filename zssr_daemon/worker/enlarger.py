@@ -26,7 +26,7 @@ from zssr_daemon.worker.kernel_files import write_kernel
 from zssr_daemon.worker.report_draft import ReportDraft
 from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.source_file import SourceFile
-from zssr_daemon.worker.start_store import WeightsStore
+from zssr_daemon.worker.start_store import WeightsStore, start_told
 from zssr_daemon.worker.write_output import (
     WrittenPart,
     output_samples,
@@ -67,7 +67,9 @@ class Enlarger:
     def self_test(self) -> WorkerReady:
         """Enlarge a tiny picture; what fails here would fail with every job."""
         picture = torch.linspace(0, 1, 12 * 12).reshape(1, 12, 12)
-        config = ZSSRConfig(num_epochs=2, rounds=1, crop_size=8, model_width=4, model_depth=2)
+        config = ZSSRConfig(
+            start="none", num_epochs=2, rounds=1, crop_size=8, model_width=4, model_depth=2
+        )
         super_resolve(picture, config, device=self._device)
         # A plain str: unpickling a TorchVersion would load torch into the supervisor.
         return WorkerReady(device=str(self._device), torch_version=str(torch.__version__))
@@ -97,8 +99,7 @@ class Enlarger:
             degradation=degradation.degradation,
         )
         del picture  # encoding needs the memory
-        warm_start = initial.sha256 if initial is not None and result.is_warm else None
-        comments = parameters_text(order.config, result, degradation, warm_start)
+        comments = parameters_text(order.config, result, degradation)
         with progress.stage("encode"):
             if source.alpha is not None:
                 _enlarge_alpha(source.alpha, order.config, degradation, samples)
@@ -110,9 +111,7 @@ class Enlarger:
         if store is not None and result.weights is not None:
             store.keep(result.weights)
         seconds = progress.seconds | result.seconds
-        report = _work_report(
-            samples, result, degradation, written, seconds=seconds, warm_start_sha256=warm_start
-        )
+        report = _work_report(samples, result, degradation, written, seconds=seconds)
         suffix = order.output.format_for(source.info.format).suffix
         return WorkDone(
             job_id=order.job_id, out_sha256=written.sha256, suffix=suffix, report=report
@@ -202,7 +201,10 @@ def _decode(order: WorkOrder, file: SourceFile, draft: ReportDraft) -> tuple[Dec
 def _start(
     order: WorkOrder, source: DecodedImage, degradation: SourceDegradation
 ) -> tuple[WeightsStore | None, Weights | None]:
-    """Return where the weights of the source's folder are kept, and the newest that fit."""
+    """Return where the weights of the source's folder are kept, and the newest that fit.
+
+    Without them the fit begins with the drawn start.
+    """
     if order.weights_folder is None:
         return None, None
     store = WeightsStore(Path(order.weights_folder))
@@ -228,7 +230,6 @@ def _work_report(
     written: WrittenPart,
     *,
     seconds: dict[str, float],
-    warm_start_sha256: str | None,
 ) -> WorkReport:
     height, width, _ = samples.shape
     return WorkReport(
@@ -238,7 +239,7 @@ def _work_report(
         iterations=result.iterations,
         restarts=result.restarts,
         is_fallback=result.is_fallback,
-        warm_start_sha256=warm_start_sha256,
+        **start_told(result),
         psnr_network_db=result.psnr_network_db,
         psnr_bicubic_db=result.psnr_bicubic_db,
         patch_size=result.patch_size,

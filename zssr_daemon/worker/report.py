@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from zssr_daemon import __version__
-from zssr_daemon.protocol.messages import WorkOrder, WorkReport
+from zssr_daemon.protocol.messages import SHORT_SHA256, WorkOrder, WorkReport
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.worker.comparison import MAX_SIDE, Comparison
 from zssr_daemon.worker.loss_curve import Point, curve
@@ -85,11 +85,18 @@ def _result(report: WorkReport) -> list[tuple[str, Any]]:
         ("JPEG undone", report.jpeg_quality or "no"),
         ("kernel", report.kernel),
         ("kernel, why", report.kernel_why or "as the settings say"),
+        ("fit began with", _start(report)),
         ("iterations", report.iterations),
         ("restarts", report.restarts),
         ("peak memory", f"{report.peak_memory_bytes / 1e9:.2f} GB"),
         ("program", f"zssr_daemon {__version__}"),
     ]
+
+
+def _start(report: WorkReport) -> str:
+    if report.start is None or report.start_sha256 is None:
+        return "chance"
+    return f"{report.start}, sha256 {report.start_sha256[:SHORT_SHA256]}"
 
 
 def _decibels(value: float | None) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from zssr_daemon.system import durable
+from zssr_daemon.zssr.pipeline import SuperResolved
 from zssr_daemon.zssr.training.weights import Weights
 
 #: After so many images the weights suit the folder; then they stay as they are, so that all later
@@ -43,6 +44,15 @@ class WeightsStore:
 
     def _paths(self, key: str) -> list[Path]:
         return list(self._folder.glob(f"[0-9][0-9]-{_short(key)}-*"))
+
+
+def start_told(result: SuperResolved) -> dict[str, str | None]:
+    """Return what a fit began with, under the keys of log and metadata.
+
+    A worker gives weights to `super_resolve` only from a folder.
+    """
+    start = "folder" if result.start == "given" else result.start
+    return {"start": start, "start_sha256": result.start_sha256}
 
 
 def _short(key: str) -> str:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zssr_daemon.errors import DeviceError, ImageError, Reason, TransientError
+from zssr_daemon.errors import DeviceError, ImageError, JobError, Reason, TransientError
 from zssr_daemon.zssr.device import is_out_of_memory
+from zssr_daemon.zssr.start.start_file import StartError
 
 # Words in the messages of torch's RuntimeErrors; its class AcceleratorError matches too.
 _OF_DEVICE = re.compile(r"cuda|cudnn|cublas|accelerator", re.IGNORECASE)
@@ -13,9 +14,10 @@ _OF_DEVICE = re.compile(r"cuda|cudnn|cublas|accelerator", re.IGNORECASE)
 
 @contextmanager
 def faults_as_reasons() -> Iterator[None]:
-    """Turn lack of memory and faults of the device into job errors with their reasons.
+    """Turn lack of memory, faults of the device and of drawn starts into errors with their reasons.
 
     Raises:
+        JobError: `bad_start`; every other image would meet it too.
         TransientError: `out_of_memory`; the device is well.
         DeviceError: the device's context is lost, and with it this process.
     """
@@ -26,6 +28,9 @@ def faults_as_reasons() -> Iterator[None]:
             raise
         # The probe has decoded this file: it is not too large, only memory is short just now.
         raise TransientError(str(error), reason=Reason.OUT_OF_MEMORY) from error
+    except StartError as error:
+        cure = 'install the program again, or set [zssr] start = "none"'
+        raise JobError(f"{error}; {cure}", reason=Reason.BAD_START) from error
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise TransientError(str(error), reason=Reason.OUT_OF_MEMORY) from error

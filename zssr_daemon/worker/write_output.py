@@ -21,6 +21,7 @@ from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.verify import verify
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.worker.source_degradation import SourceDegradation
+from zssr_daemon.worker.start_store import start_told
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import SuperResolved
 
@@ -73,16 +74,17 @@ def parameters_text(
     config: ZSSRConfig,
     result: SuperResolved,
     degradation: SourceDegradation,
-    warm_start_sha256: str | None,
 ) -> dict[str, str]:
     """Return the comments of an output (keyword → text), which say how it was made.
 
     No times are among them, so that equal work gives equal bytes.
     """
+    start = start_told(result)
     parameters = dataclasses.asdict(config) | {
         "patch_size": result.patch_size,
         "batch_size": result.batch_size,
-        "warm_start_sha256": warm_start_sha256,
+        **start,
+        "warm_start_sha256": start["start_sha256"] if start["start"] == "folder" else None,
         **degradation.parameters,
     }
     return {

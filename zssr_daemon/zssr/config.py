@@ -23,6 +23,7 @@ PRESETS: dict[str, dict[str, object]] = {
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
         "max_pass_scale": 8.0,
+        "start": "none",
         "alias_guard": False,
         "faint_residual": 0.0,
         "augmentation": "affine",
@@ -130,6 +131,10 @@ class ZSSRConfig:
     # Gradients longer than this are shortened to it; 0 leaves them alone.
     max_gradient_norm: Annotated[float, Range(0, 1000)] = 0.05
 
+    # What a fit begins with. drawn: the weights that come with the program for such a network,
+    # trained on drawn pictures; chance, where there are none. folder: in the daemon, the weights
+    # of earlier images of the same folder, and before there are any as drawn. none: chance.
+    start: Literal["drawn", "folder", "none"] = "drawn"
     # What ends a fit. iterations: num_epochs. seconds: fit_budget_s, so that the result depends
     # on the machine and its load; the same file then never again gives the same bytes.
     budget: Literal["iterations", "seconds"] = "iterations"
@@ -137,8 +142,8 @@ class ZSSRConfig:
     num_epochs: Annotated[int, _whole(1, 1_000_000)] = 4200
     # seconds: wall seconds of one fit, all rounds together; the cosine follows the clock.
     fit_budget_s: Annotated[float, _above(0, 1_000_000)] = 10.0
-    # Most iterations of a fit that starts from given weights, all rounds together; where seconds
-    # are the budget, it has as many of them as any other.
+    # Most iterations of a fit that starts from weights, all rounds together, and never more than
+    # num_epochs; where seconds are the budget, it has as many of them as any other.
     warm_num_epochs: Annotated[int, _whole(1, 1_000_000)] = 1800
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
@@ -224,6 +229,11 @@ class ZSSRConfig:
     def network_scale(self) -> Scale:
         """Enlargement of one pass of the network, the scale it is fitted for."""
         return at_most(self.scale_factor, self.max_pass_scale)
+
+    @property
+    def warm_iterations(self) -> int:
+        """Most iterations of a fit that starts from weights: num_epochs limits it too."""
+        return min(self.num_epochs, self.warm_num_epochs)
 
     def in_one_pass(self) -> Self:
         """Return the same enlargement by one step of one pass, as a kernel needs it.

@@ -16,11 +16,13 @@ from zssr_daemon.zssr.inference.passes import all_passes, inference_work
 from zssr_daemon.zssr.inference.strips import PassRunner, Put
 from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
+from zssr_daemon.zssr.start.shipped import find_start
 from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import fit_work
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key, network_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key
 
 __all__ = ["OnStep", "Step", "SuperResolved", "super_resolve"]
 
@@ -32,7 +34,11 @@ class SuperResolved:
     image: Tensor  # (C, H', W') float32, CPU, [0, 1]; (C, 0, 0) where `put` took it
     iterations: int  # of all fits, failed ones too
     restarts: int  # refits the guard asked for, a cold fit after a warm one among them
-    is_warm: bool  # fitted from the given weights, not from chance
+    is_warm: bool  # fitted from weights, not from chance
+    # What the fit began with: the name and the hash of the drawn start's file, or "given" and the
+    # hash of initial_weights; None for chance, also where weights were tried and did not help.
+    start: str | None
+    start_sha256: str | None
     weights: Weights | None  # of the network; None with a fallback
     is_fallback: bool  # bicubic and back-projection only: no fit succeeded, or nothing to learn
     # How well the image is rebuilt from its own shrunken version, both with back-projection, dB
@@ -59,9 +65,10 @@ def super_resolve(
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.
-    initial_weights: of another image's fit or of a drawn start, to start from, for
-    config.warm_num_epochs iterations; they must be of a source degraded alike, or of one that was
-    only shrunk. If that ends not clearly above bicubic, a fit from chance follows.
+    initial_weights: to start from; they must be of a source degraded alike, or of one that was only
+    shrunk. With None the fit starts from the drawn start for such a network, unless there is none
+    or config.start is "none". From weights it takes config.warm_iterations; if it fails, and the
+    weights by themselves are no good either, fits of as many iterations from chance follow.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1], each with the row and
     column of its corner; `image` of the result is then empty.
     degradation: how the source was made; noise and compression are removed from the result. With a
@@ -71,6 +78,7 @@ def super_resolve(
 
     Raises:
         ValueError: image, initial_weights or config cannot be used; the message says why.
+        StartError: a drawn start that came with the program is missing or damaged.
         MemoryError: the smallest tiles or batches are too much, or the whole image is;
             RuntimeError where torch says so.
     """
@@ -80,9 +88,10 @@ def super_resolve(
     fitting = (key, network_key(config, image.shape[0]))
     if initial_weights is not None and initial_weights.key not in fitting:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
+    start = _start(config, image.shape[0], initial_weights)
     source = degradation.cleaned(image.to(device), partial(_report_cleaning, on_step))
     planes = to_planes(source, config)
-    fit = _fit(planes, config, PairRule.of(config, degradation), on_step, initial_weights)
+    fit = _fit(planes, config, PairRule.of(config, degradation), on_step, start)
     started_s = time.perf_counter()
     result, keep = _destination(image, config, put)
     _run_passes(planes, fit.runner, _taking_planes(keep, image.shape[0], config))
@@ -95,6 +104,23 @@ def _check(image: Tensor) -> None:
         raise ValueError(f"image shape {tuple(image.shape)}: must be (1 or 3, H, W), not empty")
     if image.dtype != torch.float32:
         raise ValueError(f"image dtype {image.dtype}: must be float32")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Weights that a fit begins with, and what they are called."""
+
+    name: str
+    sha256: str
+    weights: Weights
+
+
+def _start(config: ZSSRConfig, channels: int, given: Weights | None) -> _Start | None:
+    """Return what the fit begins with; None for chance."""
+    if given is not None:
+        return _Start("given", given.sha256, given)
+    drawn = None if config.start == "none" else find_start(config, channels)
+    return None if drawn is None else _Start(drawn.name, drawn.sha256, drawn.weights)
 
 
 def _report_cleaning(on_step: OnStep | None) -> None:
@@ -126,6 +152,7 @@ class _Fit:
     """A guarded fit, and what the passes after it need."""
 
     result: FitResult
+    start: _Start | None  # which it began with
     runner: FittedNetwork | NoNetwork
     psnr_bicubic_db: float | None
     memory: Memory
@@ -138,10 +165,11 @@ def _fit(
     config: ZSSRConfig,
     rule: PairRule,
     on_step: OnStep | None,
-    initial_weights: Weights | None,
+    start: _Start | None,
 ) -> _Fit:
     """Fit a network on (N, C, H, W), or on the regions of it that a fit looks at."""
     parts = regions(planes, torch.Generator().manual_seed(config.seed))
+    initial_weights = None if start is None else start.weights
     attempts = attempts_in_turn(config, rule, planes.device, initial_weights)
     inference = inference_work(planes, config, rule.blur)
     progress = Progress(on_step, fit_work(parts, attempts[0]) + inference)
@@ -153,6 +181,7 @@ def _fit(
     progress.leave_only(inference)
     return _Fit(
         result=result,
+        start=start if result.is_warm else None,
         runner=result.fitted or NoNetwork(config=config, blur=rule.blur, progress=progress),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
         memory=memory,
@@ -202,6 +231,8 @@ def _super_resolved(image: Tensor, fit: _Fit, key: str, infer_s: float) -> Super
         iterations=fit.progress.iterations,
         restarts=fit.result.restarts,
         is_warm=fit.result.is_warm,
+        start=None if fit.start is None else fit.start.name,
+        start_sha256=None if fit.start is None else fit.start.sha256,
         weights=None if fitted is None else Weights.of(fitted.network, key),
         is_fallback=fitted is None,
         psnr_network_db=None if mse is None else psnr_db(mse),

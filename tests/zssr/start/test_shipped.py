@@ -14,14 +14,8 @@ from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.start.recipe import Recipe
-from zssr_daemon.zssr.start.shipped import (
-    INDEX,
-    ShippedStart,
-    StartError,
-    find_start,
-    shipped_starts,
-    start_bytes,
-)
+from zssr_daemon.zssr.start.shipped import find_start, shipped_starts, start_bytes
+from zssr_daemon.zssr.start.start_file import INDEX, StartError, StartFile
 from zssr_daemon.zssr.start.trainer import Trainer
 from zssr_daemon.zssr.training.rounds import new_network
 
@@ -118,7 +112,7 @@ def test_missing_file_is_refused(folder: Path, lost: str) -> None:
 def test_file_that_is_no_start_is_refused(content: bytes) -> None:
     """Even where its hash is right."""
     with pytest.raises(StartError, match="tiny cannot be read"):
-        ShippedStart.of_bytes("tiny", content, hashlib.sha256(content).hexdigest())
+        StartFile.of_bytes("tiny", content, hashlib.sha256(content).hexdigest())
 
 
 def test_shipped_starts_load_and_fit_their_keys() -> None:

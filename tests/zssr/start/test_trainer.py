@@ -10,8 +10,8 @@ from zssr_daemon.zssr.ops.luma import luma
 from zssr_daemon.zssr.start.picture_pool import PicturePool, drawn_picture
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.trainer import Trainer
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
-from zssr_daemon.zssr.training.weights import network_key
 
 TINY = Recipe(
     width=4,

@@ -1,5 +1,6 @@
 """Attempts: warm starts never at a loss, and refits where a fit fails."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,17 +46,51 @@ def test_warm_fit_of_few_iterations_comes_close_to_a_cold_one_of_many(first: Wei
     assert network_db(warm) > network_db(cold) - 0.3
 
 
-def test_weights_that_do_not_help_cost_a_cold_fit_but_no_quality(first: Weights) -> None:
-    """Not clearly above bicubic after the warm fit: the result is the cold fit's, bit for bit."""
+def test_weights_that_do_not_help_cost_a_short_cold_fit(first: Weights) -> None:
+    """Not above bicubic, neither fitted nor alone: a cold fit of as few iterations, bit for bit."""
     noise = torch.Generator().manual_seed(0)
     useless = Weights(
         first.key,
         {name: torch.randn(value.shape, generator=noise) for name, value in first.state.items()},
     )
-    saved, cold = fit(2, useless), fit(2)
+    saved = fit(2, useless)
+    cold = super_resolve(texture(48, 48, seed=2), quick(num_epochs=20), device="cpu")
     assert not saved.is_warm
-    assert (saved.restarts, saved.iterations) == (1, 20 + 200)
+    assert (saved.start, saved.start_sha256) == (None, None)
+    assert (saved.restarts, saved.iterations) == (1, 20 + 20)
     assert torch.equal(saved.image, cold.image)
+
+
+def test_fit_that_dies_gives_its_weights_back(first: Weights) -> None:
+    """A rate that destroys any network costs the fit, not the start: no fit from chance follows."""
+    config = replace(CONFIG, lr=10.0, warm_num_epochs=60)
+    result = super_resolve(texture(48, 48, seed=2), config, device="cpu", initial_weights=first)
+    assert (result.is_warm, result.restarts, result.is_fallback) == (True, 0, False)
+    assert result.weights is not None
+    assert result.weights.sha256 == first.sha256
+    assert result.psnr_bicubic_db is not None
+    assert network_db(result) > result.psnr_bicubic_db
+
+
+def test_fit_that_ends_below_its_start_gives_the_start_back(first: Weights) -> None:
+    """The better of the two by the image rebuilt from its son, also where both are alive."""
+    picture = texture(48, 48, seed=1)  # the very picture that these weights were fitted to
+    config = replace(CONFIG, lr=0.05, warm_num_epochs=2)
+    result = super_resolve(picture, config, device="cpu", initial_weights=first)
+    assert result.weights is not None
+    assert result.weights.sha256 == first.sha256
+    assert network_db(result) == pytest.approx(network_db(fit(1)), abs=1e-6)
+
+
+def test_start_no_better_than_bicubic_is_used_without_a_fit(first: Weights) -> None:
+    """After one iteration no fit is alive; weights that are as good as bicubic are not refused."""
+    plain = Weights(first.key, {name: 0 * value for name, value in first.state.items()})
+    config = replace(CONFIG, warm_num_epochs=1)
+    result = super_resolve(texture(48, 48), config, device="cpu", initial_weights=plain)
+    assert (result.is_warm, result.iterations, result.restarts) == (True, 1, 0)
+    assert result.weights is not None
+    assert result.weights.sha256 == plain.sha256
+    assert network_db(result) == result.psnr_bicubic_db
 
 
 def test_result_carries_weights_that_survive_their_bytes(first: Weights) -> None:
@@ -67,7 +102,8 @@ def test_result_carries_weights_that_survive_their_bytes(first: Weights) -> None
 def test_initial_weights_are_not_changed(first: Weights) -> None:
     """The caller may use them for the next image, too."""
     before = first.sha256
-    second = fit(2, first)
+    config = replace(CONFIG, warm_num_epochs=200)
+    second = super_resolve(texture(48, 48, seed=2), config, device="cpu", initial_weights=first)
     assert first.sha256 == before
     assert second.weights is not None
     assert second.weights.sha256 != before

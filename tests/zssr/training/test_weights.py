@@ -11,8 +11,9 @@ from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.rounds import new_network
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key, network_key
+from zssr_daemon.zssr.training.weights import Weights, compatibility_key
 
 
 def weights_of(config: ZSSRConfig, channels: int = 3, seed: int = 0) -> Weights:

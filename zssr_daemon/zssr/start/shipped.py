@@ -1,10 +1,8 @@
-"""ShippedStart: the starts that come with the program, found by the network that they fit."""
+"""ShippedStart: the weights that come with the program, for fits to begin with."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any, Self
 
@@ -12,17 +10,15 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.training.weights import Weights, checked_state, network_key
-
-#: Names the files of all starts: {name of the file: its sha256, hexadecimal}.
-INDEX = "index.json"
-
-# The one entry of a file's metadata; several would be written in random order.
-ENTRY = "zssr_start"
-
-
-class StartError(Exception):
-    """A start that should be there is missing or damaged: the installation is at fault."""
+from zssr_daemon.zssr.start.start_file import (
+    ENTRY,
+    StartError,
+    StartFile,
+    shipped_folder,
+    start_files,
+)
+from zssr_daemon.zssr.training.network_key import network_key
+from zssr_daemon.zssr.training.weights import Weights, checked_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +31,17 @@ class ShippedStart:
     made: dict[str, Any]  # recipe, seconds, scores
 
     @classmethod
-    def of_bytes(cls, name: str, content: bytes, sha256: str) -> Self:
-        """Read the file of a start.
+    def of_file(cls, file: StartFile) -> Self:
+        """Read the weights of a file.
 
         Raises:
-            StartError: the bytes are not those with that hash, or no start.
+            StartError: it holds none.
         """
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise StartError(f"start {name} is damaged: its sha256 is not {sha256}")
         try:
-            length = int.from_bytes(content[:8], "little")
-            told = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][ENTRY])
-            state = checked_state(safetensors.torch.load(content))
-            return cls(
-                name=name, sha256=sha256, weights=Weights(told["key"], state), made=told["made"]
-            )
-        except (ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise StartError(f"start {name} cannot be read: {error}") from error
+            weights = Weights(file.key, checked_state(safetensors.torch.load(file.content)))
+        except (ValueError, KeyError, SafetensorError) as error:
+            raise StartError(f"start {file.name} cannot be read: {error}") from error
+        return cls(name=file.name, sha256=file.sha256, weights=weights, made=file.made)
 
 
 def start_bytes(weights: Weights, made: dict[str, Any]) -> bytes:
@@ -82,22 +72,14 @@ def find_start(
         StartError: as of `shipped_starts`.
     """
     key = network_key(config, channels)
-    fitting = [start for start in shipped_starts(folder) if start.weights.key == key]
-    return fitting[0] if fitting else None
+    starts = shipped_starts(folder)
+    return next((start for start in starts if start.weights.key == key), None)
 
 
 @cache
 def _own_starts() -> tuple[ShippedStart, ...]:
-    return _starts_of(resources.files("zssr_daemon.zssr.start") / "weights")
+    return _starts_of(shipped_folder())
 
 
 def _starts_of(folder: Traversable) -> tuple[ShippedStart, ...]:
-    try:
-        index: dict[str, str] = json.loads((folder / INDEX).read_bytes())
-        files = {name: (folder / name).read_bytes() for name in index}
-    except (OSError, ValueError) as error:
-        raise StartError(f"the starts cannot be read: {error}") from error
-    return tuple(
-        ShippedStart.of_bytes(name.removesuffix(".safetensors"), files[name], sha256)
-        for name, sha256 in index.items()
-    )
+    return tuple(map(ShippedStart.of_file, start_files(folder)))

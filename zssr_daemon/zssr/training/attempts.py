@@ -10,9 +10,9 @@ from zssr_daemon.zssr.device import Memory, is_bf16_wanted
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.training.fit import DivergedError
-from zssr_daemon.zssr.training.guard import MIN_WARM_GAIN_DB, Guard
+from zssr_daemon.zssr.training.guard import Guard
 from zssr_daemon.zssr.training.pair_rule import PairRule
-from zssr_daemon.zssr.training.rounds import Attempt, fit_rounds, fit_work
+from zssr_daemon.zssr.training.rounds import Attempt, begun, fit_rounds, fit_work
 from zssr_daemon.zssr.training.weights import Weights
 
 
@@ -23,7 +23,7 @@ class FitResult:
     fitted: FittedNetwork | None  # None: there is nothing to learn, or no attempt succeeded
     mse: float | None  # of the image rebuilt from its son by that network
     restarts: int  # failed attempts before the last one
-    is_warm: bool  # whether the network was fitted from given weights
+    is_warm: bool  # whether the network was fitted from given weights, or is these
 
 
 def attempts_in_turn(
@@ -31,30 +31,27 @@ def attempts_in_turn(
 ) -> list[Attempt]:
     """Return the fits to try in turn.
 
-    From the given weights, if any; as asked; half the rate with another seed; then a quarter of
-    the rate in fp32.
+    From the given weights, if any; from chance; half the rate with another seed; then a quarter of
+    the rate in fp32. With given weights all of them have the iterations of a warm fit, so that
+    weights which do not help cost little time.
     """
-    first = Attempt(
+    if initial_weights is not None:
+        config = replace(config, num_epochs=config.warm_iterations)
+    cold = Attempt(
         config=config,
         rule=rule,
         lr=config.lr,
         seed=config.seed,
         is_bf16=is_bf16_wanted(config.precision, device),
     )
-    cold = [
-        first,
-        replace(first, lr=config.lr / 2, seed=config.seed + 1),
-        replace(first, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
+    attempts = [
+        cold,
+        replace(cold, lr=config.lr / 2, seed=config.seed + 1),
+        replace(cold, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
     ]
-    if initial_weights is None:
-        return cold
-    warm = replace(
-        first,
-        config=replace(config, num_epochs=config.warm_num_epochs),
-        initial_weights=initial_weights,
-        min_gain_db=MIN_WARM_GAIN_DB,
-    )
-    return [warm, *cold]
+    if initial_weights is not None:
+        attempts.insert(0, replace(cold, initial_weights=initial_weights))
+    return attempts
 
 
 def fit_guarded(
@@ -85,6 +82,28 @@ def _fit_within_memory(
     """Fit with as many crops an iteration as memory allows; each try begins from the start."""
 
     def begin(smaller: ZSSRConfig) -> tuple[FittedNetwork, float]:
-        return fit_rounds(parts, guard, replace(attempt, config=smaller), memory, progress)
+        each = replace(attempt, config=smaller)
+        run = fit_rounds if attempt.initial_weights is None else _fit_from_weights
+        return run(parts, guard, each, memory, progress)
 
     return memory.with_smaller("batch_size", attempt.config, progress, begin)
+
+
+def _fit_from_weights(
+    parts: list[Tensor], guard: Guard, attempt: Attempt, memory: Memory, progress: Progress
+) -> tuple[FittedNetwork, float]:
+    """Do what `fit_rounds` does, and return the given weights where the fit ends below them.
+
+    Raises:
+        DivergedError: the fit failed, and the given weights are too bad to be used without one.
+    """
+    start = begun(parts, attempt, memory, progress, torch.Generator())
+    start_mse = start.within_memory(guard.network_mse)
+    try:
+        fitted, mse = fit_rounds(parts, guard, attempt, memory, progress)
+        if mse <= start_mse:
+            return fitted, mse
+    except DivergedError:
+        if not guard.is_good_start(start_mse):
+            raise
+    return start, start_mse

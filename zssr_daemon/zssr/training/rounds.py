@@ -23,7 +23,7 @@ from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
 from zssr_daemon.zssr.training.affine_pairs import AffinePool
 from zssr_daemon.zssr.training.budget import Budget, round_count
 from zssr_daemon.zssr.training.fit import DivergedError, fit
-from zssr_daemon.zssr.training.guard import MIN_GAIN_DB, Guard
+from zssr_daemon.zssr.training.guard import Guard
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.pairs import PairPool, Pool
 from zssr_daemon.zssr.training.schedule import Cosine, Plateau, Schedule, TimedCosine, Until
@@ -46,7 +46,6 @@ class Attempt:
     seed: int
     is_bf16: bool
     initial_weights: Weights | None = None
-    min_gain_db: float = MIN_GAIN_DB  # over bicubic, for the fit to count
 
 
 def fit_rounds(
@@ -61,16 +60,7 @@ def fit_rounds(
     """
     config = attempt.config
     generator = torch.Generator().manual_seed(attempt.seed)
-    fitted = FittedNetwork(
-        network=new_network(parts[0], config, generator),
-        config=config,
-        is_bf16=attempt.is_bf16,
-        blur=attempt.rule.blur,
-        memory=memory,
-        progress=progress,
-    )
-    if attempt.initial_weights is not None:
-        attempt.initial_weights.apply(fitted.network)
+    fitted = begun(parts, attempt, memory, progress, generator)
     budget = Budget.of(config)
     report = _reporter(progress, config, budget)
     reconstruct = partial(fitted.within_memory, guard.network_mse)
@@ -87,9 +77,33 @@ def fit_rounds(
             on_iteration=partial(report, done),
         )
         mse = reconstruct()
-        if not guard.is_alive(mse, attempt.min_gain_db):
+        if not guard.is_alive(mse):
             raise DivergedError(f"reconstruction error {mse}, bicubic's {guard.bicubic_mse}")
     return fitted, mse
+
+
+def begun(
+    parts: list[Tensor],
+    attempt: Attempt,
+    memory: Memory,
+    progress: Progress,
+    generator: torch.Generator,
+) -> FittedNetwork:
+    """Return the network of an attempt before its first iteration, on the device of `parts`.
+
+    generator: draws the weights, also where given ones replace them.
+    """
+    network = new_network(parts[0], attempt.config, generator)
+    if attempt.initial_weights is not None:
+        attempt.initial_weights.apply(network)
+    return FittedNetwork(
+        network=network,
+        config=attempt.config,
+        is_bf16=attempt.is_bf16,
+        blur=attempt.rule.blur,
+        memory=memory,
+        progress=progress,
+    )
 
 
 def new_pool(fathers: list[Tensor], rule: PairRule, config: ZSSRConfig, *, is_bf16: bool) -> Pool:

@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import pickle
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.training.network_key import network_values
 
 FORMAT_VERSION = 1
 
@@ -84,31 +85,13 @@ def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradatio
     This is the architecture, the scale, the channels, and what degraded the source beyond
     shrinking. channels: of the image, 1 or 3.
     """
-    values = _network_values(config, channels)
+    values = network_values(config, channels)
     if degradation.blur.sha256 is not None:
         values |= {"scale": config.total_scale, "kernel": degradation.blur.sha256}
     if not degradation.is_clean:
         noise_std = round(degradation.noise_std)  # a start need not be exact
         values |= {"noise_std": noise_std, "jpeg_quality": degradation.jpeg_quality}
     return json.dumps(values, sort_keys=True)
-
-
-def network_key(config: ZSSRConfig, channels: int) -> str:
-    """Return what weights must have in common with a fit to be of any use to it, as text.
-
-    Architecture, channels, and the scale of one pass: the key of a fit of a source that was shrunk
-    and nothing else. Its weights may start the fit of any other source. config: as
-    `Degradation.adapted` returns it; channels: of the image, 1 or 3.
-    """
-    return json.dumps(_network_values(config, channels), sort_keys=True)
-
-
-def _network_values(config: ZSSRConfig, channels: int) -> dict[str, Any]:
-    if config.in_channels != "auto":
-        channels = config.in_channels
-    names = [field.name for field in fields(config) if field.name.startswith("model_")]
-    values: dict[str, Any] = {name: getattr(config, name) for name in names}
-    return values | {"channels": channels, "scale": config.network_scale}
 
 
 def checked_state(state: object) -> dict[str, Tensor]:
