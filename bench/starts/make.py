@@ -25,10 +25,13 @@ from torch import Tensor
 
 from bench.starts.recipes import RECIPES
 from bench.starts.score import drawn_pictures, pictures_of, score_db
+from zssr_daemon.zssr.start.grey import folded_to_grey
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.shipped import start_bytes
 from zssr_daemon.zssr.start.start_file import INDEX
 from zssr_daemon.zssr.start.trainer import Trainer
+from zssr_daemon.zssr.training.network_key import network_key
+from zssr_daemon.zssr.training.weights import Weights
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "zssr_daemon" / "zssr" / "start" / "weights"
@@ -120,12 +123,10 @@ class Making:
             "threads": torch.get_num_threads(),
             "scores": scores,
         }
-        content = start_bytes(weights, made)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}.safetensors"
-        path.write_bytes(content)
-        _add_to_index(folder, path.name, hashlib.sha256(content).hexdigest())
-        print(f"wrote {path}: {json.dumps(made)}")
+        _write(folder, self.name, weights, made)
+        grey = Weights(network_key(trainer.recipe.config, 1), folded_to_grey(weights.state))
+        _write(folder, self.name.replace("rgb", "grey"), grey, made | {"folded_from": self.name})
 
 
 def main() -> None:
@@ -157,6 +158,14 @@ def _make(making: Making, options: argparse.Namespace) -> None:
         making.save()
     if making.trainer.is_done or options.export:
         making.write(options.output, options.pictures)
+
+
+def _write(folder: Path, name: str, weights: Weights, made: dict[str, Any]) -> None:
+    content = start_bytes(weights, made)
+    path = folder / f"{name}.safetensors"
+    path.write_bytes(content)
+    _add_to_index(folder, path.name, hashlib.sha256(content).hexdigest())
+    print(f"wrote {path}: {json.dumps(made)}")
 
 
 def _add_to_index(folder: Path, name: str, sha256: str) -> None:

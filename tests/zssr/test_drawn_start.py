@@ -13,6 +13,7 @@ from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.pipeline import SuperResolved, super_resolve
 from zssr_daemon.zssr.start.start_file import StartError, fitting_file
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.weights import Weights
 
 CONFIG = quick(start="drawn", num_epochs=60, warm_num_epochs=20)
@@ -25,7 +26,7 @@ def good() -> Weights:
     """Return weights that suit textures, fitted once for all tests."""
     weights = super_resolve(texture(48, 48, seed=1), quick(num_epochs=200), device="cpu").weights
     assert weights is not None
-    return weights
+    return Weights(network_key(CONFIG, 3), weights.state)
 
 
 @pytest.fixture
@@ -109,14 +110,14 @@ def test_other_networks_begin_with_chance(overrides: dict[str, Any]) -> None:
         ({"scale_factor": 4.0}, True),
         ({"scale_factor": 2.0, "scale_times": 2}, True),
         ({"scale_factor": (2.0, 3.0)}, True),
-        ({"scale_factor": 1.5}, False),
-        ({"scale_factor": (1.0, 2.0)}, False),
-        ({"scale_factor": (1.5, 2.0)}, False),
+        ({"scale_factor": 1.5}, True),
+        ({"scale_factor": (1.0, 2.0)}, True),
+        ({"scale_factor": (1.5, 2.0)}, True),
         ({"scale_factor": 3.0, "max_pass_scale": 3.0}, False),
     ],
 )
 def test_scale_of_one_pass_decides(overrides: dict[str, Any], has_start: bool) -> None:
-    """Larger factors are passes of 2; passes that enlarge by less or more begin with chance."""
+    """Larger factors are passes of 2; a pass of more than 2.5 has another network, and chance."""
     config = quick(start="drawn", **overrides)
     assert (fitting_file(config, 3) is not None) == has_start
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from zssr_daemon.zssr.network import ResidualNet, receptive_radius, unshuffle_factor
+from zssr_daemon.zssr.network import ResidualNet, receptive_radius
+from zssr_daemon.zssr.scale import unshuffle_factor
 
 
 def network(*, seed: int = 0, kernel_size: int = 3, unshuffle: int = 2) -> ResidualNet:

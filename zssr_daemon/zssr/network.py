@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zssr_daemon.zssr.scale import Scale, mean
-
 Variant = Literal["compact", "paper"]
 
 LEAK = 0.1  # with a plain ReLU whole fits died: the residual went to zero and stayed there
@@ -96,14 +94,6 @@ def input_centre(variant: Variant = "compact") -> float:
     The paper's network sees images as they are.
     """
     return 0.0 if variant == "paper" else 0.5
-
-
-def unshuffle_factor(scale: Scale, variant: Variant = "compact") -> int:
-    """Return u: the scale itself if whole, else the nearest whole number of at least 2.
-
-    The paper's network stays on the output's grid: 1.
-    """
-    return 1 if variant == "paper" else max(2, round(mean(scale)))
 
 
 def receptive_radius(*, depth: int, kernel_size: int, unshuffle: int) -> int:

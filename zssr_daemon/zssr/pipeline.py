@@ -65,9 +65,9 @@ def super_resolve(
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.
-    initial_weights: to start from; they must be of a source degraded alike, or of one that was only
-    shrunk. With None the fit starts from the drawn start for such a network, unless there is none
-    or config.start is "none". From weights it takes config.warm_iterations; if it fails, and the
+    initial_weights: to start from: of a source degraded alike, or a drawn start for such a network.
+    With None the fit starts from the drawn start for the network, unless there is none or
+    config.start is "none". From weights it takes config.warm_iterations; if it fails, and the
     weights by themselves are no good either, fits of as many iterations from chance follow.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1], each with the row and
     column of its corner; `image` of the result is then empty.

@@ -4,6 +4,7 @@ Standard library only, as `config` is.
 """
 
 import math
+from typing import Literal
 
 Scale = float | tuple[float, float]
 
@@ -98,3 +99,11 @@ def scaled_size(size: tuple[int, int], scale: Scale) -> tuple[int, int]:
 def _simplest(x: float, y: float) -> Scale:
     """Return one number where both axes have the same."""
     return x if x == y else (x, y)
+
+
+def unshuffle_factor(scale: Scale, variant: Literal["compact", "paper"] = "compact") -> int:
+    """Return u: the scale itself if whole, else the nearest whole number of at least 2.
+
+    The paper's network stays on the output's grid: 1.
+    """
+    return 1 if variant == "paper" else max(2, round(mean(scale)))

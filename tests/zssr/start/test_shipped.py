@@ -56,13 +56,15 @@ def test_written_start_is_read_back(folder: Path, content: bytes) -> None:
     assert start_bytes(start.weights, start.made) == content
 
 
-def test_start_is_found_by_architecture_channels_and_scale(folder: Path) -> None:
+def test_start_is_found_by_architecture_and_channels(folder: Path) -> None:
     """One that differs in any of them is not for this network; None then."""
     config = TINY.config
     assert find_start(config, 3, folder) is not None
     assert find_start(replace(config, num_epochs=7, seed=3), 3, folder) is not None
     assert find_start(config, 1, folder) is None
-    for changes in ({"model_width": 8}, {"model_depth": 3}, {"scale_factor": 1.5}):
+    assert find_start(replace(config, scale_factor=1.5), 3, folder) is not None
+    one_pass = {"scale_factor": 3.0, "max_pass_scale": 3.0}
+    for changes in ({"model_width": 8}, {"model_depth": 3}, one_pass):
         assert find_start(replace(config, **changes), 3, folder) is None
 
 

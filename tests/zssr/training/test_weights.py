@@ -114,8 +114,8 @@ def test_key_depends_on_the_channels_the_network_sees() -> None:
     assert compatibility_key(grey, 1) == compatibility_key(grey, 3)
 
 
-def test_weights_of_an_ideal_source_may_start_any_fit() -> None:
-    """What is known of sources that were only shrunk helps with noisy ones, not the other way."""
+def test_drawn_start_may_start_any_fit() -> None:
+    """It serves sources of any degradation; the weights of a fit serve sources like its own."""
     config, noisy = quick(num_epochs=2, warm_num_epochs=2, rounds=1), Degradation(noise_std=5.0)
     source = texture(16, 16)
 
@@ -125,8 +125,11 @@ def test_weights_of_an_ideal_source_may_start_any_fit() -> None:
         )
 
     ideal = weights_of(config)
-    assert ideal.key == network_key(noisy.adapted(config), 3)
-    start(ideal, noisy)
+    drawn = Weights(network_key(noisy.adapted(config), 3), ideal.state)
+    for degradation in (IDEAL, noisy):
+        start(drawn, degradation)
+    with pytest.raises(ValueError, match="initial_weights are of"):
+        start(ideal, noisy)
     with pytest.raises(ValueError, match="initial_weights are of"):
         start(Weights(compatibility_key(config, 3, noisy), ideal.state), IDEAL)
 

@@ -17,7 +17,10 @@ def folded_to_grey(state: dict[str, Tensor]) -> dict[str, Tensor]:
     first, last = f"layers.{numbers[0]}", f"layers.{numbers[-1]}"
     folded = dict(state)
     weight = state[f"{first}.weight"]  # (width, colours * u * u, k, k)
-    folded[f"{first}.weight"] = weight.unflatten(1, (COLOURS, -1)).sum(dim=1)
+    folded[f"{first}.weight"] = weight.reshape(len(weight), COLOURS, -1, *weight.shape[2:]).sum(
+        dim=1
+    )
     for kind in ("weight", "bias"):  # (colours * u * u, ...)
-        folded[f"{last}.{kind}"] = state[f"{last}.{kind}"].unflatten(0, (COLOURS, -1)).mean(dim=0)
+        values = state[f"{last}.{kind}"]
+        folded[f"{last}.{kind}"] = values.reshape(COLOURS, -1, *values.shape[1:]).mean(dim=0)
     return folded

@@ -65,7 +65,7 @@ def find_start(
 ) -> ShippedStart | None:
     """Return the start that fits, None where there is none for such a network.
 
-    It must have the same architecture, channels and scale of one pass. What degraded the source
+    It must have the same architecture, channels and factor of unshuffling. What degraded the source
     does not matter. config: as `Degradation.adapted` returns it; channels: of the image, 1 or 3.
 
     Raises:

@@ -13,8 +13,9 @@ from zssr_daemon.zssr.device import is_bf16_wanted
 from zssr_daemon.zssr.start.picture_pool import PicturePool
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.training.fit import BETA1, clip_gradients
+from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.rounds import new_network
-from zssr_daemon.zssr.training.weights import Weights, compatibility_key
+from zssr_daemon.zssr.training.weights import Weights
 
 # Called after every iteration with (its number from 1, its loss).
 OnIteration = Callable[[int, Tensor], None]
@@ -79,7 +80,7 @@ class Trainer:
 
     def weights(self) -> Weights:
         """Return the averaged weights, as `super_resolve` takes them."""
-        key = compatibility_key(self.recipe.config, self.recipe.channels)
+        key = network_key(self.recipe.config, self.recipe.channels)
         return Weights(key, {name: value.clone() for name, value in self._average.items()})
 
     def state_dict(self) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import Attempt, begun, fit_rounds, fit_work
 from zssr_daemon.zssr.training.weights import Weights
 
+#: The peak rate of a fit that starts from weights, as a share of `lr`: it has less way to go.
+WARM_RATE = 0.25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
@@ -50,7 +53,8 @@ def attempts_in_turn(
         replace(cold, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
     ]
     if initial_weights is not None:
-        attempts.insert(0, replace(cold, initial_weights=initial_weights))
+        lr = config.lr * WARM_RATE
+        attempts.insert(0, replace(cold, initial_weights=initial_weights, lr=lr))
     return attempts
 
 

@@ -8,21 +8,24 @@ from dataclasses import fields
 from typing import Any
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.scale import Scale
+from zssr_daemon.zssr.scale import Scale, unshuffle_factor
 
 
 def network_key(config: ZSSRConfig, channels: int) -> str:
-    """Return architecture, channels and the scale of one pass, as text.
+    """Return architecture, channels and the factor of unshuffling, as text.
 
-    It is also the `compatibility_key` of a fit of a source that was shrunk and nothing else: such
-    weights may start the fit of any other source. config: as `Degradation.adapted` returns it;
-    channels: of the image, 1 or 3.
+    Scales up to 2.5 share the factor 2, so that one start serves them all. How a source was
+    degraded does not matter. config: as `Degradation.adapted` returns it; channels: of the image,
+    1 or 3.
     """
-    return json.dumps(network_values(config, channels), sort_keys=True)
+    values = network_values(config, channels)
+    del values["scale"]
+    unshuffle = unshuffle_factor(config.network_scale, config.model_variant)
+    return json.dumps(values | {"unshuffle": unshuffle}, sort_keys=True)
 
 
 def network_values(config: ZSSRConfig, channels: int) -> dict[str, Any]:
-    """Return the same by name."""
+    """Return architecture, channels and the scale of one pass, by name."""
     if config.in_channels != "auto":
         channels = config.in_channels
     names = [field.name for field in fields(config) if field.name.startswith("model_")]

@@ -9,9 +9,9 @@ from torch import Tensor
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import Blur
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
-from zssr_daemon.zssr.network import input_centre, unshuffle_factor
+from zssr_daemon.zssr.network import input_centre
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
-from zssr_daemon.zssr.scale import Scale, inverse, scaled_size
+from zssr_daemon.zssr.scale import Scale, inverse, scaled_size, unshuffle_factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

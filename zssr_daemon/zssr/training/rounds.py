@@ -16,10 +16,10 @@ from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, ensemble_members
 from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
-from zssr_daemon.zssr.network import ResidualNet, unshuffle_factor
+from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress
-from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
+from zssr_daemon.zssr.scale import area_ratio, part_way, ratio, unshuffle_factor
 from zssr_daemon.zssr.training.affine_pairs import AffinePool
 from zssr_daemon.zssr.training.budget import Budget, round_count
 from zssr_daemon.zssr.training.fit import DivergedError, fit
