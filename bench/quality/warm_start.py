@@ -26,15 +26,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     weights = fit_in_sequence(options)
     for preset in ("fast", "balanced"):
-        add(rows, last, ZSSRConfig.from_preset(preset), f"cold {preset}", None)
-        add(rows, last, ZSSRConfig.from_preset(preset), f"warm {preset}", weights)
+        add(rows, last, ZSSRConfig.from_preset(preset, start="none"), f"cold {preset}", None)
+        add(rows, last, ZSSRConfig.from_preset(preset, start="none"), f"warm {preset}", weights)
     for iterations in ITERATIONS:
-        config = ZSSRConfig.from_preset("fast", warm_num_epochs=iterations)
+        config = ZSSRConfig.from_preset("fast", start="none", warm_num_epochs=iterations)
         add(rows, last, config, f"warm {iterations}", weights)
         add(
             rows,
             last,
-            ZSSRConfig.from_preset("fast", num_epochs=iterations),
+            ZSSRConfig.from_preset("fast", start="none", num_epochs=iterations),
             f"cold {iterations}",
             None,
         )
@@ -61,7 +61,7 @@ def fit_in_sequence(options: argparse.Namespace) -> Weights | None:
     weights = None
     for name in options.first:
         pair = Pair(folder / "HR" / f"{name}.png", folder / "LR" / f"{name}.png")
-        config = ZSSRConfig.from_preset("fast", warm_num_epochs=900)
+        config = ZSSRConfig.from_preset("fast", start="none", warm_num_epochs=900)
         row, weights = measure(pair, config, weights)
         show(row)
     return weights
