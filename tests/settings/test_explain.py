@@ -38,7 +38,7 @@ def test_faulty_variable_is_named(
         ("[limits]\nqqqq = 3", "unknown key [limits] qqqq; known are max_MB, "),
         ("[zssr]\nnum_epochs = 0", "[zssr] num_epochs = 0: must be a whole number from 1"),
         ("[zssr]\nlr = nan", "[zssr] lr = nan: must be above 0"),
-        ("[zssr]\npreset = 'fsat'", "[zssr] preset = 'fsat': Input should be 'fast'"),
+        ("[zssr]\npreset = 'fsat'", "[zssr] preset = 'fsat': Input should be 'instant', 'fast'"),
         ("[zssr]\npreset = [1]", "[zssr] preset = [1]: "),
         ("zssr = 3", "[zssr] = 3: "),
         ("[watch]\nscan_interval_s = inf", "[watch] scan_interval_s = inf: "),

@@ -99,7 +99,7 @@ def upscale(
         Path | None, typer.Option("-o", "--output", help="Beside the image unless given.")
     ] = None,
     scale: Annotated[float | None, typer.Option(help="Total factor, in one step.")] = None,
-    preset: Annotated[str | None, typer.Option(help="fast, balanced or best.")] = None,
+    preset: Annotated[str | None, typer.Option(help="instant, fast, balanced or best.")] = None,
     settings: Annotated[Path | None, typer.Option("--settings", "-s")] = None,
 ) -> None:
     """Enlarge images at once, without folders or ledger."""
