@@ -126,7 +126,12 @@ class Making:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder, self.name, weights, made)
         grey = Weights(network_key(trainer.recipe.config, 1), folded_to_grey(weights.state))
-        _write(folder, self.name.replace("rgb", "grey"), grey, made | {"folded_from": self.name})
+        _write(
+            folder,
+            "grey-" + self.name.removeprefix("rgb-"),
+            grey,
+            made | {"folded_from": self.name},
+        )
 
 
 def main() -> None:

@@ -44,7 +44,8 @@ def test_start_that_fits_is_found_without_a_warning(
 
 def test_network_without_a_start_is_warned_of(make_settings: SettingsFactory) -> None:
     """Fits begin from chance, and one warning says so."""
-    for changes in ({"model_width": 5}, {"scale_factor": 1.5}):
+    one_pass: dict[str, Any] = {"scale_factor": 3.0, "max_pass_scale": 3.0}
+    for changes in ({"model_width": 5}, one_pass):
         settings = with_zssr(make_settings, dataclasses.replace(TINY, **changes))
         assert configured_start(settings) is None
         (warning,) = start_warnings(settings, None)
