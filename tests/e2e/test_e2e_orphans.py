@@ -47,7 +47,7 @@ def test_recycled_workers_cost_no_attempt(tmp_path: Path) -> None:
         assert daemon.exit_code() == 0
         done = [line for line in daemon.log() if line["event"] == "job_done"]
         assert [line["attempt"] for line in done] == [1, 1, 1]
-        assert all((line["patch_size"], line["batch_size"]) == (128, 4) for line in done)
+        assert all((line["patch_size"], line["batch_size"]) == (256, 4) for line in done)
         restarted = [line for line in daemon.log() if line["event"] == "worker_restarted"]
         assert {(line["reason"], line["level"]) for line in restarted} == {("recycle", "info")}
         assert len(restarted) >= 2
