@@ -163,14 +163,16 @@ def _decode_unguarded(
         if frames > 1:
             source.seek(frame)
         drop_odd_xmp(source)
+        # Pillow turns a TIFF upright while it loads it, and forgets that it did.
+        stored = read_orientation(source) if format_name == "TIFF" else 1
         if depth == 16:
             loaded = _load_deep(source, data, frame, limits, notes)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
     samples, orientation, metadata = loaded
-    grid = Grid(width=samples.shape[1], height=samples.shape[0], orientation=orientation)
+    height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
+    grid = Grid.of_upright(width, height, stored if orientation == 1 else orientation)
     metadata = with_parts(replace(metadata, pages=frames), data, format_name, grid)
-    width, height = grid.upright
     info = ImageInfo(
         width=width,
         height=height,

@@ -17,6 +17,13 @@ class Grid:
     height: int
     orientation: int = 1  # of EXIF, 1 to 8
 
+    @classmethod
+    def of_upright(cls, width: int, height: int, orientation: int) -> "Grid":
+        """Return the grid of a picture that has a size when it is turned upright."""
+        if orientation >= _TRANSPOSED:
+            width, height = height, width
+        return cls(width=width, height=height, orientation=orientation)
+
     @property
     def is_transposed(self) -> bool:
         """Tell whether width and height change places when the picture is turned upright."""

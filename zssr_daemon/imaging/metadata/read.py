@@ -39,12 +39,9 @@ def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     itself, by `with_parts`.
     """
     lost: list[str] = []
-    records = _tiff_records(image, lost)
-    dpi, aspect = read_dpi(image), read_aspect(image)
-    if read_orientation(image) >= 5:  # width and height change places
-        dpi, aspect = dpi and dpi[::-1], aspect and aspect[::-1]
+    records, dpi, aspect = _tiff_records(image, lost), read_dpi(image), read_aspect(image)
     return ImageMetadata(
-        exif=read_exif(image, notes, lost),
+        exif=read_exif(image, notes, lost),  # the last: it takes tags out of Pillow's EXIF
         dpi=dpi,
         aspect=aspect,
         xmp=_read_xmp(image),
@@ -55,7 +52,10 @@ def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
 
 def with_parts(metadata: ImageMetadata, data: bytes, format_name: str, grid: Grid) -> ImageMetadata:
     """Return the metadata with what is read from the parts of the file in `data`."""
-    metadata = replace(metadata, grid=grid)
+    dpi, aspect = metadata.dpi, metadata.aspect
+    if grid.is_transposed:
+        dpi, aspect = dpi and dpi[::-1], aspect and aspect[::-1]
+    metadata = replace(metadata, grid=grid, dpi=dpi, aspect=aspect)
     add = {"JPEG": _add_jpeg, "PNG": _add_png, "WEBP": _add_webp, "AVIF": _add_iso}.get(format_name)
     if add is None:
         return metadata
