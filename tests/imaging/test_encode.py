@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageCms
 from tests.parts.colour_profiles import gamma_profile
 from zssr_daemon.errors import JobError
 from zssr_daemon.imaging.encode import encode
-from zssr_daemon.imaging.metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.output_format import JPEG, PNG, TIFF, WEBP, OutputFormat
 from zssr_daemon.imaging.verify import verify
 
@@ -86,7 +86,7 @@ def test_metadata_is_kept_or_stripped(fd: int, output: OutputFormat, keep: bool)
     exif[ExifTags.IFD.Exif] = {ExifTags.Base.ExifImageWidth: 7, ExifTags.Base.ISOSpeedRatings: 200}
     exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSAltitude: 12.5}
     metadata = ImageMetadata(
-        icc=SRGB, exif=exif.tobytes(), dpi=(300.0, 300.0), xmp="<x:xmpmeta>é</x:xmpmeta>"
+        icc=SRGB, exif=exif.tobytes(), dpi=(300.0, 300.0), xmp="<xmpmeta>é</xmpmeta>"
     )
     samples = noise(30, 20)
     metadata = metadata if keep else metadata.only_colour()
@@ -139,7 +139,7 @@ def test_too_long_for_a_jpeg_is_dropped_and_told(fd: int, xmp_chars: int) -> Non
     """A segment of a JPEG holds 64 KB: longer metadata never fails the image."""
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "x" * xmp_chars
-    metadata = ImageMetadata(xmp="x" * xmp_chars, exif=exif.tobytes())
+    metadata = ImageMetadata(xmp=f"<x>{'x' * xmp_chars}</x>", exif=exif.tobytes())
     notes = write(fd, noise(), JPEG, metadata=metadata, comments=COMMENTS)
     assert [note.split()[0] for note in notes] == (["EXIF", "XMP"] if xmp_chars > 10 else [])
     with Image.open(f"/proc/self/fd/{fd}") as picture:

@@ -43,7 +43,8 @@ def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: i
 
 def test_orientation_from_xmp_is_applied_once(tmp_path: Path) -> None:
     """A picture whose orientation stands only in its XMP is turned, and the packet corrected."""
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+    names = b'xmlns:x="adobe:ns:meta/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+    xmp = b"<x:xmpmeta " + names + b'><a tiff:Orientation="6"/></x:xmpmeta>'
     path = save_picture(tmp_path / "a.jpg", smooth_picture(24, 16), xmp=xmp)
     image = decode_path(path)
     assert (image.info.width, image.info.height) == (16, 24)

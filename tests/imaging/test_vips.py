@@ -18,7 +18,7 @@ from tests.parts.picture_files import (
     png_chunk,
     save_picture,
 )
-from zssr_daemon.imaging.metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.output_format import PNG, TIFF, OutputFormat
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -24,7 +24,7 @@ EXIF[ExifTags.Base.Artist] = "An Author"
 METADATA: dict[str, Any] = {"exif": EXIF, "dpi": (300, 300)}
 
 
-XMP = b"<x:xmpmeta/>"
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
 def pillow(mode: str, suffix: str, **options: Any) -> Callable[[Path], None]:

@@ -23,6 +23,11 @@ PNG_PIXELS: Final = frozenset(
     {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 )
 
+#: The chunks of a PNG that say what its numbers mean.
+PNG_COLOUR: Final = frozenset(
+    {b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"mDCv", b"cLLi"}
+)
+
 # Tags of more values than this are not those we look for, and could fill the memory.
 _MAX_TIFF_VALUES: Final = 1 << 20
 

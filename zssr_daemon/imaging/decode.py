@@ -15,7 +15,7 @@ from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.alpha import fill_hidden_colour
 from zssr_daemon.imaging.bit_depth import bit_depth
 from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
-from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
+from zssr_daemon.imaging.containers import PNG_COLOUR, PNG_PIXELS, png_with_only
 from zssr_daemon.imaging.formats import (
     ALLOWED_FORMATS,
     HEAD_BYTES,
@@ -23,12 +23,14 @@ from zssr_daemon.imaging.formats import (
     ImageLimits,
     sniff_format,
 )
-from zssr_daemon.imaging.metadata import (
-    ImageMetadata,
+from zssr_daemon.imaging.metadata.colour_tags import is_hdr
+from zssr_daemon.imaging.metadata.enlargement import Grid
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.read import (
     drop_odd_xmp,
     read_metadata,
     read_orientation,
-    read_png_colour,
+    with_parts,
 )
 from zssr_daemon.imaging.pillow import open_picture, pixel_limit
 from zssr_daemon.imaging.truncation import ends_early
@@ -134,7 +136,7 @@ def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
 
 def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
     """Try again without the chunks that carry no pixels: Pillow gives up at any damaged one."""
-    for names in (PNG_PIXELS | {b"iCCP"}, PNG_PIXELS):
+    for names in (PNG_PIXELS | PNG_COLOUR, PNG_PIXELS | PNG_COLOUR - {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
             notes = [f"metadata dropped ({fault})"]
             return _decode_picture(png_with_only(data, names), "PNG", limits, frame, notes)
@@ -161,14 +163,16 @@ def _decode_unguarded(
         if frames > 1:
             source.seek(frame)
         drop_odd_xmp(source)
+        # Pillow turns a TIFF upright while it loads it, and forgets that it did.
+        stored = read_orientation(source) if format_name == "TIFF" else 1
         if depth == 16:
             loaded = _load_deep(source, data, frame, limits, notes)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
     samples, orientation, metadata = loaded
     height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
-    if format_name == "PNG" and metadata.icc is None:
-        metadata = replace(metadata, png_colour=read_png_colour(data))
+    grid = Grid.of_upright(width, height, stored if orientation == 1 else orientation)
+    metadata = with_parts(replace(metadata, pages=frames), data, format_name, grid)
     info = ImageInfo(
         width=width,
         height=height,
@@ -178,6 +182,7 @@ def _decode_unguarded(
         format=source.format or format_name,
         frames=frames,
         note="; ".join(notes) or None,
+        is_hdr=is_hdr(metadata.png_colour),
     )
     return _Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 

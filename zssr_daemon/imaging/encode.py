@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from zssr_daemon.imaging.colour import grey_to_srgb
-from zssr_daemon.imaging.metadata import ImageMetadata, resized_exif
+from zssr_daemon.imaging.metadata.exif import loaded, resolution_tags
+from zssr_daemon.imaging.metadata.fit import fit
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.iptc import jpeg_segment
 from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.png_writer import write_png
 from zssr_daemon.imaging.tiff_writer import write_tiff
@@ -16,6 +19,7 @@ from zssr_daemon.imaging.tiff_writer import write_tiff
 # What one segment of a JPEG holds besides its own head.
 _MAX_JPEG_XMP_BYTES: Final = 65_504
 _MAX_JPEG_EXIF_BYTES: Final = 65_527
+_MAX_JPEG_COMMENT_BYTES: Final = 65_533
 
 _SOFTWARE: Final = ExifTags.Base.Software
 
@@ -39,13 +43,12 @@ def encode(
 
     Returns notes about what could not be kept. Raises OSError where the disk fails.
     """
-    notes = _lost(metadata, output)
+    metadata, notes = fit(metadata, output, samples.shape)
     with open(fd, "r+b", closefd=False) as file:
         if output.name == "PNG":
             write_png(samples, file, metadata=metadata, comments=comments, on_write=on_write)
         else:
-            height, width, _ = samples.shape
-            exif = _signed_exif(metadata.exif, width, height, comments)
+            exif = _signed_exif(metadata.exif, comments)
             if output.name == "TIFF":
                 write_tiff(samples, file, metadata=metadata, exif=exif, on_write=on_write)
             elif output.name == "JPEG":
@@ -55,20 +58,9 @@ def encode(
     return notes
 
 
-def _lost(metadata: ImageMetadata, output: OutputFormat) -> list[str]:
-    if metadata.png_colour and output.name != "PNG":
-        names = b", ".join(name for name, _ in metadata.png_colour).decode()
-        return [f"{names} of the PNG dropped: {output.name} has no place for it"]
-    return []
-
-
-def _signed_exif(
-    exif: bytes | None, width: int, height: int, comments: Mapping[str, str]
-) -> Image.Exif:
+def _signed_exif(exif: bytes | None, comments: Mapping[str, str]) -> Image.Exif:
     """Return the EXIF with the comments behind the name of the software before us."""
-    signed = Image.Exif()
-    if exif is not None:
-        signed.load(resized_exif(exif, width, height))
+    signed = loaded(exif)
     ours = " ".join(comments.values())
     before = signed.get(_SOFTWARE)
     signed[_SOFTWARE] = f"{before}; {ours}" if isinstance(before, str) else ours
@@ -87,7 +79,7 @@ def _write_jpeg(
     notes = []
     if len(exif.tobytes()) > _MAX_JPEG_EXIF_BYTES:
         notes.append("EXIF dropped: too long for a JPEG")
-        options["exif"] = _signed_exif(None, 1, 1, {"": str(exif[_SOFTWARE])}).tobytes()
+        options["exif"] = _signed_exif(None, {"": str(exif[_SOFTWARE])}).tobytes()
     if metadata.xmp is not None:
         xmp = metadata.xmp.encode()
         if len(xmp) <= _MAX_JPEG_XMP_BYTES:
@@ -96,6 +88,14 @@ def _write_jpeg(
             notes.append("XMP dropped: too long for a JPEG")
     if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
+    if metadata.iptc is not None:
+        options["extra"] = jpeg_segment(metadata.iptc)
+    if metadata.texts:
+        comment = "\n".join(text.text for text in metadata.texts).encode()
+        if len(comment) <= _MAX_JPEG_COMMENT_BYTES:
+            options["comment"] = comment
+        else:
+            notes.append("comment dropped: too long for a JPEG")
     _picture(samples).save(
         file, "JPEG", quality=quality, subsampling=0, icc_profile=metadata.icc, **options
     )
@@ -107,8 +107,7 @@ def _write_webp(
 ) -> None:
     """Write without loss. The resolution has no place of its own, so it goes into the EXIF."""
     if metadata.dpi is not None:
-        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = metadata.dpi
-        exif[ExifTags.Base.ResolutionUnit] = 2  # inch
+        resolution_tags(exif, metadata.dpi, None)
     picture, icc = _picture(samples), metadata.icc
     if picture.mode.startswith("L"):  # WebP knows no grey
         picture, icc = grey_to_srgb(picture, icc)

@@ -57,6 +57,7 @@ class ImageInfo:
     format: str  # Pillow's name
     frames: int = 1  # to be enlarged
     note: str | None = None  # what a reader of the log must know
+    is_hdr: bool = False  # numbers follow PQ or HLG, as the chunk cICP of a PNG says
 
 
 def sniff_format(head: bytes) -> str | None:

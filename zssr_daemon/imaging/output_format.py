@@ -20,10 +20,17 @@ class OutputFormat:
     max_depth: int  # bits a channel
     has_alpha: bool
     has_grey: bool
+    has_hdr: bool = False  # can say that its numbers follow PQ or HLG
 
 
 PNG: Final = OutputFormat(
-    name="PNG", suffix=".png", max_side=1_000_000, max_depth=16, has_alpha=True, has_grey=True
+    name="PNG",
+    suffix=".png",
+    max_side=1_000_000,
+    max_depth=16,
+    has_alpha=True,
+    has_grey=True,
+    has_hdr=True,
 )
 TIFF: Final = OutputFormat(
     name="TIFF", suffix=".tif", max_side=10_000_000, max_depth=16, has_alpha=True, has_grey=True
@@ -86,6 +93,10 @@ class OutputRules:
             cure = "[output] format must be png, tiff or webp"
             message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
             return ImageError(message, reason=Reason.OUTPUT_WITHOUT_ALPHA)
+        if source.is_hdr and not output.has_hdr:
+            message = f"the image is HDR (PQ or HLG), which {output.name} cannot say: "
+            cure = "[output] format must be png"
+            return ImageError(f"{message}{cure}", reason=Reason.OUTPUT_WITHOUT_HDR)
         return None
 
     def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:

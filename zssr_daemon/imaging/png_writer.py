@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from zssr_daemon.imaging.containers import png_chunks
-from zssr_daemon.imaging.metadata import ImageMetadata, resized_exif
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.png_text import XMP_KEYWORD, Text
 from zssr_daemon.imaging.vips import file_target, from_samples
 
-_XMP_KEYWORD: Final = "XML:com.adobe.xmp"
+_SOFTWARE: Final = "Software"
 _HEADER_END: Final = 33  # signature and IHDR
+_LONG_TEXT: Final = 1024  # characters
 
 
 def write_png(
@@ -25,8 +27,7 @@ def write_png(
     on_write: Callable[[], None],
 ) -> None:
     """Write (H, W, C) uint8 or uint16 samples, with `comments` as text chunks."""
-    height, width, _ = samples.shape
-    head = _Head(file, _metadata_chunks(metadata, comments, width, height))
+    head = _Head(file, _metadata_chunks(metadata, comments))
     depth = 8 * samples.dtype.itemsize
 
     def write(data: bytes) -> None:
@@ -59,22 +60,49 @@ class _Head:
             self._begun = None
 
 
-def _metadata_chunks(
-    metadata: ImageMetadata, comments: Mapping[str, str], width: int, height: int
-) -> bytes:
+def _metadata_chunks(metadata: ImageMetadata, comments: Mapping[str, str]) -> bytes:
     """Return the chunks of metadata, taken from a PNG of one pixel that Pillow writes with them."""
     text = PngImagePlugin.PngInfo()
     for name, content in metadata.png_colour:
         text.add(name, content)
-    for keyword, value in comments.items():
+    for each in metadata.texts:
+        if each.keyword not in comments:
+            _add_text(text, each)
+    for keyword, value in _signed(metadata, comments).items():
         text.add_text(keyword, value)
     if metadata.xmp is not None:
-        text.add_itxt(_XMP_KEYWORD, metadata.xmp)
+        text.add_itxt(XMP_KEYWORD, metadata.xmp)
     options: dict[str, object] = {"icc_profile": metadata.icc, "dpi": metadata.dpi}
     if metadata.exif is not None:
-        options["exif"] = resized_exif(metadata.exif, width, height)
+        options["exif"] = metadata.exif
     buffer = io.BytesIO()
     Image.new("L", (1, 1)).save(buffer, "PNG", pnginfo=text, **options)
     data = buffer.getvalue()
     parts = [part for part in png_chunks(data) if part.name not in {b"IHDR", b"IDAT", b"IEND"}]
     return b"".join(data[part.start - 8 : part.end + 4] for part in parts)
+
+
+def _signed(metadata: ImageMetadata, comments: Mapping[str, str]) -> dict[str, str]:
+    """Return the comments, with the name of the software before us in front of ours."""
+    before = [text.text for text in metadata.texts if text.keyword == _SOFTWARE]
+    signed = dict(comments)
+    if before and _SOFTWARE in signed:
+        signed[_SOFTWARE] = "; ".join([*before, signed[_SOFTWARE]])
+    return signed
+
+
+def _add_text(chunks: PngImagePlugin.PngInfo, text: Text) -> None:
+    """Add a text of the source; long ones are compressed."""
+    is_long = len(text.text) > _LONG_TEXT
+    if text.language or text.translated or not _is_latin(text.text):
+        chunks.add_itxt(text.keyword, text.text, text.language, text.translated, zip=is_long)
+    else:
+        chunks.add_text(text.keyword, text.text, zip=is_long)
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from zssr_daemon.imaging.metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.vips import file_target, from_samples
 
 _TILE_SIDE: Final = 256  # pixels
@@ -17,7 +17,8 @@ _MAX_CLASSIC_BYTES: Final = 4_000_000_000  # offsets have 32 bits
 _POINTERS: Final = frozenset(ExifTags.IFD)
 
 _XMP, _ICC = 700, 34675
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_NO_UNIT, _INCH = 1, 2
 
 
 def write_tiff(
@@ -68,7 +69,10 @@ def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
     if metadata.dpi is not None:
         tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = metadata.dpi
         tags[_RESOLUTION_UNIT] = _INCH
-    return tags
+    elif metadata.aspect is not None:
+        tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = metadata.aspect
+        tags[_RESOLUTION_UNIT] = _NO_UNIT
+    return tags | metadata.tiff_tags
 
 
 def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:

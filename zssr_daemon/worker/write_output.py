@@ -24,6 +24,7 @@ from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.start_store import start_told
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.pipeline import SuperResolved
+from zssr_daemon.zssr.scale import per_axis
 
 
 def output_samples(order: WorkOrder, source: DecodedImage) -> NDArray[np.unsignedinteger]:
@@ -118,6 +119,7 @@ def write_part(
     """
     output = order.output.format_for(source.info.format)
     metadata = source.metadata if order.output.keeps_metadata else source.metadata.only_colour()
+    metadata = dataclasses.replace(metadata, scale=per_axis(order.config.total_scale))
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         failpoints.reach(Failpoint.PART_BEGUN)

@@ -1,0 +1,1 @@
+"""Metadata: what comes with the pixels, read from a source and made true for its output."""

@@ -1,0 +1,63 @@
+"""Resolution: pixels an inch, or without a unit, that a source states."""
+
+import math
+from typing import Final
+
+from PIL import ExifTags, Image
+
+# Pillow says 1 where a TIFF says nothing.
+_MIN_DPI: Final = 1.0
+_MAX_DPI: Final = 100_000.0
+
+_NO_UNIT: Final = 1  # of a TIFF
+
+
+def read_dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Return the resolution if the file states a sane one: Pillow says 72 for a JPEG without."""
+    if "exif" in image.info and image.format in {"JPEG", "MPO"} and not _states_dpi(image):
+        return None
+    return _sane(image.info.get("dpi"), _MIN_DPI)
+
+
+def read_aspect(image: Image.Image) -> tuple[float, float] | None:
+    """Return the resolution of a file that gives it no unit.
+
+    A microscope's program gives the unit in words; for others the two numbers say how far a
+    pixel is from a square, and equal ones say nothing.
+    """
+    if image.format == "PNG":
+        value = _sane(image.info.get("aspect"), 0)
+    elif image.format in {"JPEG", "MPO"} and image.info.get("jfif_unit") == 0:
+        value = _sane(image.info.get("jfif_density"), 0)
+    elif image.format == "TIFF" and _unit(image) == _NO_UNIT:
+        return _sane(image.info.get("resolution"), 0)
+    else:
+        return None
+    return value if value and value[0] != value[1] else None
+
+
+def _unit(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(ExifTags.Base.ResolutionUnit)
+    except Exception:  # noqa: BLE001 - damaged metadata never fails an image
+        return None
+
+
+def _sane(value: object, above: float) -> tuple[float, float] | None:
+    try:
+        horizontal, vertical = map(float, value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    if not all(math.isfinite(n) and above < n <= _MAX_DPI for n in (horizontal, vertical)):
+        return None
+    return horizontal, vertical
+
+
+def _states_dpi(image: Image.Image) -> bool:
+    """Tell whether a JPEG's header or its EXIF holds a resolution."""
+    if image.info.get("jfif_unit") in {1, 2}:
+        return True
+    try:
+        return ExifTags.Base.XResolution in image.getexif()
+    except Exception:  # noqa: BLE001 - damaged metadata never fails an image
+        return False
