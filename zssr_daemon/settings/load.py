@@ -1,7 +1,6 @@
 """Load: reads settings from the TOML file and the environment."""
 
 import os
-import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.explain import explain
 from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, JSON_CURE, Settings
+from zssr_daemon.settings.toml_text import parse_toml
 
 
 def load_settings(file: Path | None) -> Settings:
@@ -61,9 +61,10 @@ def _read_toml(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
-    except (OSError, ValueError) as error:
+        return parse_toml(file.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from error
+    except OSError as error:
         cure = (
             "give the file with --settings, or copy the settings.toml that comes with the program"
         )

@@ -5,6 +5,7 @@ Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file
 """
 
 import json
+import re
 import string
 from dataclasses import fields
 from pathlib import Path
@@ -39,10 +40,17 @@ class SettingsTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+#: A drive or a share, which here would be a folder of that name beside the settings.
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/\x00-\x1f]|\\\\")
+
+
 def _plain_path(path: Path) -> Path:
     """Refuse what the system does not accept as a path, and expand `~`."""
     if "\0" in str(path):
         raise ValueError("must not hold a NUL character")
+    if _WINDOWS_PATH.match(str(path)):
+        cure = r"mount the share; under WSL C:\scans is /mnt/c/scans"
+        raise ValueError(f"is a path of Windows, and this program runs on Linux: {cure}")
     try:
         return path.expanduser()
     except RuntimeError as error:
