@@ -1,6 +1,6 @@
 """Schema: every key of settings.toml, with its type, its default and its range.
 
-Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file, the defaults here.
+The values come from the layers that `load` reads; the defaults stand here.
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
 """
 
@@ -26,7 +26,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
 from zssr_daemon.settings.old_keys import translated
-from zssr_daemon.zssr.config import PRESETS, KernelPhase, ZSSRConfig
+from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
+from zssr_daemon.zssr.presets import PRESETS
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
@@ -264,8 +265,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the init values, which come from the TOML file."""
-        return env_settings, init_settings
+        """Take the values that are given and no others: `load` reads the environment."""
+        return (init_settings,)
 
     def relative_to(self, base: Path) -> Self:
         """Resolve relative paths against `base`, the folder of the settings file."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, Settings
 from zssr_daemon.settings.toml_text import parse_toml
-from zssr_daemon.zssr.config import PRESETS
+from zssr_daemon.zssr.presets import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
