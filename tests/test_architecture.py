@@ -34,7 +34,7 @@ ALGORITHM_FLOORS: tuple[tuple[str, ...], ...] = (
     ("estimation",),
     ("degradation", "device"),
     ("ops", "config", "network"),
-    ("scale", "progress"),
+    ("scale", "progress", "presets", "target"),
 )
 
 #: What the algorithm may import besides itself and the standard library.
@@ -155,8 +155,8 @@ def test_algorithm_stands_alone() -> None:
 
 def test_settings_load_no_torch() -> None:
     """The parameters are plain: standard library only."""
-    for module in ("zssr.config", "zssr.scale"):
-        assert own_imports(MODULES[module]) <= {"zssr.scale"}
+    for module in ("zssr.config", "zssr.scale", "zssr.presets", "zssr.target"):
+        assert own_imports(MODULES[module]) <= {"zssr.scale", "zssr.presets", "zssr.target"}
         outside = {name.split(".")[0] for name in imports(MODULES[module])}
         assert outside <= sys.stdlib_module_names | {"zssr_daemon"}
 

@@ -39,7 +39,8 @@ from zssr_daemon.settings.schema import Folders, Settings
 from zssr_daemon.telemetry.logs import Events
 from zssr_daemon.telemetry.metrics import FileResult, Metrics, Outcome
 from zssr_daemon.telemetry.status import Status
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.presets import PRESETS
 
 SHIPPED = ROOT / "settings.toml"
 README = ROOT / "README.md"

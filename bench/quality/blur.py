@@ -22,11 +22,12 @@ from bench.provenance import provenance, save
 from bench.quality.blur_kernels import FAMILIES, blurred
 from bench.quality.metrics import psnr_y_db
 from bench.quality.run import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.presets import PRESETS
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from bench.quality.metrics import psnr_y_db, ssim_y
 from bench.quality.spoil import UNSPOILT, Spoil
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.worker.kernel_files import load_kernel
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
@@ -31,6 +31,7 @@ from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.scale import per_axis
 from zssr_daemon.zssr.training.weights import Weights
 

@@ -24,11 +24,12 @@ from torch.nn import functional
 
 from bench.provenance import provenance, save
 from bench.quality.run import to_tensor
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.device import Memory, is_bf16_wanted
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.training.fit import clip_gradients, new_optimiser
 from zssr_daemon.zssr.training.guard import Guard

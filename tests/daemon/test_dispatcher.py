@@ -94,6 +94,24 @@ def test_order_is_by_them(make_daemon: DaemonFactory) -> None:
     assert hashes["a.png"] != hashes["b.png"]
 
 
+def test_size_makes_the_factor_of_each_image(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """Order, log and name have it; settings that became impossible at the queue fail the job."""
+    daemon = make_daemon()
+    inbox = daemon.settings.folders.inbox
+    for name in ("a.png", "b.png"):
+        queue(daemon.ledger, daemon.settings, name)  # of 12 x 10 pixels
+    (inbox / "a.toml").write_text('[zssr]\ntarget = "long:31"')
+    (inbox / "b.toml").write_text('[zssr]\ntarget = "long:12"')
+    daemon.steps_until(lambda: daemon.counts() == {"failed": 1, "done": 1})
+    (order,) = daemon.executor.orders
+    assert order.config.target == "long:31"
+    assert order.config.total_scale == 31 / 12
+    assert lines_of(log, "job_started")[0]["scale"] == 31 / 12
+    assert daemon.files()["output"] == ["a_x2.58.png"]
+    (failed,) = lines_of(log, "job_failed")
+    assert (failed["image"], failed["reason"]) == ("b.png", "bad_settings")
+
+
 @pytest.fixture
 def by_degradation(settings: Settings, ledger: Ledger) -> Iterator[Callable[..., SteppedDaemon]]:
     """Return a maker of daemons whose settings.toml has a [degradation] table."""

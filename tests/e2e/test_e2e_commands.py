@@ -104,3 +104,19 @@ def test_terminal_shows_bars_and_readable_lines(tmp_path: Path) -> None:
     assert b'"event"' not in shown
     assert b"left" in shown
     assert b"fit " in shown
+
+
+def test_upscale_options_are_those_of_the_settings(tmp_path: Path) -> None:
+    """A folder, a size, a format and other keys; a report that fails says so on stderr alone."""
+    prepare(tmp_path)
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    shutil.copy(BUTTERFLY, tmp_path / "photos" / "sub" / "b.png")
+    options = ("--size", "200x300", "--format", "tif", "--report", "--set", "zssr.num_epochs=5")
+    done = command(tmp_path, "upscale", "photos", "-", "-o", "results", *options, "--no-auto")
+    assert done.returncode == 1
+    assert done.stderr.startswith("-: standard input is not read")
+    assert files(tmp_path / "results") == ["sub/b_x1.56.tif", "sub/b_x1.56.tif.report.html"]
+    with Image.open(tmp_path / "results" / "sub" / "b_x1.56.tif") as result:
+        assert result.size == (200, 200)
+    again = command(tmp_path, "upscale", "photos", "results", *options)
+    assert again.stdout.count("passed over, for it is an output of this program") == 1

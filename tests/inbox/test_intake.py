@@ -88,6 +88,22 @@ def test_scan_alone_finds_files(gate: Gate, inbox: Path) -> None:
     assert gate.intake.is_settled
 
 
+def test_size_that_needs_an_impossible_factor(gate: Gate, inbox: Path) -> None:
+    """The image is refused by its settings; one of another size is queued."""
+    drop(inbox, "sub/a.png", size=(12, 10))
+    drop(inbox, "sub/b.png", size=(60, 50))
+    (inbox / "sub" / "zssr.toml").write_text('[zssr]\ntarget = "long:120"')
+    gate.steps_until_outcomes(2)
+    outcomes = {
+        outcome.job.src_rel: outcome for outcome in gate.outcomes if hasattr(outcome, "job")
+    }
+    refused = outcomes["sub/a.png"]
+    assert isinstance(refused, Refused)
+    assert refused.reason == "bad_settings"
+    assert "12 x 10 pixels needs a factor of 10: must be" in refused.message
+    assert isinstance(outcomes["sub/b.png"], Queued)
+
+
 def answers_of_probe(gate: Gate, monkeypatch: pytest.MonkeyPatch, errnos: list[int]) -> None:
     """Let the probe meet an error of the system for each of `errnos`, then none."""
     poll = gate.intake._prober.poll

@@ -57,8 +57,30 @@ class TestInboxScan:
             "@eaDir/a.png",
             "#recycle/a.png",
             "__MACOSX/a.png",
+            "a.png.PART",
+            "A.TMP",
+            "a.png.Crdownload",
+            "a.png.opdownload",
+            "a.png.upload",
+            "a.png.!qB",
+            "a.png.!ut",
+            "a.png.bc!",
+            "a.png.aria2",
+            "a.png.sb-1a2b3c4d-x5Yz6w",
+            "a.png~",
+            "#a.png#",
+            "$RECYCLE.BIN/a.png",
+            "System Volume Information/a.png",
+            "FOUND.000/a.png",
+            "lost+found/a.png",
+            "#snapshot/a.png",
+            "@EADIR/a.png",
+            "Network Trash Folder/a.png",
+            "Temporary Items/a.png",
+            ".Spotlight-V100/a.png",
+            "A.TOML",
             "mine.png",
-            "mine_too/a.png",
+            "MINE_too/a.png",
         ],
     )
     def test_temporary_files_are_passed_over(self, tmp_path: Path, name: str) -> None:
@@ -68,6 +90,14 @@ class TestInboxScan:
         scanned = scan(tmp_path, ignore=("mine*",))
         assert [candidate.rel for candidate in scanned] == ["a.png"]
         assert scanned.ignored == []
+
+    @pytest.mark.parametrize(
+        "name", ["#1.png", "a~b.png", "$a.png", "upload.png", "found.png", "tmp", "a.png#"]
+    )
+    def test_pictures_with_similar_names_are_found(self, tmp_path: Path, name: str) -> None:
+        """A pattern matches a whole name, and no picture is left out for a part of it."""
+        (tmp_path / name).write_bytes(PNG_HEAD)
+        assert found(tmp_path) == [name]
 
     def test_magic_makes_a_candidate(self, tmp_path: Path) -> None:
         """An image without a suffix, or with a wrong one, is an image."""

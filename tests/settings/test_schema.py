@@ -6,7 +6,8 @@ import pytest
 
 from tests.parts.settings_files import load
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.zssr.config import PRESETS, ZSSRConfig
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.presets import PRESETS
 
 
 @pytest.mark.parametrize("preset", PRESETS)

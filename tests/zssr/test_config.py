@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from zssr_daemon.zssr.config import LIMITS, PRESETS, Range, ZSSRConfig
+from zssr_daemon.zssr.config import LIMITS, Range, ZSSRConfig
+from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.scale import Scale
 
 
@@ -44,6 +45,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("alias_guard", "yes"),
         ("faint_residual", -0.1),
         ("scale_times", 1.5),
+        ("target", "4k"),
         ("in_channels", 2),
         ("model_width", 0),
         ("model_depth", 1),

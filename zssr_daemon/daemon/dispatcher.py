@@ -49,16 +49,17 @@ class Dispatcher:
             return
         try:
             own = self._resolver.resolve(job.src_rel)
+            sized = own.for_size(job.width or 1, job.height or 1)
         except ImageSettingsError as error:
             self._jobs.fail(job, error.reason, str(error))
             return
         job = self._job_settings.use(job, own.settings)
-        self._jobs.take(job, own)
-        shortage = find_shortage(self._settings, self._out_pixels(job, own))
+        self._jobs.take(job, sized)
+        shortage = find_shortage(self._settings, self._out_pixels(job, sized))
         if shortage is not None:  # smaller ones behind it may have room
             self._jobs.put_back(job, shortage.reason, wait_s=_SPACE_RETRY_S)
             return
-        self._submit(job, own)
+        self._submit(job, sized)
 
     def _out_pixels(self, job: Job, own: Resolved) -> int:
         """Return the pixels of the output, at most the limit: the worker refuses larger ones."""

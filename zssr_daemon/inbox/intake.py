@@ -24,7 +24,7 @@ from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import Resolved, Resolver
-from zssr_daemon.settings.rules import image_limits, output_rules
+from zssr_daemon.settings.rules import image_limits, output_fault
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.disk_faults import is_disk_fault
 from zssr_daemon.system.file_identity import FileIdentity
@@ -258,9 +258,7 @@ class Intake:
             return []
         return self._refuse(candidate, fault)
 
-    def _fault(
-        self, result: ProbeResult, identity: FileIdentity, own: Resolved
-    ) -> ImageError | None:
+    def _fault(self, result: ProbeResult, identity: FileIdentity, own: Resolved) -> JobError | None:
         """Return why a file must not be queued now, or None."""
         if result.oserror_errno is not None:
             is_of_disk = is_disk_fault(result.oserror_errno)
@@ -271,8 +269,7 @@ class Intake:
         if result.identity != identity:
             return ImageError("the file changed while it was read", reason=Reason.SOURCE_CHANGED)
         assert result.info is not None
-        size = own.settings.zssr.output_size(result.info.width, result.info.height)
-        return output_rules(self._settings.limits, own.settings.output).fault(result.info, *size)
+        return output_fault(result.info, own, self._settings.limits)
 
     def _may_still_change(self, reason: Reason, candidate: Candidate, now: float) -> bool:
         if reason in {Reason.SOURCE_CHANGED, Reason.SHARE_FAULT}:

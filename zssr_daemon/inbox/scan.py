@@ -6,8 +6,9 @@ lost (a full inotify queue, a network share), so nothing depends on one.
 
 import fnmatch
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +17,54 @@ from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_i
 from zssr_daemon.protocol.endings import NO_IMAGES
 from zssr_daemon.system.file_identity import FileIdentity
 
-#: Temporary and system files, by name; `[watch] ignore` adds to these.
+#: Temporary and system files, by name, in any case; `[watch] ignore` adds to these.
 IGNORED_NAMES = (
     ".*",
-    "~$*",
+    # Files that are still being written: downloads, copies, uploads.
     "*.tmp",
+    "*.temp",
     "*.part",
     "*.partial",
     "*.filepart",
     "*.crdownload",
     "*.download",
-    "*.swp",
+    "*.opdownload",
+    "*.fdmdownload",
+    "*.upload",
+    "*.uploading",
+    "*.incomplete",
+    "*.aria2",
+    "*.!ut",
+    "*.!qb",
+    "*.!sync",
+    "*.bc!",
+    "*.sb-????????-??????",
     "~syncthing~*",
-    "Thumbs.db",
+    # Copies and locks that editors leave.
+    "~$*",
+    "*~",
+    "#*#",
+    "*.swp",
+    "*.swo",
+    # What systems and storage devices leave: Windows, macOS, Linux, Synology, QNAP, NetApp.
+    "thumbs.db",
+    "ehthumbs.db",
     "desktop.ini",
-    "@eaDir",
+    "$recycle.bin",
+    "system volume information",
+    "found.[0-9][0-9][0-9]",
+    "__macosx",
+    "network trash folder",
+    "temporary items",
+    "icon\r",
+    "lost+found",
+    "@eadir",
+    "@tmp",
     "#recycle",
-    "@Recycle",
-    "__MACOSX",
+    "#snapshot",
+    "@recycle",
+    "@recently-snapshot",
+    "~snapshot",
     *(f"*{ending}" for ending in NO_IMAGES),
 )
 
@@ -53,7 +84,7 @@ class InboxScan:
     def __init__(self, inbox: Path, *, is_recursive: bool, ignore: tuple[str, ...] = ()) -> None:
         self._inbox = inbox
         self._is_recursive = is_recursive
-        self._ignore = IGNORED_NAMES + ignore
+        self._is_ignored = _any_case(IGNORED_NAMES + ignore)
         self._no_image: dict[str, FileIdentity] = {}
         self.ignored: list[str] = []  # files newly found not to be images; the caller empties it
 
@@ -109,8 +140,10 @@ class InboxScan:
         self._no_image[rel] = identity
         return False
 
-    def _is_ignored(self, name: str) -> bool:
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignore)
+
+def _any_case(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """Return what tells whether a name matches one of the patterns, in capitals or not."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)), re.IGNORECASE).match
 
 
 def _head(path: Path) -> bytes:

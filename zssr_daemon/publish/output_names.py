@@ -5,7 +5,9 @@ import re
 
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.system.file_names import MAX_NAME_BYTES, cut_to_bytes, split_suffix
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.scale import Scale, label
+from zssr_daemon.zssr.target import Target
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # characters that control a terminal
 
@@ -26,6 +28,16 @@ def output_rel(src_rel: str, pattern: str, *, scale: Scale, suffix: str, tag: st
     fixed = os.fsencode(pattern.format(stem="", scale=label(scale)) + tag + suffix)
     stem = cut_to_bytes(stem, MAX_NAME_BYTES - len(fixed))
     return os.path.join(folder, pattern.format(stem=stem, scale=label(scale)) + tag + suffix)  # noqa: PTH118
+
+
+def told_scale(config: ZSSRConfig, width: int | None, height: int | None) -> Scale:
+    """Return the factor that the name of an output tells; of a target, rounded to two decimals.
+
+    width, height: of the source in pixels, of its first frame where it has several.
+    """
+    if not config.target or width is None or height is None:
+        return config.total_scale
+    return round(Target.parse(config.target).factor(width, height), 2)
 
 
 def name_tags(job: Job) -> tuple[str, str, str]:

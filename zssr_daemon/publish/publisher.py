@@ -30,7 +30,7 @@ from zssr_daemon.protocol.attempt_files import (
     is_part,
     part_rel,
 )
-from zssr_daemon.publish.output_names import name_tags, output_rel
+from zssr_daemon.publish.output_names import name_tags, output_rel, told_scale
 from zssr_daemon.publish.sources import Sources, has_hash
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
@@ -124,13 +124,12 @@ class Publisher:
                 path.unlink(missing_ok=True)
 
     def _part(self, job: Job) -> Path:
-        out_rel = self._out_rels(job, "", None)[0]
-        return self._folders.output / part_rel(out_rel, job.id, job.attempts)
+        return self._folders.output / part_rel(job.src_rel, job.id, job.attempts)
 
     def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
         """Return the names to try for an output, the wanted one first; frames are pages from 1."""
         own = self._job_settings.of(job)
-        pattern, scale = own.output.name, own.zssr.total_scale
+        pattern, scale = own.output.name, told_scale(own.zssr, job.width, job.height)
         if page is not None:
             pattern = pattern.replace("{stem}", f"{{stem}}_p{page:03d}")
         return [

@@ -6,7 +6,7 @@ files that sets it wins. A preset fills in the keys that none of them sets.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,7 +15,8 @@ from pydantic import ValidationError, field_validator
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
 from zssr_daemon.settings.explain import explain
-from zssr_daemon.settings.load import known_keys
+from zssr_daemon.settings.layers import Tables, contradiction, laid_over
+from zssr_daemon.settings.load import COMMAND_LINE, known_keys
 from zssr_daemon.settings.profile_files import Profile, profiles_of, read_below
 from zssr_daemon.settings.schema import Degradation, Output, Settings, SettingsTable, ZSSRTable
 from zssr_daemon.system.file_names import printable
@@ -56,15 +57,37 @@ class Resolved:
     kernel: KernelChoice = None
     profiles: tuple[str, ...] = ()  # the files that set any of them, as paths below the inbox
 
+    def for_size(self, width: int, height: int) -> Self:
+        """Return the settings for a source of that size: a target gives them their factor.
+
+        Raises:
+            ImageSettingsError: that factor cannot be.
+        """
+        try:
+            config = self.settings.zssr.for_size(width, height)
+        except ValueError as error:
+            raise ImageSettingsError(f"[zssr] {error}") from error
+        return replace(self, settings=self.settings.model_copy(update={"zssr": config}))
+
 
 class Resolver:
     """Finds the settings of each image below one inbox."""
 
-    def __init__(self, settings: Settings, inbox: Path, kernel: KernelFile | None = None) -> None:
-        """Take the settings for all images, and the kernel file that these name, if any."""
+    def __init__(
+        self,
+        settings: Settings,
+        inbox: Path,
+        kernel: KernelFile | None = None,
+        over: Tables | None = None,
+    ) -> None:
+        """Take the settings for all images, and the kernel file that these name, if any.
+
+        over: those of `settings` that count more than the files of the inbox.
+        """
         self._settings = settings
         self._inbox = inbox
         self._kernel = kernel
+        self._over = Profile(rel=COMMAND_LINE, tables=dict(over or {}))
         of_all = ImageSettings.of(settings)
         self._of_all = Resolved(settings=of_all, kernel=_choice(of_all, kernel))
 
@@ -78,14 +101,15 @@ class Resolver:
             ImageSettingsError: a profile is refused; the message names file, key, value and cure.
             OSError: a disk fails.
         """
-        profiles = profiles_of(self._inbox, src_rel)
-        if not profiles:
+        found = profiles_of(self._inbox, src_rel)
+        if not found:
             return self._of_all
+        profiles = [*found, self._over]
         merged = _validated(_merged(self._settings, profiles), profiles)
         if merged.degradation.kernel != "bicubic":
             _check_scale(merged, profiles)
         merged, kernel = self._with_kernel(merged, profiles)
-        rels = tuple(profile.rel for profile in profiles)
+        rels = tuple(profile.rel for profile in found)
         return Resolved(settings=merged, kernel=kernel, profiles=rels)
 
     def _with_kernel(
@@ -94,7 +118,7 @@ class Resolver:
         """Read the kernel file that a profile names, and set its absolute path."""
         path = merged.degradation.kernel
         author = _author(profiles, ["degradation", "kernel"])
-        if author is None or not isinstance(path, Path):
+        if author in (None, self._over) or not isinstance(path, Path):
             return merged, _choice(merged, self._kernel)
         rel, kernel = _read_kernel(self._inbox, author, path)
         placed = merged.degradation.model_copy(update={"kernel": self._inbox / rel})
@@ -116,9 +140,10 @@ def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:
         "output": _written(settings.output),
     }
     for profile in profiles:
-        for table, values in profile.tables.items():
-            is_table = isinstance(values, dict) and isinstance(tables.get(table), dict)
-            tables[table] = tables[table] | values if is_table else values
+        fault = contradiction(profile.tables)
+        if fault is not None:
+            raise ImageSettingsError(f"{printable(profile.rel)}: {fault}")
+        tables = laid_over(tables, profile.tables)
     return tables
 
 
@@ -145,7 +170,8 @@ def _author(profiles: Sequence[Profile], names: Sequence[str]) -> Profile | None
 
 def _file_to_correct(author: Profile | None, profiles: Sequence[Profile]) -> str:
     """Return the name of the author's file; without an author, that of the strongest profile."""
-    return printable((author or profiles[-1]).rel)
+    files = [profile for profile in profiles if profile.rel != COMMAND_LINE]
+    return printable((author or files[-1]).rel)
 
 
 def _check_scale(merged: ImageSettings, profiles: Sequence[Profile]) -> None:

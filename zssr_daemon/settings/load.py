@@ -1,36 +1,45 @@
 """Load: reads settings from the TOML file and the environment."""
 
 import os
-import tomllib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pydantic_settings
 from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.explain import explain
+from zssr_daemon.settings.layers import Tables, contradiction, laid_over
 from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, JSON_CURE, Settings
+from zssr_daemon.settings.toml_text import parse_toml
+
+#: Where values of the command line are said to be written.
+COMMAND_LINE = "command line"
 
 
-def load_settings(file: Path | None) -> Settings:
+def load_settings(file: Path | None, over: Tables | None = None) -> Settings:
     """Read, merge and validate the settings.
 
     Args:
         file: the TOML file; with None the defaults apply, relative to the current folder.
+        over: tables of the command line, which count more than the environment and the file.
 
     Raises:
         SettingsError: the file is missing, is not TOML, or has a faulty key; the message names
             file or variable, key, value and cure.
     """
+    over = over or {}
     try:
-        settings = Settings(**_read_toml(file))
+        environment = EnvSettingsSource(Settings)()
+        layers = {str(file): _read_toml(file), "environment": environment, COMMAND_LINE: over}
+        settings = Settings(**_merged(layers))
     except ValidationError as error:
-        raise SettingsError(
-            explain(error, known_keys(), partial(_where_written, file=file))
-        ) from error
+        where = partial(_where_written, file=file, over=over)
+        raise SettingsError(explain(error, known_keys(), where)) from error
     except pydantic_settings.SettingsError as error:  # a list or table that is not JSON
         raise SettingsError(
             f"environment variable {ENV_PREFIX}...: {error}: {JSON_CURE}"
@@ -61,16 +70,31 @@ def _read_toml(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
-    except (OSError, ValueError) as error:
+        return parse_toml(file.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from error
+    except OSError as error:
         cure = (
             "give the file with --settings, or copy the settings.toml that comes with the program"
         )
         raise SettingsError(f"{file}: cannot be read: {error}; {cure}") from error
 
 
-def _where_written(names: list[str], file: Path | None) -> str:
+def _merged(layers: Mapping[str, Tables]) -> dict[str, Any]:
+    """Lay the layers over each other, the nearest last; each is named by where it is written."""
+    tables: dict[str, Any] = {}
+    for where, layer in layers.items():
+        fault = contradiction(layer)
+        if fault is not None:
+            raise SettingsError(f"{where}: {fault}")
+        tables = laid_over(tables, layer)
+    return tables
+
+
+def _where_written(names: list[str], file: Path | None, over: Tables) -> str:
+    table = over.get(names[0]) if names else None
+    if table is not None and (len(names) < 2 or not isinstance(table, dict) or names[1] in table):
+        return COMMAND_LINE
     variable = ENV_PREFIX + ENV_DELIMITER.join(names[:2]).upper()
     if variable in os.environ:
         return f"environment variable {variable}"

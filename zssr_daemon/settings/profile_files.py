@@ -6,7 +6,6 @@ zssr.toml. `NAME.toml` beside an image applies to that image alone.
 
 import errno
 import os
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from zssr_daemon.errors import ImageError, ImageSettingsError
 from zssr_daemon.protocol.endings import PROFILE
+from zssr_daemon.settings.toml_text import parse_toml
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.system.safe_open import read_small
 
@@ -108,7 +108,6 @@ def _first(inbox: Path, rels: Iterable[str]) -> Profile | None:
 
 def _parsed(rel: str, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
-        message = f"{printable(rel)}: no TOML in UTF-8: {error}; mend the file"
-        raise ImageSettingsError(message) from error
+        return parse_toml(content)
+    except ValueError as error:
+        raise ImageSettingsError(f"{printable(rel)}: {error}") from error

@@ -1,10 +1,11 @@
 """Schema: every key of settings.toml, with its type, its default and its range.
 
-Sources, strongest first: environment (`ZSSR_FOLDERS__INBOX=...`), the TOML file, the defaults here.
+The values come from the layers that `load` reads; the defaults stand here.
 `[zssr]` is `zssr.config.ZSSRConfig` itself, so its defaults stand there and nowhere else.
 """
 
 import json
+import re
 import string
 from dataclasses import fields
 from pathlib import Path
@@ -25,7 +26,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
 from zssr_daemon.settings.old_keys import translated
-from zssr_daemon.zssr.config import PRESETS, KernelPhase, ZSSRConfig
+from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
+from zssr_daemon.zssr.presets import PRESETS
 
 ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
@@ -39,10 +41,17 @@ class SettingsTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+#: A drive or a share, which here would be a folder of that name beside the settings.
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/\x00-\x1f]|\\\\")
+
+
 def _plain_path(path: Path) -> Path:
     """Refuse what the system does not accept as a path, and expand `~`."""
     if "\0" in str(path):
         raise ValueError("must not hold a NUL character")
+    if _WINDOWS_PATH.match(str(path)):
+        cure = r"mount the share; under WSL C:\scans is /mnt/c/scans"
+        raise ValueError(f"is a path of Windows, and this program runs on Linux: {cure}")
     try:
         return path.expanduser()
     except RuntimeError as error:
@@ -256,8 +265,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the init values, which come from the TOML file."""
-        return env_settings, init_settings
+        """Take the values that are given and no others: `load` reads the environment."""
+        return (init_settings,)
 
     def relative_to(self, base: Path) -> Self:
         """Resolve relative paths against `base`, the folder of the settings file."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from pydantic import BaseModel
 
 from zssr_daemon.settings.old_keys import WARM_START
 from zssr_daemon.settings.schema import ENV_DELIMITER, ENV_PREFIX, Settings
-from zssr_daemon.zssr.config import PRESETS
+from zssr_daemon.settings.toml_text import parse_toml
+from zssr_daemon.zssr.presets import PRESETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,7 @@ def setting_sources(settings: Settings, file: Path) -> list[SettingSource]:
     The keys come in the order of settings.toml. `[degradation] auto` is shown as it was set:
     the keys that it stands for are resolved for each image, not here.
     """
-    with file.open("rb") as stream:
-        written = tomllib.load(stream)
+    written = parse_toml(file.read_bytes())
     variables = {name.upper(): name for name in os.environ}
 
     def place(table: str, key: str) -> str | None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.protocol.messages import (
     Stage,
@@ -84,7 +85,7 @@ class Enlarger:
         """
         progress = _FrameProgress(order, on_progress)
         with progress.stage("decode"):
-            source, picture = _decode(order, file, draft)
+            order, source, picture = _decode(order, file, draft)
             degradation = SourceDegradation.of(order, picture)
         samples = output_samples(order, source)
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
@@ -182,12 +183,19 @@ def _resolve(device: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _decode(order: WorkOrder, file: SourceFile, draft: ReportDraft) -> tuple[DecodedImage, Tensor]:
-    """Return a frame without its colours, and these as (C, H, W) float32, CPU, [0, 1].
+def _decode(
+    order: WorkOrder, file: SourceFile, draft: ReportDraft
+) -> tuple[WorkOrder, DecodedImage, Tensor]:
+    """Return the order for a frame, the frame without its colours, and these.
 
-    Raises ImageError where its output would be too large, or could not hold its alpha.
+    The colours are (C, H, W) float32 on the CPU in [0, 1]. In the order, the size of the frame has
+    made a factor of a target.
+
+    Raises ImageSettingsError where that factor cannot be, and ImageError where its output would be
+    too large, or could not hold its alpha.
     """
     source = file.decode(order.frame)
+    order = _for_size(order, source.info.width, source.info.height)
     size = order.config.output_size(source.info.width, source.info.height)
     fault = order.output.fault(source.info, *size)
     if fault is not None:
@@ -195,7 +203,14 @@ def _decode(order: WorkOrder, file: SourceFile, draft: ReportDraft) -> tuple[Dec
     draft.add_source(source, *size)
     picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
     # Without the colours, or the memory would hold them twice as long as the fit runs.
-    return replace(source, pixels=np.empty((0, 0, 0), np.float32)), picture
+    return order, replace(source, pixels=np.empty((0, 0, 0), np.float32)), picture
+
+
+def _for_size(order: WorkOrder, width: int, height: int) -> WorkOrder:
+    try:
+        return replace(order, config=order.config.for_size(width, height))
+    except ValueError as error:
+        raise ImageSettingsError(f"[zssr] {error}") from error
 
 
 def _start(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ class ReportDraft:
         """Copy what is shown of a source whose output will have `width` × `height` pixels."""
         if self._path is not None:
             with self._harmless():
+                config = self._order.config.for_size(source.info.width, source.info.height)
+                self._order = replace(self._order, config=config)
                 self._before = comparison.before(source, width, height)
 
     def add_output(

@@ -17,6 +17,7 @@ from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.imaging.encode import encode
+from zssr_daemon.imaging.metadata.resolution import at_resolution
 from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.verify import verify
 from zssr_daemon.protocol.messages import WorkOrder
@@ -120,6 +121,8 @@ def write_part(
     output = order.output.format_for(source.info.format)
     metadata = source.metadata if order.output.keeps_metadata else source.metadata.only_colour()
     metadata = dataclasses.replace(metadata, scale=per_axis(order.config.total_scale))
+    if order.config.print_dpi is not None:
+        metadata = at_resolution(metadata, order.config.print_dpi)
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         failpoints.reach(Failpoint.PART_BEGUN)

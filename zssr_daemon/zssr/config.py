@@ -7,58 +7,15 @@ and each list of choices stands once, in the type of its field; `LIMITS` is the 
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
+from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, per_axis, power, scaled_size
+from zssr_daemon.zssr.target import TARGET_FORMS, Target, TargetForms
 
 # Where a pixel of the small image lies in the square of large pixels that it stands for.
 # centred: in its middle, as every resize has it; topleft: on its first pixel, as slicing has it.
 KernelPhase = Literal["centred", "topleft"]
 
 Preset = Literal["instant", "fast", "balanced", "best", "paper"]
-
-# Differences from the defaults below, which are `balanced`.
-PRESETS: dict[str, dict[str, object]] = {
-    "instant": {
-        "num_epochs": 900,
-        "warm_num_epochs": 40,
-        "rounds": 1,
-        "self_ensemble": False,
-        "back_projections": 2,
-    },
-    "fast": {
-        "num_epochs": 900,
-        "warm_num_epochs": 200,
-        "rounds": 2,
-        "self_ensemble": 4,
-        "back_projections": 4,
-    },
-    "balanced": {},
-    "best": {"num_epochs": 11000, "warm_num_epochs": 4000, "rounds": 4},
-    # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
-    "paper": {
-        "max_pass_scale": 8.0,
-        "start": "none",
-        "alias_guard": False,
-        "faint_residual": 0.0,
-        "augmentation": "affine",
-        "son_rounding": False,
-        "model_variant": "paper",
-        "model_width": 64,
-        "model_depth": 8,
-        "lr": 1e-3,
-        "lr_schedule": "plateau",
-        "adam_beta2": 0.999,
-        "max_gradient_norm": 0.0,
-        "num_epochs": 3000,
-        "warm_num_epochs": 900,
-        "crop_size": 128,
-        "batch_size": 1,
-        "rounds": 1,
-        "ensemble_reduce": "median",
-        "ensemble_back_projections": 10,
-        "back_projections": 10,
-        "patch_size": 128,  # its layers are four times larger
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +62,9 @@ class ZSSRConfig:
     # Steps: the fitted network is applied again to its own output, so the total is
     # scale_factor ** scale_times.
     scale_times: Annotated[int, _whole(1, 8)] = 1
+    # A size in place of a factor: "3840x2160" to fit within, "long:3000", "short:2000" for a side,
+    # "300dpi@20x30cm" for a print, turned as the picture is. `for_size` makes a factor of it.
+    target: Annotated[str, TARGET_FORMS] = ""
     # Largest scale of one pass of the network. A larger scale_factor takes several passes: at 3
     # the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
     max_pass_scale: Annotated[float, SCALE_RANGE] = 2.0
@@ -205,7 +165,7 @@ class ZSSRConfig:
             value = getattr(self, key)
             is_checked = key == "scale_factor" and isinstance(value, tuple)
             if not is_checked and value not in limit:
-                wanted = limit if isinstance(limit, Range) else _one_of(limit)
+                wanted = _one_of(limit) if isinstance(limit, tuple) else limit
                 raise ValueError(f"{key} = {value!r}: must be {wanted}")
         least = 3 * self.reconstruct_step
         if self.lr_decay_range < least:
@@ -239,6 +199,11 @@ class ZSSRConfig:
     def total_scale(self) -> Scale:
         """Enlargement of the whole schedule: one number, or (x, y) where they differ."""
         return power(self.scale_factor, self.scale_times)
+
+    @property
+    def print_dpi(self) -> float | None:
+        """Dots an inch of the print that a target asks for; None without such a target."""
+        return Target.parse(self.target).dpi if self.target else None
 
     @property
     def network_scale(self) -> Scale:
@@ -277,18 +242,38 @@ class ZSSRConfig:
         wanted = 8 if self.self_ensemble is True else max(1, int(self.self_ensemble))
         return wanted if is_isotropic(self.network_scale) else min(wanted, 4)
 
+    def for_size(self, width: int, height: int) -> Self:
+        """Return the parameters for a source of that size: a target gives them their factor.
+
+        Done twice, this changes nothing more. Raises ValueError where that factor cannot be.
+        """
+        if not self.target:
+            return self
+        factor = Target.parse(self.target).factor(width, height)
+        if factor not in SCALE_RANGE:
+            size = f"a source of {width} x {height} pixels"
+            raise ValueError(
+                f"target = {self.target!r}: {size} needs a factor of {factor:.3g}: must be "
+                f"{SCALE_RANGE}"
+            )
+        return replace(self, scale_factor=factor, scale_times=1)
+
     def output_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return (width, height) in pixels of the result for a source of that size."""
-        out_height, out_width = scaled_size((height, width), self.total_scale)
+        """Return (width, height) in pixels of the result for a source of that size.
+
+        Raises as `for_size`.
+        """
+        scale = self.for_size(width, height).total_scale
+        out_height, out_width = scaled_size((height, width), scale)
         return out_width, out_height
 
 
-def _limit(kind: Any) -> Range | tuple[object, ...]:
+def _limit(kind: Any) -> Range | TargetForms | tuple[object, ...]:
     """Return what a field of type `kind` may be: a range of numbers, or one of some values."""
     if get_origin(kind) is not Annotated:
         return _choices(kind)
     (limit,) = kind.__metadata__
-    assert isinstance(limit, Range)
+    assert isinstance(limit, Range | TargetForms)
     return limit
 
 

@@ -82,7 +82,7 @@ def super_resolve(
         MemoryError: the smallest tiles or batches are too much, or the whole image is;
             RuntimeError where torch says so.
     """
-    _check(image)
+    config = _checked(image, config)
     key = compatibility_key(config, image.shape[0], degradation)
     config = degradation.adapted(config)
     fitting = (key, network_key(config, image.shape[0]))
@@ -98,12 +98,16 @@ def super_resolve(
     return _super_resolved(result, fit, key, time.perf_counter() - started_s)
 
 
-def _check(image: Tensor) -> None:
-    """Refuse anything but (1 or 3, H, W) float32 with a ValueError."""
+def _checked(image: Tensor, config: ZSSRConfig) -> ZSSRConfig:
+    """Return `config` for an image of that size; refuse anything but (1 or 3, H, W) float32.
+
+    Raises ValueError.
+    """
     if image.dim() != 3 or image.shape[0] not in (1, 3) or image.numel() == 0:
         raise ValueError(f"image shape {tuple(image.shape)}: must be (1 or 3, H, W), not empty")
     if image.dtype != torch.float32:
         raise ValueError(f"image dtype {image.dtype}: must be float32")
+    return config.for_size(image.shape[2], image.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

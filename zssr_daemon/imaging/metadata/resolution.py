@@ -1,9 +1,15 @@
-"""Resolution: pixels an inch, or without a unit, that a source states."""
+"""Resolution: pixels an inch, or without a unit, that a source states or a print asks for."""
 
 import math
+import re
+from dataclasses import replace
+from fractions import Fraction
 from typing import Final
 
 from PIL import ExifTags, Image
+
+from zssr_daemon.imaging.metadata.exif import resolution_tags
+from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 
 # Pillow says 1 where a TIFF says nothing.
 _MIN_DPI: Final = 1.0
@@ -34,6 +40,23 @@ def read_aspect(image: Image.Image) -> tuple[float, float] | None:
     else:
         return None
     return value if value and value[0] != value[1] else None
+
+
+def at_resolution(metadata: ImageMetadata, dpi: float) -> ImageMetadata:
+    """Return `metadata` with another resolution, in EXIF and XMP too where these state one."""
+    exif, xmp = metadata.exif, metadata.xmp
+    if exif is not None:
+        directory = Image.Exif()
+        directory.load(exif)
+        if ExifTags.Base.XResolution in directory:
+            resolution_tags(directory, (dpi, dpi), None)
+        exif = directory.tobytes()
+    if xmp is not None:
+        value = Fraction(dpi).limit_denominator(10_000)
+        told = rf"\g<1>{value.numerator}/{value.denominator}"
+        xmp = re.sub(r'(tiff:[XY]Resolution(?:="|>))[0-9/.]+', told, xmp)
+        xmp = re.sub(r'(tiff:ResolutionUnit(?:="|>))[0-9]+', r"\g<1>2", xmp)
+    return replace(metadata, dpi=(dpi, dpi), aspect=None, exif=exif, xmp=xmp)
 
 
 def _unit(image: Image.Image) -> object:

@@ -1,0 +1,49 @@
+"""Presets: named sets of parameters.
+
+Standard library only, as `config` is.
+"""
+
+# Differences from the defaults of ZSSRConfig, which are `balanced`.
+PRESETS: dict[str, dict[str, object]] = {
+    "instant": {
+        "num_epochs": 900,
+        "warm_num_epochs": 40,
+        "rounds": 1,
+        "self_ensemble": False,
+        "back_projections": 2,
+    },
+    "fast": {
+        "num_epochs": 900,
+        "warm_num_epochs": 200,
+        "rounds": 2,
+        "self_ensemble": 4,
+        "back_projections": 4,
+    },
+    "balanced": {},
+    "best": {"num_epochs": 11000, "warm_num_epochs": 4000, "rounds": 4},
+    # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
+    "paper": {
+        "max_pass_scale": 8.0,
+        "start": "none",
+        "alias_guard": False,
+        "faint_residual": 0.0,
+        "augmentation": "affine",
+        "son_rounding": False,
+        "model_variant": "paper",
+        "model_width": 64,
+        "model_depth": 8,
+        "lr": 1e-3,
+        "lr_schedule": "plateau",
+        "adam_beta2": 0.999,
+        "max_gradient_norm": 0.0,
+        "num_epochs": 3000,
+        "warm_num_epochs": 900,
+        "crop_size": 128,
+        "batch_size": 1,
+        "rounds": 1,
+        "ensemble_reduce": "median",
+        "ensemble_back_projections": 10,
+        "back_projections": 10,
+        "patch_size": 128,  # its layers are four times larger
+    },
+}
