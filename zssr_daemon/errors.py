@@ -26,6 +26,7 @@ class Reason(StrEnum):
     UNSAFE_FILE = "unsafe_file"
     UNSUPPORTED_DEPTH = "unsupported_depth"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    UNSUPPORTED_RAW = "unsupported_raw"
     # The file was replaced or taken away before its job was done.
     SOURCE_CHANGED = "source_changed"
     SOURCE_GONE = "source_gone"

@@ -117,6 +117,37 @@ class TestInboxScan:
         assert list(scanned) == []
         assert scanned.ignored == []
 
+    def test_other_files_are_counted(self, tmp_path: Path) -> None:
+        """The count is that of the last scan: what is gone counts no more."""
+        for name in ("notes.txt", "sub/more.txt", "upload"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("hello")
+        drop(tmp_path, "a.png")
+        scanned = scan(tmp_path)
+        assert scanned.passed_over == 0
+        list(scanned)
+        assert scanned.passed_over == 3
+        list(scanned)
+        assert scanned.passed_over == 3
+        (tmp_path / "notes.txt").unlink()
+        (tmp_path / "upload").write_bytes(PNG_HEAD)
+        list(scanned)
+        assert scanned.passed_over == 1
+
+    @pytest.mark.parametrize("head", [b"8BPS\0\x01" + bytes(20), b"IIU\0" + bytes(20)])
+    def test_an_image_that_is_not_read_is_a_candidate(self, tmp_path: Path, head: bytes) -> None:
+        """The gate refuses it with a reason; it does not lie in the inbox for ever."""
+        (tmp_path / "a.psd").write_bytes(head)
+        assert found(tmp_path) == ["a.psd"]
+
+    @pytest.mark.parametrize(
+        "head", [b"%PDF-1.7\n", b"<svg xmlns='x'/>", b"PK\x03\x04", b"IIII, a list"]
+    )
+    def test_documents_are_no_images(self, tmp_path: Path, head: bytes) -> None:
+        """PDF, vector pictures, archives and texts stay where they are."""
+        (tmp_path / "a").write_bytes(head)
+        assert found(tmp_path) == []
+
     def test_ignored_file_may_become_an_image(self, tmp_path: Path) -> None:
         """A judgement holds only for the content it was made on."""
         path = tmp_path / "upload"

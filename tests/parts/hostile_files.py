@@ -30,6 +30,7 @@ FILE_REASONS = frozenset(
         Reason.UNSAFE_FILE,
         Reason.UNSUPPORTED_DEPTH,
         Reason.UNSUPPORTED_FORMAT,
+        Reason.UNSUPPORTED_RAW,
     }
 )
 

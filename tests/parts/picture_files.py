@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
+from zssr_daemon.errors import ImageError
 from zssr_daemon.imaging.decode import DecodedImage, decode, inspect, read_file
 from zssr_daemon.imaging.encode import encode
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
@@ -75,6 +77,13 @@ def encode_path(
     finally:
         os.close(fd)
     return notes
+
+
+def refusal(path: Path, limits: ImageLimits = LIMITS) -> ImageError:
+    """Return the error with which the gate refuses a file."""
+    with pytest.raises(ImageError) as caught:
+        inspect_path(path, limits)
+    return caught.value
 
 
 def levels(image: DecodedImage) -> NDArray[np.uint8]:

@@ -62,6 +62,7 @@ def text(tmp_path: Path) -> str:
             for fraction in (0.25, 0.75)
         ),
         settling=3,
+        passed_over=0,
         queued=4,
         failed=5,
         oldest_queued_at=1000.0,
@@ -138,6 +139,7 @@ NOTHING = Status(
     workers=(),
     jobs=(),
     settling=0,
+    passed_over=0,
     queued=0,
     failed=0,
     oldest_queued_at=None,

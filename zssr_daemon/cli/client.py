@@ -35,6 +35,7 @@ _STOPPED = Status(
     workers=(),
     jobs=(),
     settling=0,
+    passed_over=0,
     queued=0,
     failed=0,
     oldest_queued_at=None,

@@ -99,6 +99,8 @@ def _status_rows(status: Status) -> list[tuple[str, Text]]:
         rows.append(("workers", Text(_workers(status))))
         rows.append(("last scan", Text(_ago(status.last_scan_at))))
         rows.append(("settling", Text(str(status.settling))))
+        if status.passed_over:
+            rows.append(("no images", Text(f"{status.passed_over} files, left where they are")))
     rows.append(("queued", Text(str(status.queued))))
     if status.oldest_queued_at is not None:
         rows.append(("oldest queued", Text(_ago(status.oldest_queued_at))))

@@ -80,6 +80,7 @@ class StatusReporter:
             workers=tuple(self._parts.executor.workers()),
             jobs=tuple(_job_status(running) for running in self._parts.lifecycle.running()),
             settling=intake.settling,
+            passed_over=intake.passed_over,
             queued=ledger.count(JobState.QUEUED),
             failed=ledger.count(JobState.FAILED),
             oldest_queued_at=ledger.oldest_queued_at(),

@@ -1,15 +1,12 @@
 """Decoding: a file becomes checked float pixels, or the reason why it cannot."""
 
 import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.alpha import fill_hidden_colour
@@ -32,9 +29,12 @@ from zssr_daemon.imaging.metadata.read import (
     read_orientation,
     with_parts,
 )
-from zssr_daemon.imaging.pillow import open_picture, pixel_limit
+from zssr_daemon.imaging.pillow import open_picture
+from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet_libraries
+from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
 from zssr_daemon.imaging.truncation import ends_early
-from zssr_daemon.imaging.vips import read_deep
+from zssr_daemon.imaging.unread import unread_format
+from zssr_daemon.imaging.vips import open_lossless, read_deep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +95,12 @@ def count_frames(data: bytes, limits: ImageLimits) -> int:
     """Return how many frames of the file in `data` are to be enlarged. Raises as `decode`."""
     format_name = sniff_format(data[:HEAD_BYTES]) or "unknown"
     with (
-        _decoder_faults(data, format_name),
-        _bomb_guard(limits),
+        decoder_faults(data, format_name),
+        bomb_guard(limits),
         open_picture(data, ALLOWED_FORMATS) as source,
     ):
-        return _count_frames(source, limits, [])
+        pages = tiff_pages(data) if format_name == "TIFF" else None
+        return _count_frames(source, pages, limits, [])
 
 
 def read_file(fd: int, limits: ImageLimits) -> bytes:
@@ -122,6 +123,9 @@ def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
     """Check the content, check the header, decode in full."""
     if not data:
         raise ImageError("the file is empty", reason=Reason.TRUNCATED)
+    unread = unread_format(data[:HEAD_BYTES])
+    if unread is not None:
+        raise unread.fault()
     format_name = sniff_format(data[:HEAD_BYTES])
     if format_name is None:
         allowed = ", ".join(ALLOWED_FORMATS)
@@ -147,7 +151,7 @@ def _decode_picture(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
     """Decode; whatever a decoder raises becomes an ImageError."""
-    with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
+    with decoder_faults(data, format_name), bomb_guard(limits), quiet_libraries():
         return _decode_unguarded(data, format_name, limits, frame, notes)
 
 
@@ -155,18 +159,22 @@ def _decode_unguarded(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
 ) -> _Loaded:
     """Check the header, decode in full, and convert to grey or RGB with or without alpha."""
-    depth = bit_depth(data, format_name, frame)
+    pages = tiff_pages(data) if format_name == "TIFF" else None
+    page = pages.pictures[frame] if pages else frame
+    depth = bit_depth(data, format_name, page)
     with open_picture(data, [format_name]) as source:
-        frames = _count_frames(source, limits, notes)
-        if ends_early(data, format_name, frame):
+        frames = _count_frames(source, pages, limits, notes)
+        if ends_early(data, format_name, page):
             raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
-        if frames > 1:
-            source.seek(frame)
+        if page > 0:
+            source.seek(page)
         drop_odd_xmp(source)
         # Pillow turns a TIFF upright while it loads it, and forgets that it did.
         stored = read_orientation(source) if format_name == "TIFF" else 1
         if depth == 16:
-            loaded = _load_deep(source, data, frame, limits, notes)
+            loaded = _load_deep(source, data, page, limits, notes)
+        elif pages and page in pages.webp:
+            loaded = _load_webp_page(source, data, page, limits, notes)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
     samples, orientation, metadata = loaded
@@ -212,13 +220,30 @@ def _load_deep(
     return samples, orientation, metadata
 
 
-def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) -> int:
-    """Return how many frames to enlarge; the previews in a phone's photograph do not count."""
+def _load_webp_page(
+    source: Image.Image, data: bytes, page: int, limits: ImageLimits, notes: list[str]
+) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
+    """Decode a page of a TIFF coded as WebP through libvips: Pillow's libtiff has no such codec."""
+    if source.width * source.height > limits.max_input_pixels:
+        message = f"{source.width * source.height} pixels, more than {limits.max_input_pixels}"
+        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
+    orientation = read_orientation(source)
+    metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
+    return np.atleast_3d(open_lossless(data, "TIFF", page=page).numpy()), orientation, metadata
+
+
+def _count_frames(
+    source: Image.Image, pages: TiffPages | None, limits: ImageLimits, notes: list[str]
+) -> int:
+    """Return how many frames to enlarge; previews and masks that come with a picture are none."""
     frames = getattr(source, "n_frames", 1)
     if source.format == "MPO":
         if frames > 1:
             notes.append(f"frame 0 of {frames} taken")
         return 1
+    if pages is not None:
+        frames = len(pages.pictures)
+        notes += [pages.note] if pages.note else []
     if frames > 1 and not limits.each_frame:
         cure = 'set [output] frames = "each", or split it first'
         raise ImageError(f"{frames} frames, and one is expected: {cure}", reason=Reason.MULTI_FRAME)
@@ -246,54 +271,3 @@ def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integ
     if orientation in {2, 3, 6, 7}:
         samples = samples[:, ::-1]
     return samples
-
-
-@contextmanager
-def _bomb_guard(limits: ImageLimits) -> Iterator[None]:
-    """Refuse pictures of more than `max_input_pixels`; other warnings of decoders are dropped."""
-    with pixel_limit(limits.max_input_pixels), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata never fails an image
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Keep what C libraries print about a file out of the log; their errors are raised too."""
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
-
-
-@contextmanager
-def _decoder_faults(data: bytes, format_name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into the file's fault, with its reason."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ImageError(str(error), reason=Reason.TOO_MANY_PIXELS) from error
-    except MemoryError as error:
-        message = "decoding needs more memory than is allowed"
-        raise ImageError(message, reason=Reason.TOO_MANY_PIXELS) from error
-    except Exception as error:
-        raise _fault(error, data, format_name) from error
-
-
-def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
-    """Find the reason for a decoder's failure."""
-    # Only the decoder knows the end of some files, such as a packed BMP.
-    says_truncated = format_name != "PNG" and "truncated" in str(error).lower()
-    if says_truncated or ends_early(data, format_name):
-        return ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
-    if isinstance(error, UnidentifiedImageError) and format_name in {"TIFF", "AVIF"}:
-        message = f"a {format_name} of a kind that is not supported"
-        return ImageError(message, reason=Reason.UNSUPPORTED_FORMAT)
-    return ImageError(f"damaged {format_name}: {error}", reason=Reason.CORRUPT)

@@ -6,6 +6,8 @@ The supervisor and the watcher import this module, so it imports neither Pillow 
 from dataclasses import dataclass
 from typing import Final
 
+from zssr_daemon.imaging.unread import unread_format
+
 #: Pillow's names of the formats that are read. `JPEG` also opens phone pictures, as `MPO`.
 ALLOWED_FORMATS: Final = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF")
 
@@ -14,8 +16,8 @@ IMAGE_SUFFIXES: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".webp", ".bmp", ".avif"}
 )
 
-#: Bytes of a file that `sniff_format` wants to see.
-HEAD_BYTES: Final = 16
+#: Bytes of a file that `sniff_format` and `unread_format` want to see.
+HEAD_BYTES: Final = 1024
 
 _PREFIXES: Final = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -29,8 +31,8 @@ _PREFIXES: Final = (
 # Any text may begin with "BM"; only a BMP has one of these sizes of its next header.
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
-# The last two are of containers that may also hold HEIC; the decoder finds out.
-_AVIF_BRANDS: Final = frozenset({b"avif", b"avis", b"mif1", b"msf1"})
+# Brands that an ISO media file names itself by. The last two say only that it holds pictures.
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +63,13 @@ class ImageInfo:
 
 
 def sniff_format(head: bytes) -> str | None:
-    """Name the allowed format a file beginning with `head` (16 bytes or more) claims to be."""
+    """Name the allowed format a file beginning with `head` claims to be; see `HEAD_BYTES`."""
     for prefix, name in _PREFIXES:
         if head.startswith(prefix):
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[4:8] == b"ftyp" and head[8:12] in _AVIF_BRANDS:
+    if not _AVIF_BRANDS.isdisjoint(_iso_brands(head)):
         return "AVIF"
     if head[:2] == b"BM" and int.from_bytes(head[14:16], "little") in _BMP_HEADER_SIZES:
         return "BMP"
@@ -75,5 +77,14 @@ def sniff_format(head: bytes) -> str | None:
 
 
 def looks_like_image(head: bytes) -> bool:
-    """Tell whether a file beginning with `head` (16 bytes or more) is a candidate."""
-    return sniff_format(head) is not None
+    """Tell whether a file beginning with `head` is an image, of a format that is read or not."""
+    return sniff_format(head) is not None or unread_format(head) is not None
+
+
+def _iso_brands(head: bytes) -> frozenset[bytes]:
+    """Return the brands in the first box of an ISO media file; none of any other file."""
+    if head[4:8] != b"ftyp":
+        return frozenset()
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    places = (8, *range(16, end - 3, 4))  # after the first brand stands a version
+    return frozenset(head[place : place + 4] for place in places)

@@ -121,6 +121,11 @@ class Intake:
         return len(self._tracker)
 
     @property
+    def passed_over(self) -> int:
+        """How many files of the inbox are no images."""
+        return self._scan.passed_over
+
+    @property
     def watch(self) -> Literal["events", "scan"]:
         """How changes are noticed now."""
         return "events" if self._observer is not None and self._observer.is_watching else "scan"

@@ -95,6 +95,7 @@ class InboxScan:
             OSError: the inbox itself cannot be read. A sub-folder that cannot be read is passed
                 over until the next scan.
         """
+        passed_over = {}
         folders = [""]  # a list instead of recursion: folders can nest deeper than our stack
         while folders:
             for rel, entry in self._entries(folders.pop()):
@@ -103,6 +104,9 @@ class InboxScan:
                         folders += [rel] if self._is_recursive else []
                     elif candidate := self._judge(rel, entry.stat(follow_symlinks=False)):
                         yield candidate
+                    elif rel in self._no_image:
+                        passed_over[rel] = self._no_image[rel]
+        self._no_image = passed_over  # without those that are gone
 
     def look(self, rel: str) -> Candidate | None:
         """Look at one file again; None when it is gone, unreadable or not a candidate."""
@@ -110,6 +114,11 @@ class InboxScan:
             return self._judge(rel, os.lstat(self._inbox / rel))
         except OSError:
             return None
+
+    @property
+    def passed_over(self) -> int:
+        """How many files of the inbox are no images, as of the last scan."""
+        return len(self._no_image)
 
     def _entries(self, folder: str) -> "list[tuple[str, os.DirEntry[str]]]":
         try:

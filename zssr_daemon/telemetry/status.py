@@ -54,6 +54,7 @@ class Status:
     workers: tuple[WorkerStatus, ...]
     jobs: tuple[JobStatus, ...]
     settling: int
+    passed_over: int  # files of the inbox that are no images
     queued: int
     failed: int
     oldest_queued_at: float | None

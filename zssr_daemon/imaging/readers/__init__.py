@@ -1,0 +1,1 @@
+"""From the bytes of one format to its samples: what each format needs before it is decoded."""
