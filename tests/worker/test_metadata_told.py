@@ -76,7 +76,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Seen
         for setting in FORMATS:
             notes[kind, setting] = enlarge(path, output=rules(setting)).report.note or ""
             (folder / "out").rename(folder / f"{number}-{setting}")
-    command = [exiftool, "-json", "-a", "-G1", "-struct", *sorted(folder.glob("*-*"))]
+    paths = sorted(map(str, folder.glob("*-*")))
+    command = [exiftool, "-json", "-a", "-G1", "-struct", *paths]
     answer = subprocess.run(command, check=True, capture_output=True).stdout
     by_name = {Path(tags["SourceFile"]).name: tags for tags in json.loads(answer)}
     return {

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from zssr_daemon.imaging.metadata import colour_tags, iptc, jpeg_parts, other_parts, png_text
 from zssr_daemon.imaging.metadata.enlargement import Grid
@@ -126,12 +126,15 @@ def _add_iso(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
 
 
 def _tiff_records(image: Image.Image, lost: list[str]) -> bytes | None:
-    """Return the IPTC records of a TIFF, which stand in a tag or in Photoshop's resources."""
-    if image.format != "TIFF":
+    """Return the IPTC records of a TIFF, which stand in a tag or in Photoshop's resources.
+
+    Their bytes are taken as they lie in the file, since some programs call them numbers.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
+    tags = image.tag_v2._tagdata  # as Pillow's own reader of IPTC does
+    records, resources = tags.get(_IPTC_TAG), tags.get(_PHOTOSHOP_TAG)
     try:
-        tags = image.getexif()
-        records, resources = _as_bytes(tags.get(_IPTC_TAG)), _as_bytes(tags.get(_PHOTOSHOP_TAG))
         if resources:
             found = iptc.photoshop_resources(resources)
             records = records or found.get(iptc.RESOURCE)
@@ -140,15 +143,6 @@ def _tiff_records(image: Image.Image, lost: list[str]) -> bytes | None:
     except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
         lost.append(f"damaged IPTC ({error!r})")
         return None
-
-
-def _as_bytes(value: object) -> bytes | None:
-    """Return a tag's content: some programs write bytes as numbers of four bytes."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
-        return b"".join(number.to_bytes(4, "little") for number in value)
-    return None
 
 
 def _read_xmp(image: Image.Image) -> str | None:
