@@ -31,6 +31,13 @@ def test_calibration_of_imagej_grows(tmp_path: Path) -> None:
     assert note is None
 
 
+def test_unit_of_imagej_stays(tmp_path: Path) -> None:
+    """The description says centimetres, so the tags must not count by the inch."""
+    data = tiff_bytes({270: "ImageJ=1.53t\nunit=cm\n", 282: 10.0, 283: 10.0, 296: 3})
+    tags = output(tmp_path / "a", data)[0].getexif()
+    assert [float(tags[tag]) for tag in (282, 283, 296)] == pytest.approx([20, 20, 3])
+
+
 def test_print_resolution_stays(tmp_path: Path) -> None:
     """Dots an inch of a print are those of the printer: the print becomes larger."""
     picture, _ = output(tmp_path / "a", tiff_bytes({282: 300.0, 283: 300.0, 296: 2}))

@@ -8,8 +8,9 @@ from zssr_daemon.imaging.metadata import colour_tags, iptc, jpeg_parts, other_pa
 from zssr_daemon.imaging.metadata.enlargement import Grid
 from zssr_daemon.imaging.metadata.exif import read_exif
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.microscope import is_calibrated
 from zssr_daemon.imaging.metadata.png_text import Text
-from zssr_daemon.imaging.metadata.resolution import read_aspect, read_dpi
+from zssr_daemon.imaging.metadata.resolution import is_per_cm, read_aspect, read_dpi
 
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377
 
@@ -32,6 +33,17 @@ def read_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def is_measured(image: Image.Image) -> bool:
+    """Tell whether the first page of a file says that its resolution measures what is shown.
+
+    It says so for all pages, so it is asked before another one is sought.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    description = image.tag_v2.get(ExifTags.Base.ImageDescription)
+    return isinstance(description, str) and is_calibrated(description)
+
+
 def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     """Collect a loaded image's EXIF, resolution, XMP and IPTC; damage is dropped and noted.
 
@@ -40,10 +52,12 @@ def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     """
     lost: list[str] = []
     records, dpi, aspect = _tiff_records(image, lost), read_dpi(image), read_aspect(image)
+    by_cm = is_per_cm(image)
     return ImageMetadata(
         exif=read_exif(image, notes, lost),  # the last: it takes tags out of Pillow's EXIF
         dpi=dpi,
         aspect=aspect,
+        is_per_cm=by_cm,
         xmp=_read_xmp(image),
         iptc=records,
         lost_metadata=tuple(lost),

@@ -1,7 +1,7 @@
 """Resolution: pixels an inch, or without a unit, that a source states."""
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
@@ -9,7 +9,9 @@ from PIL import ExifTags, Image
 _MIN_DPI: Final = 1.0
 _MAX_DPI: Final = 100_000.0
 
-_NO_UNIT: Final = 1  # of a TIFF
+# Of a TIFF and of EXIF.
+_NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
+_CM_PER_INCH: Final = 2.54
 
 
 def read_dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -34,6 +36,30 @@ def read_aspect(image: Image.Image) -> tuple[float, float] | None:
     else:
         return None
     return value if value and value[0] != value[1] else None
+
+
+def is_per_cm(image: Image.Image) -> bool:
+    """Tell whether a TIFF counts its pixels by the centimetre, as its description may say too."""
+    return image.format == "TIFF" and _unit(image) == _CENTIMETRE
+
+
+def resolution_tags(
+    dpi: tuple[float, float] | None,
+    aspect: tuple[float, float] | None,
+    *,
+    is_per_cm: bool = False,
+) -> dict[int, Any]:
+    """Return the tags of EXIF and TIFF that state a resolution; none where there is none."""
+    values, unit = dpi or aspect, _INCH if dpi else _NO_UNIT
+    if values is None:
+        return {}
+    if dpi is not None and is_per_cm:
+        values, unit = (dpi[0] / _CM_PER_INCH, dpi[1] / _CM_PER_INCH), _CENTIMETRE
+    return {
+        ExifTags.Base.XResolution: values[0],
+        ExifTags.Base.YResolution: values[1],
+        ExifTags.Base.ResolutionUnit: unit,
+    }
 
 
 def _unit(image: Image.Image) -> object:
