@@ -14,7 +14,7 @@ import pytest
 
 from tests.parts.metadata_files import FILES, HEIGHT, WIDTH, write
 from tests.parts.tools import tool
-from tests.worker.test_faithful import enlarge, rules
+from tests.worker.test_faithful import DOCUMENT, enlarge, rules
 
 FORMATS: Final = ("png", "tiff", "jpeg", "webp")
 
@@ -76,7 +76,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Seen
         for setting in FORMATS:
             notes[kind, setting] = enlarge(path, output=rules(setting)).report.note or ""
             (folder / "out").rename(folder / f"{number}-{setting}")
-    command = [exiftool, "-json", "-a", "-G1", "-struct", *sorted(folder.glob("*-*"))]
+    paths = sorted(map(str, folder.glob("*-*")))
+    command = [exiftool, "-json", "-a", "-G1", "-struct", *paths]
     answer = subprocess.run(command, check=True, capture_output=True).stdout
     by_name = {Path(tags["SourceFile"]).name: tags for tags in json.loads(answer)}
     return {
@@ -169,6 +170,22 @@ def test_what_is_kept_whole_needs_no_word(
     """A note says what is lost, and nothing else."""
     if (kind, setting) != ("press TIFF", "webp"):  # one record has no place in XMP
         assert "not kept" not in seen[kind, setting].note
+
+
+def test_document_says_what_is_not_kept(seen: dict[tuple[str, str], Seen]) -> None:
+    """The table of docs/images.md is what the notes say."""
+    told = [
+        f"| {kind} | {' | '.join(_lost(seen[kind, setting].note) for setting in FORMATS)} |"
+        for kind in FILES
+    ]
+    text = DOCUMENT.read_text()
+    (found,) = re.findall(r"\| a file of \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", text)
+    assert str(found).splitlines() == told
+
+
+def _lost(note: str) -> str:
+    (lost,) = re.findall(r"not kept: (.*)", note) or ["–"]
+    return str(lost)
 
 
 def test_strip_names_only_what_is_no_metadata(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from zssr_daemon.imaging.metadata.enlargement import Grid
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.read import (
     drop_odd_xmp,
+    is_measured,
     read_metadata,
     read_orientation,
     with_parts,
@@ -143,7 +144,9 @@ def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: Ima
     for names in (PNG_PIXELS | PNG_COLOUR, PNG_PIXELS | PNG_COLOUR - {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
             notes = [f"metadata dropped ({fault})"]
-            return _decode_picture(png_with_only(data, names), "PNG", limits, frame, notes)
+            found = _decode_picture(png_with_only(data, names), "PNG", limits, frame, notes)
+            lost = (*found.metadata.lost_metadata, "metadata of a damaged PNG")
+            return replace(found, metadata=replace(found.metadata, lost_metadata=lost))
     raise fault
 
 
@@ -166,6 +169,7 @@ def _decode_unguarded(
         frames = _count_frames(source, pages, limits, notes)
         if ends_early(data, format_name, page):
             raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
+        is_measure = is_measured(source)
         if page > 0:
             source.seek(page)
         drop_odd_xmp(source)
@@ -180,7 +184,9 @@ def _decode_unguarded(
     samples, orientation, metadata = loaded
     height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
     grid = Grid.of_upright(width, height, stored if orientation == 1 else orientation)
-    metadata = with_parts(replace(metadata, pages=frames), data, format_name, grid)
+    metadata = with_parts(
+        replace(metadata, pages=frames, is_measured=is_measure), data, format_name, grid
+    )
     info = ImageInfo(
         width=width,
         height=height,

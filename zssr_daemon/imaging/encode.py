@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from zssr_daemon.imaging.colour import grey_to_srgb
-from zssr_daemon.imaging.metadata.exif import loaded, resolution_tags
+from zssr_daemon.imaging.metadata.exif import loaded
 from zssr_daemon.imaging.metadata.fit import fit
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.iptc import jpeg_segment
+from zssr_daemon.imaging.metadata.resolution import resolution_tags
 from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.png_writer import write_png
 from zssr_daemon.imaging.tiff_writer import write_tiff
@@ -107,7 +108,7 @@ def _write_webp(
 ) -> None:
     """Write without loss. The resolution has no place of its own, so it goes into the EXIF."""
     if metadata.dpi is not None:
-        resolution_tags(exif, metadata.dpi, None)
+        exif.update(resolution_tags(metadata.dpi, None, is_per_cm=metadata.is_per_cm))
     picture, icc = _picture(samples), metadata.icc
     if picture.mode.startswith("L"):  # WebP knows no grey
         picture, icc = grey_to_srgb(picture, icc)

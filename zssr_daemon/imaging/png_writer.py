@@ -63,8 +63,6 @@ class _Head:
 def _metadata_chunks(metadata: ImageMetadata, comments: Mapping[str, str]) -> bytes:
     """Return the chunks of metadata, taken from a PNG of one pixel that Pillow writes with them."""
     text = PngImagePlugin.PngInfo()
-    for name, content in metadata.png_colour:
-        text.add(name, content)
     for each in metadata.texts:
         if each.keyword not in comments:
             _add_text(text, each)
@@ -79,7 +77,10 @@ def _metadata_chunks(metadata: ImageMetadata, comments: Mapping[str, str]) -> by
     Image.new("L", (1, 1)).save(buffer, "PNG", pnginfo=text, **options)
     data = buffer.getvalue()
     parts = [part for part in png_chunks(data) if part.name not in {b"IHDR", b"IDAT", b"IEND"}]
-    return b"".join(data[part.start - 8 : part.end + 4] for part in parts)
+    colour = io.BytesIO()  # Pillow leaves out chunks that it does not know
+    for name, content in metadata.png_colour:
+        PngImagePlugin.putchunk(colour, name, content)
+    return colour.getvalue() + b"".join(data[part.start - 8 : part.end + 4] for part in parts)
 
 
 def _signed(metadata: ImageMetadata, comments: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.resolution import resolution_tags
 from zssr_daemon.imaging.vips import file_target, from_samples
 
 _TILE_SIDE: Final = 256  # pixels
@@ -18,7 +19,6 @@ _POINTERS: Final = frozenset(ExifTags.IFD)
 
 _XMP, _ICC = 700, 34675
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
-_NO_UNIT, _INCH = 1, 2
 
 
 def write_tiff(
@@ -66,12 +66,7 @@ def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
         tags[_ICC] = metadata.icc
     if metadata.xmp is not None:
         tags[_XMP] = metadata.xmp.encode()
-    if metadata.dpi is not None:
-        tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = metadata.dpi
-        tags[_RESOLUTION_UNIT] = _INCH
-    elif metadata.aspect is not None:
-        tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = metadata.aspect
-        tags[_RESOLUTION_UNIT] = _NO_UNIT
+    tags |= resolution_tags(metadata.dpi, metadata.aspect, is_per_cm=metadata.is_per_cm)
     return tags | metadata.tiff_tags
 
 

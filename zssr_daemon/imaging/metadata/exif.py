@@ -64,16 +64,8 @@ def read_exif(image: Image.Image, notes: list[str], lost: list[str]) -> bytes | 
         return _enlarged_again(exif.tobytes(), lost)
     except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
         notes.append(f"damaged EXIF dropped ({error})")
+        lost.append("damaged EXIF")
         return None
-
-
-def resolution_tags(
-    exif: Image.Exif, dpi: tuple[float, float] | None, aspect: tuple[float, float] | None
-) -> None:
-    """Put a resolution into the EXIF: for formats that have no place of their own for it."""
-    if dpi or aspect:
-        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = dpi or aspect or (0, 0)
-        exif[ExifTags.Base.ResolutionUnit] = 2 if dpi else 1  # inch, none
 
 
 def loaded(exif: bytes | None) -> Image.Exif:

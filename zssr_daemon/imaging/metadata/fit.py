@@ -13,13 +13,12 @@ from zssr_daemon.imaging.metadata.exif import (
     enlarged_exif,
     loaded,
     put_user_comment,
-    resolution_tags,
     user_comment,
 )
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
-from zssr_daemon.imaging.metadata.microscope import is_calibrated
 from zssr_daemon.imaging.metadata.namespaces import DC, XMP_NOTE
 from zssr_daemon.imaging.metadata.png_text import Text
+from zssr_daemon.imaging.metadata.resolution import resolution_tags
 from zssr_daemon.imaging.metadata.xmp import Xmp
 from zssr_daemon.imaging.metadata.xmp_rules import enlarge_xmp
 from zssr_daemon.imaging.output_format import OutputFormat
@@ -80,10 +79,8 @@ class _Fitting:
 
     def fit_resolution(self) -> None:
         """Let a calibration grow with the scale; what a print is made by stays."""
-        exif = loaded(self.metadata.exif)
-        description = exif.get(ExifTags.Base.ImageDescription)
         scale_x, scale_y = self._way.scale
-        is_measure = isinstance(description, str) and is_calibrated(description)
+        is_measure = self.metadata.is_measured
 
         def scaled(pixels: tuple[float, float] | None) -> tuple[float, float] | None:
             return pixels and (pixels[0] * scale_x, pixels[1] * scale_y)
@@ -106,7 +103,7 @@ class _Fitting:
                 self.lost.append('georeference ([output] format = "tiff" keeps it)')
         if self._output.name != "TIFF" and self.metadata.aspect is not None:
             directory = loaded(self.metadata.exif)
-            resolution_tags(directory, None, self.metadata.aspect)
+            directory.update(resolution_tags(None, self.metadata.aspect))
             self._set(exif=directory.tobytes())
 
     def fit_xmp(self) -> None:

@@ -18,6 +18,8 @@ class ImageMetadata:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None  # horizontal, vertical of the upright picture; an inch
     aspect: tuple[float, float] | None = None  # the same for a resolution without a unit
+    is_per_cm: bool = False  # whether a TIFF counted its `dpi` by the centimetre
+    is_measured: bool = False  # whether the resolution measures what is shown: no matter of print
     xmp: str | None = None
     extended_xmp: str | None = None  # of a JPEG: what did not fit into the packet
     # Chunks of a PNG, or their like in other formats, that say what the numbers mean where no

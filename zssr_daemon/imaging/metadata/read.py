@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from zssr_daemon.imaging.metadata import colour_tags, iptc, jpeg_parts, other_parts, png_text
 from zssr_daemon.imaging.metadata.enlargement import Grid
 from zssr_daemon.imaging.metadata.exif import read_exif
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.metadata.microscope import is_calibrated
 from zssr_daemon.imaging.metadata.png_text import Text
-from zssr_daemon.imaging.metadata.resolution import read_aspect, read_dpi
+from zssr_daemon.imaging.metadata.resolution import is_per_cm, read_aspect, read_dpi
 
 _IPTC_TAG, _PHOTOSHOP_TAG = 33723, 34377
 
@@ -32,6 +33,17 @@ def read_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def is_measured(image: Image.Image) -> bool:
+    """Tell whether the first page of a file says that its resolution measures what is shown.
+
+    It says so for all pages, so it is asked before another one is sought.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    description = image.tag_v2.get(ExifTags.Base.ImageDescription)
+    return isinstance(description, str) and is_calibrated(description)
+
+
 def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     """Collect a loaded image's EXIF, resolution, XMP and IPTC; damage is dropped and noted.
 
@@ -40,10 +52,12 @@ def read_metadata(image: Image.Image, notes: list[str]) -> ImageMetadata:
     """
     lost: list[str] = []
     records, dpi, aspect = _tiff_records(image, lost), read_dpi(image), read_aspect(image)
+    by_cm = is_per_cm(image)
     return ImageMetadata(
         exif=read_exif(image, notes, lost),  # the last: it takes tags out of Pillow's EXIF
         dpi=dpi,
         aspect=aspect,
+        is_per_cm=by_cm,
         xmp=_read_xmp(image),
         iptc=records,
         lost_metadata=tuple(lost),
@@ -126,12 +140,15 @@ def _add_iso(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
 
 
 def _tiff_records(image: Image.Image, lost: list[str]) -> bytes | None:
-    """Return the IPTC records of a TIFF, which stand in a tag or in Photoshop's resources."""
-    if image.format != "TIFF":
+    """Return the IPTC records of a TIFF, which stand in a tag or in Photoshop's resources.
+
+    Their bytes are taken as they lie in the file, since some programs call them numbers.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
+    tags = image.tag_v2._tagdata  # as Pillow's own reader of IPTC does
+    records, resources = tags.get(_IPTC_TAG), tags.get(_PHOTOSHOP_TAG)
     try:
-        tags = image.getexif()
-        records, resources = _as_bytes(tags.get(_IPTC_TAG)), _as_bytes(tags.get(_PHOTOSHOP_TAG))
         if resources:
             found = iptc.photoshop_resources(resources)
             records = records or found.get(iptc.RESOURCE)
@@ -140,15 +157,6 @@ def _tiff_records(image: Image.Image, lost: list[str]) -> bytes | None:
     except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
         lost.append(f"damaged IPTC ({error!r})")
         return None
-
-
-def _as_bytes(value: object) -> bytes | None:
-    """Return a tag's content: some programs write bytes as numbers of four bytes."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
-        return b"".join(number.to_bytes(4, "little") for number in value)
-    return None
 
 
 def _read_xmp(image: Image.Image) -> str | None:

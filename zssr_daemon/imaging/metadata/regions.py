@@ -1,5 +1,6 @@
 """Regions: faces and other parts of a picture that its XMP points at."""
 
+import math
 from collections.abc import Callable
 from typing import Final
 from xml.etree import ElementTree as Tree
@@ -61,7 +62,7 @@ def _way_of(regions: Tree.Element, way: Enlargement) -> Enlargement:
         width = _Value.find(element, ST_DIMENSIONS, "w")
         if width is not None and way.grid.is_transposed:
             height = _Value.require(element, ST_DIMENSIONS, "h")
-            applied = float(width.text), float(height.text)
+            applied = width.number, height.number
             if list(applied) == list(way.grid.upright) and applied[0] != applied[1]:
                 return way.as_if_upright()
     return way
@@ -73,16 +74,16 @@ def _put_area(element: Tree.Element, way: Enlargement) -> None:
     point = way.point if is_pixel else way.relative_point
     lengths = way.lengths if is_pixel else way.relative_lengths
     x, y = (_Value.require(element, ST_AREA, name) for name in "xy")
-    for value, number in zip((x, y), point(float(x.text), float(y.text)), strict=True):
+    for value, number in zip((x, y), point(x.number, y.number), strict=True):
         value.put(_written(number))
     if _Value.find(element, ST_AREA, "w") is not None:
         w, h = (_Value.require(element, ST_AREA, name) for name in "wh")
-        for value, number in zip((w, h), lengths(float(w.text), float(h.text)), strict=True):
+        for value, number in zip((w, h), lengths(w.number, h.number), strict=True):
             value.put(_written(number))
     diameter = _Value.find(element, ST_AREA, "d")
     if diameter is not None:  # of a circle, in fractions of the shorter side
         shorter = min(way.grid.width, way.grid.height)
-        pixels = float(diameter.text) * (1 if is_pixel else shorter) * way.scale[0]
+        pixels = diameter.number * (1 if is_pixel else shorter) * way.scale[0]
         diameter.put(_written(pixels / (1 if is_pixel else min(way.width, way.height))))
 
 
@@ -91,7 +92,7 @@ def _microsoft(xmp: Xmp, way: Enlargement) -> None:
     for element in xmp.root.iter():
         rectangle = _Value.find(element, MICROSOFT_REGION, "Rectangle")
         if rectangle is not None:
-            left, top, width, height = map(float, rectangle.text.split(","))
+            left, top, width, height = map(_number, rectangle.text.split(","))
             middle = way.relative_point(left + width / 2, top + height / 2)
             size = way.relative_lengths(width, height)
             corner = [middle[axis] - size[axis] / 2 for axis in (0, 1)]
@@ -113,8 +114,8 @@ def _put_boundary(element: Tree.Element, way: Enlargement) -> None:
     lengths = way.lengths if is_pixel else way.relative_lengths
     if _Value.find(element, IPTC_EXT, "rbW") is not None:
         x, y, w, h = (_Value.require(element, IPTC_EXT, f"rb{name}") for name in "XYWH")
-        wide, high = float(w.text), float(h.text)
-        middle = point(float(x.text) + wide / 2, float(y.text) + high / 2)
+        wide, high = w.number, h.number
+        middle = point(x.number + wide / 2, y.number + high / 2)
         size = lengths(wide, high)
         numbers = (middle[0] - size[0] / 2, middle[1] - size[1] / 2, *size)
         for value, number in zip((x, y, w, h), numbers, strict=True):
@@ -122,13 +123,13 @@ def _put_boundary(element: Tree.Element, way: Enlargement) -> None:
         return
     radius = _Value.find(element, IPTC_EXT, "rbRx")
     if radius is not None:  # in fractions of the width
-        pixels = float(radius.text) * (1 if is_pixel else way.grid.width) * way.scale[0]
+        pixels = radius.number * (1 if is_pixel else way.grid.width) * way.scale[0]
         radius.put(_written(pixels / (1 if is_pixel else way.width)))
     for place in element.iter():
         x_of = _Value.find(place, IPTC_EXT, "rbX")
         if x_of is not None:
             y_of = _Value.require(place, IPTC_EXT, "rbY")
-            numbers_of = point(float(x_of.text), float(y_of.text))
+            numbers_of = point(x_of.number, y_of.number)
             for value, number in zip((x_of, y_of), numbers_of, strict=True):
                 value.put(_written(number))
 
@@ -159,11 +160,23 @@ class _Value:
         value = self._owner.get(self._full) if self._is_attribute else self._owner.text
         return (value or "").strip()
 
+    @property
+    def number(self) -> float:
+        return _number(self.text)
+
     def put(self, value: str) -> None:
         if self._is_attribute:
             self._owner.set(self._full, value)
         else:
             self._owner.text = value
+
+
+def _number(text: str) -> float:
+    """Return a number that is one: XMP knows no infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _written(number: float) -> str:

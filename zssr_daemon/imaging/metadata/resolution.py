@@ -4,18 +4,19 @@ import math
 import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
-from zssr_daemon.imaging.metadata.exif import resolution_tags
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 
 # Pillow says 1 where a TIFF says nothing.
 _MIN_DPI: Final = 1.0
 _MAX_DPI: Final = 100_000.0
 
-_NO_UNIT: Final = 1  # of a TIFF
+# Of a TIFF and of EXIF.
+_NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
+_CM_PER_INCH: Final = 2.54
 
 
 def read_dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -42,6 +43,30 @@ def read_aspect(image: Image.Image) -> tuple[float, float] | None:
     return value if value and value[0] != value[1] else None
 
 
+def is_per_cm(image: Image.Image) -> bool:
+    """Tell whether a TIFF counts its pixels by the centimetre, as its description may say too."""
+    return image.format == "TIFF" and _unit(image) == _CENTIMETRE
+
+
+def resolution_tags(
+    dpi: tuple[float, float] | None,
+    aspect: tuple[float, float] | None,
+    *,
+    is_per_cm: bool = False,
+) -> dict[int, Any]:
+    """Return the tags of EXIF and TIFF that state a resolution; none where there is none."""
+    values, unit = dpi or aspect, _INCH if dpi else _NO_UNIT
+    if values is None:
+        return {}
+    if dpi is not None and is_per_cm:
+        values, unit = (dpi[0] / _CM_PER_INCH, dpi[1] / _CM_PER_INCH), _CENTIMETRE
+    return {
+        ExifTags.Base.XResolution: values[0],
+        ExifTags.Base.YResolution: values[1],
+        ExifTags.Base.ResolutionUnit: unit,
+    }
+
+
 def at_resolution(metadata: ImageMetadata, dpi: float) -> ImageMetadata:
     """Return `metadata` with another resolution, in EXIF and XMP too where these state one."""
     exif, xmp = metadata.exif, metadata.xmp
@@ -49,14 +74,15 @@ def at_resolution(metadata: ImageMetadata, dpi: float) -> ImageMetadata:
         directory = Image.Exif()
         directory.load(exif)
         if ExifTags.Base.XResolution in directory:
-            resolution_tags(directory, (dpi, dpi), None)
+            directory.update(resolution_tags((dpi, dpi), None))
         exif = directory.tobytes()
     if xmp is not None:
         value = Fraction(dpi).limit_denominator(10_000)
-        told = rf"\g<1>{value.numerator}/{value.denominator}"
-        xmp = re.sub(r'(tiff:[XY]Resolution(?:="|>))[0-9/.]+', told, xmp)
+        ratio = rf"\g<1>{value.numerator}/{value.denominator}"
+        xmp = re.sub(r'(tiff:[XY]Resolution(?:="|>))[0-9/.]+', ratio, xmp)
         xmp = re.sub(r'(tiff:ResolutionUnit(?:="|>))[0-9]+', r"\g<1>2", xmp)
-    return replace(metadata, dpi=(dpi, dpi), aspect=None, exif=exif, xmp=xmp)
+    told = replace(metadata, dpi=(dpi, dpi), aspect=None, is_per_cm=False, is_measured=False)
+    return replace(told, exif=exif, xmp=xmp)
 
 
 def _unit(image: Image.Image) -> object:

@@ -1,5 +1,6 @@
 """Rules of XMP: what of a packet is turned, scaled or struck for an output."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
@@ -50,6 +51,9 @@ _STRUCTURE: Final = {
 _OF_LOST_PARTS: Final = frozenset({GAIN_MAP, APPLE_GAIN_MAP, CONTAINER, CONTAINER_ITEM, XIAOMI})
 _MOTION: Final = ("MotionPhoto", "MicroVideo")
 _MAKER_NOTES: Final = {EXIF: {"MakerNote"}, CAMERA: {"hdrp_makernote", "shot_log_data"}}
+
+# Rational numbers as XMP writes them; an exponent could make them fill the memory.
+_RATIONAL: Final = re.compile(r"\d{1,12}(/0*[1-9]\d{0,11}|\.\d{1,12})?")
 
 _PANORAMA_X: Final = ("FullPanoWidthPixels", "CroppedAreaLeftPixels")
 _PANORAMA_Y: Final = ("FullPanoHeightPixels", "CroppedAreaTopPixels")
@@ -112,11 +116,8 @@ def _swap(
     if way.grid.is_transposed:
         values.reverse()
     for name, value, factor in zip((of_x, of_y), values, factors, strict=True):
-        if value is not None:
-            try:
-                number = Fraction(value) * Fraction(factor).limit_denominator(10**6)
-            except (ValueError, ZeroDivisionError):
-                continue
+        if value is not None and _RATIONAL.fullmatch(value):
+            number = Fraction(value) * Fraction(factor).limit_denominator(10**6)
             xmp.put(*name, f"{number.numerator}/{number.denominator}" if factor != 1 else value)
 
 
@@ -127,7 +128,7 @@ def _put_subject(xmp: Xmp, way: Enlargement) -> list[str]:
             items = list(element.iter(f"{{{RDF}}}li"))
             try:
                 numbers = enlarged_subject([int(item.text or "") for item in items], way)
-            except ValueError:
+            except (ValueError, OverflowError):
                 xmp.strike(lambda space, local, name=name: (space, local) == (EXIF, name))  # type: ignore[misc]
                 return [f"damaged {name} in the XMP"]
             for item, number in zip(items, numbers, strict=True):
@@ -170,7 +171,7 @@ def _put_panorama(xmp: Xmp, way: Enlargement) -> list[str]:
         for group, factor in (((*_PANORAMA_X, *inner_x), 0), ((*_PANORAMA_Y, *inner_y), 1)):
             for name in group:
                 _put_number(xmp, name, lambda pixels, axis=factor: pixels * way.scale[axis])  # type: ignore[misc]
-    except ValueError:
+    except (ValueError, OverflowError):
         xmp.strike(is_panorama)
         return ["damaged panorama"]
     for name, side in names.items():
