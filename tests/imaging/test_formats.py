@@ -11,9 +11,11 @@ from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_i
 from zssr_daemon.system.file_identity import FileIdentity
 
 
-@pytest.mark.parametrize("name", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF"])
+@pytest.mark.parametrize(
+    "name", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF", "GIF", "PPM", "JPEG2000"]
+)
 def test_every_allowed_format_is_recognised(name: str) -> None:
-    """Sixteen bytes are enough."""
+    """The first bytes are enough."""
     buffer = io.BytesIO()
     smooth_picture().save(buffer, name)
     assert sniff_format(buffer.getvalue()[:HEAD_BYTES]) == name
@@ -21,7 +23,7 @@ def test_every_allowed_format_is_recognised(name: str) -> None:
 
 @pytest.mark.parametrize(
     "head",
-    [b"", b"B", b"BM", b"GIF89a", b"%!PS-Adobe-3.0 EPSF", b"RIFF\0\0\0\0WAVEfmt ", bytes(16)],
+    [b"", b"B", b"BM", b"GIF88a", b"%!PS-Adobe-3.0 EPSF", b"RIFF\0\0\0\0WAVEfmt ", bytes(16)],
 )
 def test_other_content_is_no_image(head: bytes) -> None:
     """Too short, or of a kind that is not read."""

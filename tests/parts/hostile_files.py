@@ -13,6 +13,7 @@ import numpy as np
 import pyvips
 from PIL import Image
 
+from tests.parts.confined_files import WRITERS
 from tests.parts.picture_files import grey_tiff, png, png_chunk, tiff
 from zssr_daemon.errors import Reason
 
@@ -36,6 +37,7 @@ FILE_REASONS = frozenset(
 
 REGIONS = [0.001, 0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
 FLIPS = 8
+CONFINED_FLIPS = 5
 
 #: What an honest file of each kind is made with; all are 50 × 40 pixels.
 _OPTIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -85,9 +87,58 @@ def hostile_contents() -> Iterator[tuple[str, bytes]]:
             yield f"flip-{number}-{kind}.{suffix}", _flipped(data, rng)
         yield f"zeros-{kind}.{suffix}", data[: len(data) // 2].ljust(len(data), b"\0")
         yield f"tail-{kind}.{suffix}", data + b"\0" * 1000
+    yield from _confined_contents(rng)
     yield from _bombs()
+    yield from _confined_bombs()
     yield from _lies()
     yield from _disguises(honest)
+
+
+def _confined_contents(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """Yield fewer of each kind in the formats for which a worker starts a child every time."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for kind, write in WRITERS.items():
+        suffix, data = kind.split("-")[0], write(Image.fromarray(noise))
+        for region in REGIONS[::3]:
+            yield f"cut-{region}-{kind}.{suffix}", data[: max(1, int(len(data) * region))]
+        for number in range(CONFINED_FLIPS):
+            yield f"flip-{number}-{kind}.{suffix}", _flipped(data, rng)
+        yield f"zeros-{kind}.{suffix}", data[: len(data) // 2].ljust(len(data), b"\0")
+
+
+def _confined_bombs() -> Iterator[tuple[str, bytes]]:
+    """Yield small files in these formats that promise far too many pixels, or lie about them."""
+    files = {kind: write(Image.new("RGB", (50, 40))) for kind, write in WRITERS.items()}
+    heic = bytearray(files["heic"])
+    place = heic.index(b"ispe") + 8
+    heic[place : place + 8] = b"\x7f\xff\xff\xff" * 2
+    yield "bomb.heic", bytes(heic)
+    for kind in ("j2k", "jp2"):
+        stream = bytearray(files[kind])
+        place = stream.index(b"\xff\x51") + 6
+        stream[place : place + 8] = b"\x7f\xff\xff\xff" * 2
+        yield f"bomb.{kind}", bytes(stream)
+    jp2 = bytearray(files["jp2"])
+    place = jp2.index(b"ihdr") + 4
+    jp2[place : place + 8] = struct.pack(">II", 4000, 20)  # not what the codestream says
+    yield "lying-box.jp2", bytes(jp2)
+    yield "bomb.jxl", b"\xff\x0a" + b"\xff" * 40
+    yield "lying.jxl", b"\xff\x0a\x41\x00" + files["jxl"][4:]
+    gif = bytearray(files["gif"])
+    gif[6:10] = b"\xff\xff\xff\xff"
+    yield "bomb.gif", bytes(gif)
+    blank = b"GIF89a\x02\0\x02\0\0\0\0"
+    frame = b",\0\0\0\0\x02\0\x02\0\x80\0\0\0\xff\xff\xff\x02\x02\x84Q\0"
+    yield "frames.gif", blank + frame * 20_000 + b";"
+    yield "bomb.ppm", b"P6 2147483647 2147483647 255\n" + bytes(100)
+    yield "bomb-text.ppm", b"P3 300 300 255\n" + b"7 " * 2_000_000
+    yield (
+        "bomb-pam.ppm",
+        b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 999999999\nMAXVAL 255\nENDHDR\n" + bytes(99),
+    )
+    tga = bytearray(files["tga-rle"])
+    tga[12:16] = b"\xff\xff\xff\xff"
+    yield "bomb.tga", bytes(tga)
 
 
 def _flipped(data: bytes, rng: np.random.Generator) -> bytes:

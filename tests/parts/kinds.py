@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from tests.parts.colour_profiles import CMYK, adobe_rgb, gamma_profile
+from tests.parts.confined_files import deep_heic, heic, pnm, saved
 from tests.parts.picture_files import (
     decode_path,
     deep_file,
@@ -64,6 +65,30 @@ def mpo(path: Path) -> None:
     )
 
 
+def with_thumbnail_page(path: Path) -> None:
+    """Write a picture and a page that calls itself a reduced copy."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[254] = 1
+    small: Any = smooth_picture(8, 6)
+    small.encoderinfo = {"tiffinfo": tags}
+    smooth_picture(20, 15).save(path, "TIFF", save_all=True, append_images=[small], **METADATA)
+
+
+def content(data: bytes) -> Callable[[Path], None]:
+    """Return what writes these bytes."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(data)
+
+    return write
+
+
+PICTURE = smooth_picture(20, 15)
+SEEN_THROUGH = smooth_picture(20, 15, "RGBA")
+SEEN_THROUGH.putalpha(Image.linear_gradient("L").resize((20, 15)))
+TEN_BITS = np.random.default_rng(0).integers(1, 1024, (15, 20, 3), dtype=np.uint16) << 6
+DEEP_GREY = Image.fromarray(np.ascontiguousarray(TEN_BITS[..., 0]))
+
 WIDE = adobe_rgb()
 
 
@@ -102,4 +127,17 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "WebP, RGBA": pillow("RGBA", "webp", exif=EXIF, lossless=True),
     "BMP, RGB": pillow("RGB", "bmp", dpi=(300, 300)),
     "AVIF, RGB": pillow("RGB", "avif", icc_profile=WIDE, exif=EXIF),
+    "TIFF, RGB with a thumbnail page": with_thumbnail_page,
+    "HEIC, RGB": content(heic(PICTURE, icc_profile=WIDE, exif=EXIF.tobytes(), xmp=XMP)),
+    "HEIC, RGBA": content(heic(SEEN_THROUGH, exif=EXIF.tobytes())),
+    "HEIC, 10 bits": content(deep_heic(TEN_BITS, "RGB;16")),
+    "JPEG XL, RGB": content(saved(PICTURE, "JXL", exif=EXIF.tobytes(), xmp=XMP)),
+    "JPEG XL, 16-bit grey": content(saved(DEEP_GREY, "JXL", lossless=True)),
+    "JPEG 2000, RGB": content(saved(PICTURE, "JPEG2000")),
+    "JPEG 2000, 16-bit grey": content(saved(DEEP_GREY, "JPEG2000")),
+    "GIF, one frame": content(saved(PICTURE.quantize(16), "GIF")),
+    "PNM, RGB": content(saved(PICTURE, "PPM")),
+    "PNM, 16-bit RGB": content(pnm("P6 20 15 65535\n", TEN_BITS)),
+    "PNM, bilevel": content(saved(PICTURE.convert("1"), "PPM")),
+    "TGA, RGBA": content(saved(SEEN_THROUGH, "TGA")),
 }

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.errors import ImageError
-from zssr_daemon.imaging.decode import DecodedImage, decode, inspect, read_file
+from zssr_daemon.imaging.decode import DecodedImage, decode, inspect
 from zssr_daemon.imaging.encode import encode
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.output_format import PNG, OutputFormat
+from zssr_daemon.imaging.readers.content import read_file
 from zssr_daemon.imaging.verify import verify
 from zssr_daemon.worker.write_output import new_samples, put_levels
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 import pyvips
 from hypothesis import HealthCheck, given, settings
@@ -86,6 +87,9 @@ def row(kind: str, path: Path, done: WorkDone) -> str:
 
 
 def _source_profile(path: Path) -> bytes | None:
+    if pillow_heif.is_supported(path):
+        kept: bytes | None = pillow_heif.open_heif(path).info.get("icc_profile")
+        return kept
     with Image.open(path) as picture:
         profile: bytes | None = picture.info.get("icc_profile")
     return profile

@@ -97,19 +97,22 @@ def jpeg_segments(data: Buffer) -> Iterator[Part]:
         position += 2 + length
 
 
-def iso_boxes(data: Buffer) -> Iterator[Part]:
-    """Walk the top-level boxes of an ISO media file (AVIF)."""
-    position = 0
-    while position < len(data):
+def iso_boxes(data: Buffer, start: int = 0, stop: int | None = None) -> Iterator[Part]:
+    """Walk the boxes of an ISO media file (AVIF, HEIF, JPEG 2000, JPEG XL).
+
+    They are the top-level ones, or those that fill the bytes from `start` to `stop`.
+    """
+    position, stop = start, len(data) if stop is None else stop
+    while position < stop:
         length, name = struct.unpack_from(">I4s", data, position)
-        start = position + 8
+        content = position + 8
         if length == 1:
-            (length,) = struct.unpack_from(">Q", data, start)
-            start += 8
-        end = len(data) if length == 0 else position + length
-        if not start <= end <= len(data):
+            (length,) = struct.unpack_from(">Q", data, content)
+            content += 8
+        end = stop if length == 0 else position + length
+        if not content <= end <= stop:
             raise IndexError(end)
-        yield Part(name, start, end)
+        yield Part(name, content, end)
         position = end
 
 

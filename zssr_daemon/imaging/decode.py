@@ -1,6 +1,5 @@
 """Decoding: a file becomes checked float pixels, or the reason why it cannot."""
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,11 +13,9 @@ from zssr_daemon.imaging.bit_depth import bit_depth
 from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
 from zssr_daemon.imaging.containers import PNG_COLOUR, PNG_PIXELS, png_with_only
 from zssr_daemon.imaging.formats import (
-    ALLOWED_FORMATS,
-    HEAD_BYTES,
+    CONFINED_FORMATS,
     ImageInfo,
     ImageLimits,
-    sniff_format,
 )
 from zssr_daemon.imaging.metadata.colour_tags import is_hdr
 from zssr_daemon.imaging.metadata.enlargement import Grid
@@ -31,10 +28,17 @@ from zssr_daemon.imaging.metadata.read import (
     with_parts,
 )
 from zssr_daemon.imaging.pillow import open_picture
+from zssr_daemon.imaging.readers.confined import (
+    described_by_header,
+    read_confined,
+    read_header,
+    several_frames,
+)
+from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet_libraries
+from zssr_daemon.imaging.readers.picture import Content
 from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
 from zssr_daemon.imaging.truncation import ends_early
-from zssr_daemon.imaging.unread import unread_format
 from zssr_daemon.imaging.vips import open_lossless, read_deep
 
 
@@ -53,7 +57,7 @@ class DecodedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
     """A fully decoded picture, not yet turned upright: (H, W, C) samples, alpha last."""
 
     samples: NDArray[np.unsignedinteger]
@@ -65,12 +69,16 @@ class _Loaded:
 def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
     """Decode every frame of the file behind `fd` and say what it is: the readiness gate.
 
-    Of several frames the largest is described. Raises ImageError with the reason; OSError where
-    the disk fails.
+    Of several frames the largest is described. A picture that takes long to decode (large JPEG
+    2000, JPEG XL, HEIF) is described by its header: the decoding of the job is its full check.
+    Raises ImageError with the reason; OSError where the disk fails.
     """
     data = read_file(fd, limits)
-    infos = [_load(data, limits).info]
-    infos += [_load(data, limits, frame).info for frame in range(1, infos[0].frames)]
+    slow = described_by_header(data, limits)
+    if slow is not None:
+        return slow
+    infos = [load(data, limits).info]
+    infos += [load(data, limits, frame).info for frame in range(1, infos[0].frames)]
     largest = max(infos, key=lambda info: info.width * info.height)
     return replace(largest, has_alpha=any(info.has_alpha for info in infos))
 
@@ -78,10 +86,16 @@ def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
 def decode(data: bytes, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
     """Decode a frame of the file in `data` into float pixels, turned upright.
 
-    Colour under full transparency is replaced by that of visible neighbours. Raises ImageError
-    with the reason.
+    Only a confined child may call it for CONFINED_FORMATS. Raises ImageError with the reason.
     """
-    loaded = _load(data, limits, frame)
+    return finished(load(data, limits, frame))
+
+
+def finished(loaded: Loaded) -> DecodedImage:
+    """Turn a loaded picture upright, and its samples into float pixels.
+
+    Colour under full transparency is replaced by that of visible neighbours.
+    """
     info = loaded.info
     samples = _upright(loaded.samples, loaded.orientation)
     pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
@@ -94,43 +108,18 @@ def decode(data: bytes, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
 
 def count_frames(data: bytes, limits: ImageLimits) -> int:
     """Return how many frames of the file in `data` are to be enlarged. Raises as `decode`."""
-    format_name = sniff_format(data[:HEAD_BYTES]) or "unknown"
-    with (
-        decoder_faults(data, format_name),
-        bomb_guard(limits),
-        open_picture(data, ALLOWED_FORMATS) as source,
-    ):
-        pages = tiff_pages(data) if format_name == "TIFF" else None
-        return _count_frames(source, pages, limits, [])
+    format_name = format_of(data, limits)
+    with decoder_faults(data, format_name), bomb_guard(limits), quiet_libraries():
+        if format_name in CONFINED_FORMATS:
+            return read_header(data, format_name, limits, []).frames
+        with open_picture(data, [format_name]) as source:
+            pages = tiff_pages(data) if format_name == "TIFF" else None
+            return _count_frames(source, pages, limits, [])
 
 
-def read_file(fd: int, limits: ImageLimits) -> bytes:
-    """Read the whole file behind `fd`, wherever the descriptor stands.
-
-    Decoders then work on memory, so that a failing disk cannot pass for a damaged picture.
-    Raises ImageError (`file_too_large`); OSError where the disk fails.
-    """
-    size = os.fstat(fd).st_size
-    if size > limits.max_file_bytes:
-        message = f"{size} bytes, more than the limit of {limits.max_file_bytes}"
-        raise ImageError(message, reason=Reason.FILE_TOO_LARGE)
-    data = bytearray()
-    while len(data) < size and (block := os.pread(fd, size - len(data), len(data))):
-        data += block
-    return bytes(data)
-
-
-def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
-    """Check the content, check the header, decode in full."""
-    if not data:
-        raise ImageError("the file is empty", reason=Reason.TRUNCATED)
-    unread = unread_format(data[:HEAD_BYTES])
-    if unread is not None:
-        raise unread.fault()
-    format_name = sniff_format(data[:HEAD_BYTES])
-    if format_name is None:
-        allowed = ", ".join(ALLOWED_FORMATS)
-        raise ImageError(f"the content is none of {allowed}", reason=Reason.UNSUPPORTED_FORMAT)
+def load(data: bytes, limits: ImageLimits, frame: int = 0) -> Loaded:
+    """Check the content, check the header, decode in full. Raises ImageError with the reason."""
+    format_name = format_of(data, limits)
     try:
         return _decode_picture(data, format_name, limits, frame, [])
     except ImageError as error:
@@ -139,7 +128,7 @@ def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
         return _decode_damaged_png(data, limits, frame, error)
 
 
-def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
+def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> Loaded:
     """Try again without the chunks that carry no pixels: Pillow gives up at any damaged one."""
     for names in (PNG_PIXELS | PNG_COLOUR, PNG_PIXELS | PNG_COLOUR - {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
@@ -152,7 +141,7 @@ def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: Ima
 
 def _decode_picture(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> _Loaded:
+) -> Loaded:
     """Decode; whatever a decoder raises becomes an ImageError."""
     with decoder_faults(data, format_name), bomb_guard(limits), quiet_libraries():
         return _decode_unguarded(data, format_name, limits, frame, notes)
@@ -160,8 +149,32 @@ def _decode_picture(
 
 def _decode_unguarded(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> _Loaded:
+) -> Loaded:
     """Check the header, decode in full, and convert to grey or RGB with or without alpha."""
+    read = read_confined if format_name in CONFINED_FORMATS else _read_open
+    content = read(data, format_name, limits, frame, notes)
+    samples, orientation, metadata = content.samples, content.orientation, content.metadata
+    height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
+    grid = Grid.of_upright(width, height, content.stored_orientation)
+    metadata = with_parts(replace(metadata, pages=content.frames), data, format_name, grid)
+    info = ImageInfo(
+        width=width,
+        height=height,
+        channels=3 if samples.shape[2] > 2 else 1,
+        has_alpha=samples.shape[2] in {2, 4},
+        bit_depth=content.bit_depth,
+        format=content.format,
+        frames=content.frames,
+        note="; ".join(notes) or None,
+        is_hdr=is_hdr(metadata.png_colour),
+    )
+    return Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
+
+
+def _read_open(
+    data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
+) -> Content:
+    """Read a file in any other format."""
     pages = tiff_pages(data) if format_name == "TIFF" else None
     page = pages.pictures[frame] if pages else frame
     depth = bit_depth(data, format_name, page)
@@ -182,23 +195,15 @@ def _decode_unguarded(
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
     samples, orientation, metadata = loaded
-    height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
-    grid = Grid.of_upright(width, height, stored if orientation == 1 else orientation)
-    metadata = with_parts(
-        replace(metadata, pages=frames, is_measured=is_measure), data, format_name, grid
-    )
-    info = ImageInfo(
-        width=width,
-        height=height,
-        channels=3 if samples.shape[2] > 2 else 1,
-        has_alpha=samples.shape[2] in {2, 4},
+    return Content(
+        samples=samples,
+        orientation=orientation,
+        stored_orientation=stored if orientation == 1 else orientation,
+        metadata=replace(metadata, is_measured=is_measure),
         bit_depth=depth,
-        format=source.format or format_name,
         frames=frames,
-        note="; ".join(notes) or None,
-        is_hdr=is_hdr(metadata.png_colour),
+        format=source.format or format_name,
     )
-    return _Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 
 
 def _load_plain(
@@ -251,8 +256,7 @@ def _count_frames(
         frames = len(pages.pictures)
         notes += [pages.note] if pages.note else []
     if frames > 1 and not limits.each_frame:
-        cure = 'set [output] frames = "each", or split it first'
-        raise ImageError(f"{frames} frames, and one is expected: {cure}", reason=Reason.MULTI_FRAME)
+        raise several_frames(frames)
     return frames
 
 

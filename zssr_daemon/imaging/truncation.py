@@ -23,6 +23,8 @@ _ADAM7: Final = (
     (0, 1, 1, 2),
 )
 
+_JPEG_2000_STREAM: Final = b"\xff\x4f\xff\x51"
+
 _BLOCK_BYTES: Final = 1 << 20
 
 
@@ -33,11 +35,12 @@ def ends_early(data: Buffer, format_name: str, page: int = 0) -> bool:
     space first, decodes into grey without complaint.
     """
     check = {"PNG": _png_ends_early, "JPEG": _jpeg_ends_early, "WEBP": _webp_ends_early}
-    check |= {"AVIF": _avif_ends_early, "BMP": _bmp_ends_early}
+    check |= {"AVIF": _boxes_end_early, "HEIF": _boxes_end_early, "BMP": _bmp_ends_early}
+    check |= {"GIF": _gif_ends_early, "JXL": _jxl_ends_early, "JPEG2000": _jpeg_2000_ends_early}
     try:
         if format_name == "TIFF":
             return _tiff_ends_early(data, page)
-        return check[format_name](data)
+        return format_name in check and check[format_name](data)
     except (IndexError, struct.error):
         return True
 
@@ -97,8 +100,57 @@ def _webp_ends_early(data: Buffer) -> bool:
     return bool(length + 8 > len(data))
 
 
-def _avif_ends_early(data: Buffer) -> bool:
+def _boxes_end_early(data: Buffer) -> bool:
     return not list(iso_boxes(data))
+
+
+def _jxl_ends_early(data: Buffer) -> bool:
+    """Walk the boxes of a container; a raw codestream has no structure that could be walked."""
+    return data[:2] != b"\xff\x0a" and _boxes_end_early(data)
+
+
+def _jpeg_2000_ends_early(data: Buffer) -> bool:
+    """Walk the boxes, then the tiles of the codestream: each says how long it is."""
+    if data[:4] == _JPEG_2000_STREAM:
+        return _tiles_end_early(data, 0, len(data))
+    streams = [box for box in iso_boxes(data) if box.name == b"jp2c"]
+    return not streams or _tiles_end_early(data, streams[0].start, streams[0].end)
+
+
+def _tiles_end_early(data: Buffer, position: int, end: int) -> bool:
+    """Walk the markers of a codestream up to its end marker, or to a tile that has no length."""
+    position += 2
+    while data[position : position + 2] != b"\xff\xd9":
+        if position + 2 > end:
+            return True
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if data[position : position + 2] == b"\xff\x90":
+            (tile_length,) = struct.unpack_from(">I", data, position + 6)
+            if tile_length == 0:  # up to the end marker
+                return data[end - 2 : end] != b"\xff\xd9"
+            length = max(tile_length, 14) - 2
+        position += 2 + length
+    return False
+
+
+def _gif_ends_early(data: Buffer) -> bool:
+    """Walk the blocks up to the trailer."""
+    position = 13 + _colour_table_bytes(data[10])
+    while data[position] != 0x3B:
+        if data[position] == 0x2C:
+            position += 11 + _colour_table_bytes(data[position + 9])
+        elif data[position] == 0x21:
+            position += 2
+        else:
+            return False  # garbage: for the decoder to judge
+        while data[position]:
+            position += 1 + data[position]
+        position += 1
+    return False
+
+
+def _colour_table_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _bmp_ends_early(data: Buffer) -> bool:

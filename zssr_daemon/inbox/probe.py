@@ -6,32 +6,17 @@ supervisor imports this module too, so only the child imports Pillow.
 
 import hashlib
 import os
-import resource
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final
 
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
+from zssr_daemon.system.confinement import confine
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
-
-# The address space that the child may use beyond what the interpreter and its libraries already
-# hold: a fixed part, the file in memory twice, and for each pixel a full-colour picture (4 bytes),
-# its converted copy, all coefficients of a progressive JPEG (6) and the decoder's own needs.
-_FIXED_BYTES: Final = 2 << 30
-_BYTES_PER_PIXEL: Final = 24
-_BYTES_PER_FILE_BYTE: Final = 2
-
-_MAX_OPEN_FILES: Final = 64
-
-# On the kernel's scale up to 1000: when memory runs out, the probe is killed before the workers
-# and the supervisor.
-_OOM_SCORE: Final = 900
 
 _HASH_BLOCK_BYTES: Final = 1 << 20
 
@@ -68,7 +53,7 @@ def probe_main(connection: Connection, limits: ImageLimits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from zssr_daemon.imaging.decode import inspect  # noqa: PLC0415 - see the module's docstring
 
-    _confine(limits)
+    confine(limits.decoder_bytes)
     try:
         while True:
             connection.send(examine(connection.recv(), limits, inspect))
@@ -82,7 +67,8 @@ def examine(
     inspect: Callable[[int, ImageLimits], ImageInfo],
 ) -> ProbeResult:
     """Open one file safely, decode and hash it, and tell whether it stayed the same meanwhile."""
-    limits = replace(limits, each_frame=request.each_frame)
+    ending = os.path.splitext(request.rel_path)[1].lower()  # noqa: PTH122 (any bytes)
+    limits = replace(limits, each_frame=request.each_frame, ending=ending)
     try:
         fd = open_source(request.root, request.rel_path)
         try:
@@ -130,32 +116,3 @@ def _sha256(fd: int) -> str:
         digest.update(block)
         offset += len(block)
     return digest.hexdigest()
-
-
-def _confine(limits: ImageLimits) -> None:
-    """Lower this process's limits; they cannot be raised again."""
-    room = (
-        _FIXED_BYTES
-        + _BYTES_PER_PIXEL * limits.max_input_pixels
-        + _BYTES_PER_FILE_BYTE * limits.max_file_bytes
-    )
-    _lower(resource.RLIMIT_AS, _address_space_bytes() + room)
-    _lower(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
-    _lower(resource.RLIMIT_CORE, 0)
-    # This only protects the other processes; where it is refused, nothing depends on it.
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
-
-
-def _lower(limit: int, value: int) -> None:
-    """Set soft and hard limit to `value`, unless the hard one is lower already."""
-    _, hard = resource.getrlimit(limit)
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(limit, (value, value))
-
-
-def _address_space_bytes() -> int:
-    """Return the address space in use, in bytes; libraries with many threads reserve gigabytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()

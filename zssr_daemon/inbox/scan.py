@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_image
+from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, TAIL_BYTES, looks_like_image
 from zssr_daemon.protocol.endings import NO_IMAGES
 from zssr_daemon.system.file_identity import FileIdentity
 
@@ -142,7 +142,7 @@ class InboxScan:
             return True
         if not is_file or self._no_image.get(rel) == identity:
             return False
-        if looks_like_image(_head(self._inbox / rel)):
+        if looks_like_image(*_both_ends(self._inbox / rel, identity.size)):
             return True
         if rel not in self._no_image:
             self.ignored.append(rel)
@@ -155,9 +155,10 @@ def _any_case(patterns: tuple[str, ...]) -> Callable[[str], object]:
     return re.compile("|".join(map(fnmatch.translate, patterns)), re.IGNORECASE).match
 
 
-def _head(path: Path) -> bytes:
+def _both_ends(path: Path, size: int) -> tuple[bytes, bytes]:
+    """Return the first and the last bytes of a file."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return os.read(fd, HEAD_BYTES)
+        return os.read(fd, HEAD_BYTES), os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES))
     finally:
         os.close(fd)

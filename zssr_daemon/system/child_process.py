@@ -108,15 +108,15 @@ class ChildProcess:
 
 def _run(name: str, target: Callable[..., None], connection: Any, *args: Any) -> None:
     """Run in the child: tie it to its parent, then do its work."""
-    _tie_to_parent(name)
+    parent = multiprocessing.parent_process()
+    tie_to_parent(name, parent.pid if parent else None)
     target(connection, *args)
 
 
-def _tie_to_parent(name: str) -> None:
+def tie_to_parent(name: str, parent_pid: int | None) -> None:
     """Have the kernel kill this process when its parent ends, and give it its name."""
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
-    parent = multiprocessing.parent_process()
-    if parent is None or os.getppid() != parent.pid:  # the parent ended before that call
+    if os.getppid() != parent_pid:  # the parent ended before that call
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,12 +1,16 @@
 """SourceFile: the file that an order names, read once however many frames it has."""
 
 import os
+from dataclasses import replace
 
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
+from zssr_daemon.imaging.formats import CONFINED_FORMATS
+from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.worker.confined.decoder import count_frames_confined, decode_confined
 
 
 class SourceFile:
@@ -18,21 +22,30 @@ class SourceFile:
 
     def __init__(self, order: WorkOrder) -> None:
         self._order = order
+        ending = os.path.splitext(order.src_rel)[1].lower()  # noqa: PTH122 (any bytes)
+        self._limits = replace(order.limits, ending=ending)
         self._data: bytes | None = None
         self._frames = 1
 
     def count_frames(self) -> int:
         """Return how many frames are to be enlarged."""
-        if self._order.limits.each_frame:
-            self._frames = decode.count_frames(self._read(), self._order.limits)
+        if self._limits.each_frame:
+            count = count_frames_confined if self._is_confined() else decode.count_frames
+            self._frames = count(self._read(), self._limits)
         return self._frames
 
     def decode(self, frame: int) -> decode.DecodedImage:
         """Decode a frame, counted from 0."""
-        data = self._read()
+        data, is_confined = self._read(), self._is_confined()
         if frame == self._frames - 1:
             self._data = None  # the fit needs the memory
-        return decode.decode(data, self._order.limits, frame=frame)
+        if is_confined:
+            return decode_confined(data, self._limits, frame)
+        return decode.decode(data, self._limits, frame=frame)
+
+    def _is_confined(self) -> bool:
+        """Whether only a confined child may run the decoder of this file."""
+        return format_of(self._read(), self._limits) in CONFINED_FORMATS
 
     def _read(self) -> bytes:
         if self._data is None:
@@ -45,6 +58,6 @@ def _content(order: WorkOrder) -> bytes:
     try:
         if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
             raise SourceChangedError("the source changed before its job began")
-        return decode.read_file(fd, order.limits)
+        return read_file(fd, order.limits)
     finally:
         os.close(fd)

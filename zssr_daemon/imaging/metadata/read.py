@@ -1,6 +1,7 @@
 """Reading: what comes with the pixels is collected from a source; damage costs only itself."""
 
 from dataclasses import replace
+from typing import Final
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
@@ -70,7 +71,7 @@ def with_parts(metadata: ImageMetadata, data: bytes, format_name: str, grid: Gri
     if grid.is_transposed:
         dpi, aspect = dpi and dpi[::-1], aspect and aspect[::-1]
     metadata = replace(metadata, grid=grid, dpi=dpi, aspect=aspect)
-    add = {"JPEG": _add_jpeg, "PNG": _add_png, "WEBP": _add_webp, "AVIF": _add_iso}.get(format_name)
+    add = _ADDERS.get(format_name)
     if add is None:
         return metadata
     try:
@@ -165,3 +166,13 @@ def _read_xmp(image: Image.Image) -> str | None:
     if not isinstance(packet, bytes):
         return None
     return packet.decode("utf-8", "replace").strip("\0") or None
+
+
+# What reads the parts of a file, by Pillow's name of its format.
+_ADDERS: Final = {
+    "JPEG": _add_jpeg,
+    "PNG": _add_png,
+    "WEBP": _add_webp,
+    "AVIF": _add_iso,
+    "HEIF": _add_iso,
+}
