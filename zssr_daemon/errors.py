@@ -19,6 +19,7 @@ class Reason(StrEnum):
     MULTI_FRAME = "multi_frame"
     OUTPUT_TOO_LARGE = "output_too_large"
     OUTPUT_WITHOUT_ALPHA = "output_without_alpha"
+    OUTPUT_WITHOUT_SAMPLES = "output_without_samples"
     TOO_MANY_PIXELS = "too_many_pixels"
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"

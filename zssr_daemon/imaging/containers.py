@@ -12,7 +12,7 @@ _TIFF_INTEGERS: Final = {3: "H", 4: "I", 7: "B", 16: "Q"}  # SHORT, LONG, UNDEFI
 
 # Size, layout and coding of the pixels. Other tags may be damaged without harm.
 _TIFF_PIXEL_TAGS: Final = frozenset(
-    {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 338, 339, 347}
+    {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 347}
 )
 
 #: A file in memory, or mapped into it.

@@ -5,16 +5,15 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zssr_daemon.errors import ImageError, Reason
-from zssr_daemon.imaging.alpha import fill_hidden_colour
 from zssr_daemon.imaging.bit_depth import bit_depth
-from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
+from zssr_daemon.imaging.colour import to_plain_mode
 from zssr_daemon.imaging.containers import PNG_PIXELS, png_with_only
 from zssr_daemon.imaging.formats import (
     ALLOWED_FORMATS,
@@ -31,32 +30,11 @@ from zssr_daemon.imaging.metadata import (
     read_png_colour,
 )
 from zssr_daemon.imaging.pillow import open_picture, pixel_limit
+from zssr_daemon.imaging.samples.decoded import DecodedImage, Loaded, finished
+from zssr_daemon.imaging.samples.load_deep import check_steps, load_deep
+from zssr_daemon.imaging.samples.meaning import Meaning
+from zssr_daemon.imaging.samples.tiff_layout import tiff_layout
 from zssr_daemon.imaging.truncation import ends_early
-from zssr_daemon.imaging.vips import read_deep
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedImage:
-    """One frame as the algorithm wants it.
-
-    `pixels` is (H, W, C) float32 in [0, 1], C = 1 (grey) or 3 (RGB); `alpha` is (H, W) float32
-    in [0, 1], or None. Both are upright, contiguous, and the caller's own.
-    """
-
-    pixels: NDArray[np.float32]
-    alpha: NDArray[np.float32] | None
-    info: ImageInfo
-    metadata: ImageMetadata
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
-    """A fully decoded picture, not yet turned upright: (H, W, C) samples, alpha last."""
-
-    samples: NDArray[np.unsignedinteger]
-    orientation: int
-    info: ImageInfo
-    metadata: ImageMetadata
 
 
 def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
@@ -75,18 +53,10 @@ def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
 def decode(data: bytes, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
     """Decode a frame of the file in `data` into float pixels, turned upright.
 
-    Colour under full transparency is replaced by that of visible neighbours. Raises ImageError
-    with the reason.
+    Colour under full transparency, and void samples, are replaced by visible neighbours. Raises
+    ImageError with the reason.
     """
-    loaded = _load(data, limits, frame)
-    info = loaded.info
-    samples = _upright(loaded.samples, loaded.orientation)
-    pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
-    alpha = None
-    if info.has_alpha:
-        alpha = _to_unit_range(samples[:, :, -1], info.bit_depth)
-        pixels = fill_hidden_colour(pixels, alpha)
-    return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
+    return finished(_load(data, limits, frame))
 
 
 def count_frames(data: bytes, limits: ImageLimits) -> int:
@@ -116,7 +86,7 @@ def read_file(fd: int, limits: ImageLimits) -> bytes:
     return bytes(data)
 
 
-def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
+def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> Loaded:
     """Check the content, check the header, decode in full."""
     if not data:
         raise ImageError("the file is empty", reason=Reason.TRUNCATED)
@@ -132,7 +102,7 @@ def _load(data: bytes, limits: ImageLimits, frame: int = 0) -> _Loaded:
         return _decode_damaged_png(data, limits, frame, error)
 
 
-def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> _Loaded:
+def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: ImageError) -> Loaded:
     """Try again without the chunks that carry no pixels: Pillow gives up at any damaged one."""
     for names in (PNG_PIXELS | {b"iCCP"}, PNG_PIXELS):
         with suppress(ImageError):
@@ -143,7 +113,7 @@ def _decode_damaged_png(data: bytes, limits: ImageLimits, frame: int, fault: Ima
 
 def _decode_picture(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> _Loaded:
+) -> Loaded:
     """Decode; whatever a decoder raises becomes an ImageError."""
     with _decoder_faults(data, format_name), _bomb_guard(limits), _quiet_libraries():
         return _decode_unguarded(data, format_name, limits, frame, notes)
@@ -151,9 +121,10 @@ def _decode_picture(
 
 def _decode_unguarded(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> _Loaded:
+) -> Loaded:
     """Check the header, decode in full, and convert to grey or RGB with or without alpha."""
     depth = bit_depth(data, format_name, frame)
+    layout = tiff_layout(data, frame) if format_name == "TIFF" else None
     with open_picture(data, [format_name]) as source:
         frames = _count_frames(source, limits, notes)
         if ends_early(data, format_name, frame):
@@ -161,25 +132,30 @@ def _decode_unguarded(
         if frames > 1:
             source.seek(frame)
         drop_odd_xmp(source)
-        if depth == 16:
-            loaded = _load_deep(source, data, frame, limits, notes)
+        if depth == 16 or not (layout is None or layout.is_plain):
+            loaded = load_deep(source, data, limits, notes, layout=layout, page=frame)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
-    samples, orientation, metadata = loaded
+        samples, orientation, metadata = loaded
+        meaning = Meaning.of(samples, source, layout, notes)
+    check_steps(samples, meaning.nodata)
     height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
     if format_name == "PNG" and metadata.icc is None:
         metadata = replace(metadata, png_colour=read_png_colour(data))
     info = ImageInfo(
         width=width,
         height=height,
-        channels=3 if samples.shape[2] > 2 else 1,
-        has_alpha=samples.shape[2] in {2, 4},
+        channels=meaning.channels,
+        has_alpha=meaning.has_alpha,
         bit_depth=depth,
         format=source.format or format_name,
+        kind=meaning.kind,
+        extra_codes=meaning.extra_codes,
+        nodata=meaning.nodata,
         frames=frames,
         note="; ".join(notes) or None,
     )
-    return _Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
+    return Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 
 
 def _load_plain(
@@ -187,24 +163,12 @@ def _load_plain(
 ) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
     """Decode 8 bits a channel through Pillow: samples, orientation, metadata."""
     source.load()
+    if source.mode == "1":
+        notes.append("1 bit a pixel becomes 8-bit grey")
     orientation = read_orientation(source)
     metadata = read_metadata(source, notes)
     picture, icc = to_plain_mode(source, notes, key_scale=key_scale)
     return np.atleast_3d(np.asarray(picture)), orientation, replace(metadata, icc=icc)
-
-
-def _load_deep(
-    source: Image.Image, data: bytes, frame: int, limits: ImageLimits, notes: list[str]
-) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
-    """Decode 16 bits a channel through libvips; Pillow reads what is not pixels."""
-    if source.format == "PNG":
-        if getattr(source, "n_frames", 1) > 1:
-            raise ImageError("an animation of 16 bits per channel", reason=Reason.UNSUPPORTED_DEPTH)
-        source.load()  # metadata may follow the pixels
-    orientation = read_orientation(source)
-    metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
-    samples = read_deep(data, source.format or "", max_pixels=limits.max_input_pixels, page=frame)
-    return samples, orientation, metadata
 
 
 def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) -> int:
@@ -223,24 +187,6 @@ def _count_frames(source: Image.Image, limits: ImageLimits, notes: list[str]) ->
 def _key_scale(data: bytes, format_name: str) -> int:
     """Return the factor from a PNG's grey levels of 2 or 4 bits to those of 8."""
     return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] in {2, 4} else 1
-
-
-def _to_unit_range(samples: NDArray[np.integer], bit_depth: int) -> NDArray[np.float32]:
-    """Divide levels by the highest one, into a new contiguous array."""
-    values = samples.astype(np.float32, order="C")
-    values /= (1 << bit_depth) - 1
-    return values
-
-
-def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
-    """Apply an EXIF orientation to (H, W, C) samples; a view."""
-    if orientation >= 5:
-        samples = samples.swapaxes(0, 1)
-    if orientation in {3, 4, 7, 8}:
-        samples = samples[::-1]
-    if orientation in {2, 3, 6, 7}:
-        samples = samples[:, ::-1]
-    return samples
 
 
 @contextmanager

@@ -4,7 +4,7 @@ The supervisor and the watcher import this module, so it imports neither Pillow 
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 #: Pillow's names of the formats that are read. `JPEG` also opens phone pictures, as `MPO`.
 ALLOWED_FORMATS: Final = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "AVIF")
@@ -42,6 +42,10 @@ class ImageLimits:
     each_frame: bool = False  # a file of several is taken, frame by frame
 
 
+#: How the bits of a sample are read.
+SampleKind = Literal["unsigned", "signed", "float"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
     """What a source is: the part of a decoded image that is not pixels.
@@ -53,10 +57,28 @@ class ImageInfo:
     height: int
     channels: int  # of colour: 1 grey, 3 RGB
     has_alpha: bool
-    bit_depth: int  # of the output that keeps everything: 8 or 16
+    bit_depth: int  # of the output that keeps everything: 8, 16 or 32
     format: str  # Pillow's name
+    kind: SampleKind = "unsigned"
+    extra_codes: tuple[int, ...] = ()  # TIFF's ExtraSamples, where there is more than one alpha
+    nodata: str | None = None  # what a raster says stands for no sample
     frames: int = 1  # to be enlarged
     note: str | None = None  # what a reader of the log must know
+
+    @property
+    def bands(self) -> int:
+        """The number of samples of a pixel: colours, alpha and all others."""
+        return self.channels + self.has_alpha + self.extra_bands
+
+    @property
+    def extra_bands(self) -> int:
+        """The number of samples that are neither colour nor alpha."""
+        return max(0, len(self.extra_codes) - self.has_alpha)
+
+    @property
+    def alpha_place(self) -> int:
+        """Where alpha lies among the samples beyond the colours."""
+        return next((place for place, code in enumerate(self.extra_codes) if code in {1, 2}), 0)
 
 
 def sniff_format(head: bytes) -> str | None:

@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
@@ -13,12 +13,12 @@ _EXIF_POINTER: Final = ExifTags.IFD.Exif
 _ORIENTATION: Final = ExifTags.Base.Orientation
 
 # A TIFF keeps its structure and its picture's EXIF in one directory; these belong to the former,
-# or are carried by other means (resolution, XMP, ICC).
+# or are carried by other means (resolution, XMP, ICC, nodata).
 _TIFF_STRUCTURE: Final = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283}
     | {284, 288, 289, 290, 291, 292, 293, 296, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324}
     | {325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 529, 530, 531, 532, 700}
-    | {33723, 34377, 34675, *range(512, 522)}
+    | {33723, 34377, 34675, 42113, *range(512, 522)}
 )
 
 # Chunks of a PNG, and their length in bytes.
@@ -45,10 +45,12 @@ class ImageMetadata:
     xmp: str | None = None
     # Chunks of a PNG that say what its numbers mean where no profile does: name, content.
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
+    # Tags of a TIFF that say what its samples mean: tag, value.
+    sample_tags: tuple[tuple[int, Any], ...] = ()
 
     def only_colour(self) -> "ImageMetadata":
-        """Return what says how the colours look, without EXIF, resolution and XMP."""
-        return ImageMetadata(icc=self.icc, png_colour=self.png_colour)
+        """Return what says how the samples look, without EXIF, resolution and XMP."""
+        return ImageMetadata(icc=self.icc, png_colour=self.png_colour, sample_tags=self.sample_tags)
 
 
 def drop_odd_xmp(image: Image.Image) -> None:

@@ -20,13 +20,20 @@ class OutputFormat:
     max_depth: int  # bits a channel
     has_alpha: bool
     has_grey: bool
+    has_numbers: bool = False  # signed and floating samples, 32 bits, further bands
 
 
 PNG: Final = OutputFormat(
     name="PNG", suffix=".png", max_side=1_000_000, max_depth=16, has_alpha=True, has_grey=True
 )
 TIFF: Final = OutputFormat(
-    name="TIFF", suffix=".tif", max_side=10_000_000, max_depth=16, has_alpha=True, has_grey=True
+    name="TIFF",
+    suffix=".tif",
+    max_side=10_000_000,
+    max_depth=32,
+    has_alpha=True,
+    has_grey=True,
+    has_numbers=True,
 )
 JPEG: Final = OutputFormat(
     name="JPEG", suffix=".jpg", max_side=65_500, max_depth=8, has_alpha=False, has_grey=True
@@ -86,13 +93,16 @@ class OutputRules:
             cure = "[output] format must be png, tiff or webp"
             message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
             return ImageError(message, reason=Reason.OUTPUT_WITHOUT_ALPHA)
+        if not output.has_numbers and (kept := _numbers(source)):
+            cure = '[output] format must be "tiff" or "same"'
+            message = f"the image has {kept}, which {output.name} does not hold: {cure}"
+            return ImageError(message, reason=Reason.OUTPUT_WITHOUT_SAMPLES)
         return None
 
     def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:
         """Return the memory an output of that size takes beyond process and strips, about."""
-        channels = source.channels + source.has_alpha
-        as_floats = source.width * source.height * channels * 4
-        return as_floats + width * height * channels * self.bit_depth(source) // 8
+        as_floats = source.width * source.height * source.bands * 4
+        return as_floats + width * height * source.bands * self.bit_depth(source) // 8
 
     def bit_depth(self, source: ImageInfo) -> int:
         """Return the bits a channel of the output: the source's, or what the format can hold."""
@@ -108,4 +118,18 @@ class OutputRules:
             notes.append(f"{source.bit_depth} bits a channel cut to {output.max_depth}")
         if source.channels == 1 and not output.has_grey:
             notes.append(f"grey written as RGB, as {output.name} knows no grey")
+        if source.nodata is not None and not output.has_numbers:
+            what = f"nodata {source.nodata} is not named, as {output.name} has no tag for it"
+            notes.append(what)
         return notes
+
+
+def _numbers(source: ImageInfo) -> str | None:
+    """Say what the source has that only numbers can hold, or None."""
+    if source.kind != "unsigned":
+        return f"{'floating' if source.kind == 'float' else 'signed'} samples"
+    if source.bit_depth > 16:
+        return f"samples of {source.bit_depth} bits"
+    if source.extra_bands:
+        return f"{source.extra_bands} further samples a pixel"
+    return None

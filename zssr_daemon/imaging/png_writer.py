@@ -17,7 +17,7 @@ _HEADER_END: Final = 33  # signature and IHDR
 
 
 def write_png(
-    samples: NDArray[np.integer],
+    samples: NDArray[np.generic],
     file: BinaryIO,
     *,
     metadata: ImageMetadata,

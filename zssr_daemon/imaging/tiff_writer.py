@@ -21,14 +21,14 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
 
 
 def write_tiff(
-    samples: NDArray[np.integer],
+    samples: NDArray[np.generic],
     file: BinaryIO,
     *,
     metadata: ImageMetadata,
     exif: Image.Exif,
     on_write: Callable[[], None],
 ) -> None:
-    """Write (H, W, C) uint8 or uint16 samples, deflated, with the tags of `exif`.
+    """Write (H, W, C) samples of any real type, deflated, with the tags of `exif`.
 
     `file` is open for reading too, and empty.
     """
@@ -42,7 +42,7 @@ def write_tiff(
             target,
             keep="none",
             compression="deflate",
-            predictor="horizontal",
+            predictor="float" if samples.dtype.kind == "f" else "horizontal",
             tile=True,
             tile_width=_TILE_SIDE,
             tile_height=_TILE_SIDE,
@@ -68,7 +68,7 @@ def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
     if metadata.dpi is not None:
         tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = metadata.dpi
         tags[_RESOLUTION_UNIT] = _INCH
-    return tags
+    return tags | dict(metadata.sample_tags)
 
 
 def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:

@@ -4,6 +4,7 @@ import os
 
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
+from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
@@ -27,7 +28,7 @@ class SourceFile:
             self._frames = decode.count_frames(self._read(), self._order.limits)
         return self._frames
 
-    def decode(self, frame: int) -> decode.DecodedImage:
+    def decode(self, frame: int) -> DecodedImage:
         """Decode a frame, counted from 0."""
         data = self._read()
         if frame == self._frames - 1:
