@@ -20,6 +20,7 @@ class Reason(StrEnum):
     OUTPUT_TOO_LARGE = "output_too_large"
     OUTPUT_WITHOUT_ALPHA = "output_without_alpha"
     OUTPUT_WITHOUT_HDR = "output_without_hdr"
+    OUTPUT_WITHOUT_SAMPLES = "output_without_samples"
     TOO_MANY_PIXELS = "too_many_pixels"
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"

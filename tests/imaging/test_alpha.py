@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zssr_daemon.imaging.alpha import fill_hidden_colour
+from zssr_daemon.imaging.alpha import fill_hidden
 
 
 def test_fill_keeps_what_is_visible() -> None:
@@ -12,7 +12,7 @@ def test_fill_keeps_what_is_visible() -> None:
     pixels = rng.uniform(0.25, 0.75, (37, 53, 3)).astype(np.float32)
     alpha = (rng.random((37, 53)) < 0.02).astype(np.float32)
     pixels[alpha == 0] = 1
-    filled = fill_hidden_colour(pixels, alpha)
+    filled = fill_hidden(pixels, alpha[:, :, None] > 0)
     assert filled.dtype == np.float32
     np.testing.assert_array_equal(filled[alpha > 0], pixels[alpha > 0])
     assert filled.min() >= 0.25
@@ -25,7 +25,7 @@ def test_fill_takes_the_near_colour() -> None:
     alpha = np.zeros((1, 16), np.float32)
     pixels[0, 0], alpha[0, 0] = 0.2, 1
     pixels[0, 15], alpha[0, 15] = 0.8, 1
-    filled = fill_hidden_colour(pixels, alpha)[0, :, 0]
+    filled = fill_hidden(pixels, alpha[:, :, None] > 0)[0, :, 0]
     np.testing.assert_allclose(filled, [0.2] * 8 + [0.8] * 8, rtol=1e-6)
 
 
@@ -33,6 +33,4 @@ def test_fill_takes_the_near_colour() -> None:
 def test_fill_without_hidden_or_without_visible_changes_nothing(alpha: float) -> None:
     """Nothing to fill, or nothing to fill it with."""
     pixels = np.random.default_rng(0).random((5, 4, 3), dtype=np.float32)
-    np.testing.assert_array_equal(
-        fill_hidden_colour(pixels, np.full((5, 4), alpha, np.float32)), pixels
-    )
+    np.testing.assert_array_equal(fill_hidden(pixels, np.full((5, 4, 1), alpha > 0)), pixels)

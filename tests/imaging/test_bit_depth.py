@@ -1,6 +1,7 @@
 """BitDepth: depths that would be cut are refused, by the header."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +18,21 @@ from tests.parts.picture_files import (
 from zssr_daemon.errors import ImageError
 
 UNSUPPORTED = {
-    "float.tif": grey_tiff((1, 1), 32, bytes(4), sample_format=3),
-    "float16.tif": grey_tiff((1, 1), 16, bytes(2), sample_format=3),
-    "signed8.tif": grey_tiff((1, 1), 8, bytes(1), sample_format=2),
-    "signed16.tif": grey_tiff((1, 1), 16, bytes(2), sample_format=2),
-    "int32.tif": grey_tiff((1, 1), 32, bytes(4)),
+    "float24.tif": grey_tiff((1, 1), 24, bytes(3), sample_format=3),
+    "complex.tif": grey_tiff((1, 1), 64, bytes(8), sample_format=6),
+    "int64.tif": grey_tiff((1, 1), 64, bytes(8), sample_format=2),
+    "int32.tif": grey_tiff((3, 1), 32, struct.pack("<3I", 0, 1, (1 << 24) + 1)),
+    "white-is-zero float.tif": page(0, (32,), bytes(8), kind=3),
     "L12.tif": grey_tiff((2, 1), 12, bytes(3)),
     "CMYK16.tif": page(5, (16,) * 4, bytes(16)),
     "LAB16.tif": page(8, (16,) * 3, bytes(12)),
     "palette16.tif": page(3, (16,), bytes(4)),
     "mixed.tif": page(2, (16, 16, 8), bytes(10)),
-    "unknown-extra.tif": page(2, (16,) * 4, bytes(16), extra=(0,)),
-    "two-extra.tif": page(2, (16,) * 5, bytes(20), extra=(2, 0)),
+    "CMYK16-extra.tif": page(5, (16,) * 5, bytes(20), extra=(0,)),
+    "palette-extra.tif": page(3, (8,) * 2, bytes(4), extra=(0,)),
+    "YCbCr-extra.tif": page(6, (8,) * 4, bytes(8), extra=(0,)),
+    "17 samples.tif": page(2, (16,) * 17, bytes(68), extra=(0,) * 14),
+    "mixed formats.tif": page(1, (16,) * 2, bytes(8), extra=(0,), kind=(1, 2)),
 }
 
 

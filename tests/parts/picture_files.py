@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.errors import ImageError
-from zssr_daemon.imaging.decode import DecodedImage, decode, inspect
+from zssr_daemon.imaging.decode import decode, inspect
 from zssr_daemon.imaging.encode import encode
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.output_format import PNG, OutputFormat
 from zssr_daemon.imaging.readers.content import read_file
+from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.imaging.verify import verify
-from zssr_daemon.worker.write_output import new_samples, put_levels
+from zssr_daemon.worker.layers import alpha_layer, layers_of
+from zssr_daemon.worker.write_output import new_samples
 
 LIMITS = ImageLimits(max_file_bytes=10_000_000, max_input_pixels=100_000)
 
@@ -59,10 +61,7 @@ def encode_path(
 ) -> list[str]:
     """Call `encode` and `verify` on a path; return what could not be kept."""
     metadata = metadata or image.metadata
-    depth = min(image.info.bit_depth, output.max_depth)
-    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    whole = new_samples(*parts.shape, bit_depth=depth)
-    put_levels(parts, whole)
+    whole = decoded_samples(image, min(image.info.bit_depth, output.max_depth))
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
         notes = encode(
@@ -87,16 +86,29 @@ def refusal(path: Path, limits: ImageLimits = LIMITS) -> ImageError:
     return caught.value
 
 
+def decoded_samples(image: DecodedImage, bit_depth: int) -> NDArray[Any]:
+    """Return the samples of a source, (H, W, C), as an output of that depth would have them."""
+    height, width, _ = image.pixels.shape
+    kind = image.info.kind
+    whole = new_samples(height, width, image.info.bands, bit_depth=bit_depth, kind=kind)
+    layers = layers_of(image, whole)
+    if image.alpha is not None:
+        layers.append(alpha_layer(image, whole))
+    for layer in layers:
+        layer.put(layer.taken_picture(), 0, 0)
+    return whole
+
+
 def levels(image: DecodedImage) -> NDArray[np.uint8]:
     """Return colour, and alpha behind it, as (H, W, C) levels of 8 bits."""
-    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    return np.rint(parts * 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = decoded_samples(image, 8)
+    return levels
 
 
 def deep_levels(image: DecodedImage) -> NDArray[np.uint16]:
     """Return colour, and alpha behind it, as (H, W, C) levels of 16 bits."""
-    parts = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
-    return np.rint(parts.astype(np.float64) * 65535).astype(np.uint16)
+    levels: NDArray[np.uint16] = decoded_samples(image, 16)
+    return levels
 
 
 def deep_file(
@@ -172,12 +184,18 @@ def tiff(fields: Mapping[int, tuple[int, tuple[int, ...]]], pixels: bytes) -> by
 
 
 def page(
-    photometric: int, bits: tuple[int, ...], pixels: bytes, extra: tuple[int, ...] = ()
+    photometric: int,
+    bits: tuple[int, ...],
+    pixels: bytes,
+    extra: tuple[int, ...] = (),
+    kind: int | tuple[int, ...] = (),
 ) -> bytes:
-    """Assemble a TIFF of one row of two pixels."""
+    """Assemble a TIFF of one row of two pixels; kind: its SampleFormat."""
     entries = {256: (3, (2,)), 257: (3, (1,)), 258: (3, bits), 259: (3, (1,)), 278: (3, (1,))}
     entries |= {262: (3, (photometric,)), 277: (3, (len(bits),))}
-    return tiff(entries | ({338: (3, extra)} if extra else {}), pixels)
+    entries |= {338: (3, extra)} if extra else {}
+    kinds = (kind,) if isinstance(kind, int) else kind
+    return tiff(entries | ({339: (3, kinds)} if kinds else {}), pixels)
 
 
 def grey_tiff(size: tuple[int, int], bits: int, pixels: bytes, sample_format: int = 1) -> bytes:

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 
 from tests.parts.daemon_parts import files_in
-from tests.parts.picture_files import LIMITS, decode_path, deep_file, inspect_path, levels, samples
+from tests.parts.picture_files import (
+    LIMITS,
+    decode_path,
+    deep_file,
+    deep_levels,
+    inspect_path,
+    levels,
+    samples,
+)
 from tests.parts.publish_parts import (
     CONTENT,
     SHA256,
@@ -112,8 +120,8 @@ def test_pages_of_16_bits(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 1 << 16, (12, 7, 3), dtype=np.uint16)
     path = deep_file(tmp_path / "a.tif", pixels, page_height=6)
     assert inspect_path(path, EACH).frames == 2
-    back = [decode_path(path, EACH, frame=number).pixels for number in range(2)]
-    np.testing.assert_array_equal(np.rint(np.vstack(back) * 65535), pixels)
+    back = [deep_levels(decode_path(path, EACH, frame=number)) for number in range(2)]
+    np.testing.assert_array_equal(np.vstack(back), pixels)
 
 
 class Recorder(Enlarger):

@@ -27,7 +27,7 @@ from tests.parts.tools import tool
 from tests.parts.worker_parts import answer_of, ready_worker, worker_that_cannot_report
 from tests.parts.worker_parts import order_of as file_order
 from zssr_daemon.daemon.work_order import attempt_of, work_order
-from zssr_daemon.imaging.decode import DecodedImage
+from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.attempt_files import companion_part

@@ -1,30 +1,27 @@
-"""Alpha: the colour that transparent pixels hide, made harmless for the fit."""
+"""Alpha: what transparent and void pixels hide, made harmless for the fit."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def fill_hidden_colour(
-    pixels: NDArray[np.float32], alpha: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Give pixels under zero alpha the colour of their nearest visible neighbours.
+def fill_hidden(pixels: NDArray[np.float32], is_visible: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give hidden samples the values of their nearest visible neighbours.
 
-    `pixels` is (H, W, C) float32, `alpha` (H, W) float32, both in [0, 1]; visible pixels are
-    unchanged. Otherwise hidden colour would bleed into the edges when the picture is enlarged.
+    `pixels` is (H, W, C) float32 in [0, 1], `is_visible` (H, W, C) or (H, W, 1); visible samples
+    are unchanged. Otherwise hidden colour would bleed into the edges when the picture is enlarged.
     """
-    visible = alpha > 0
-    if visible.all() or not visible.any():
+    if is_visible.all() or not is_visible.any():
         return pixels
-    weight = visible.astype(np.float32)[:, :, None]
+    weight = is_visible.astype(np.float32)
     return _pull_push(pixels * weight, weight)
 
 
 def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average known pixels into coarser and coarser grids; fill each grid from the coarser one.
 
-    `colour` is (H, W, C), zero where `weight`, (H, W, 1), is zero.
+    `colour` is (H, W, C), zero where `weight`, (H, W, C) or (H, W, 1), is zero.
     """
-    if weight.all():
+    if weight.all() or weight.shape[:2] == (1, 1):  # a channel may be hidden everywhere
         return colour
     height, width, _ = colour.shape
     coarse_weight = _halve(weight)

@@ -55,7 +55,8 @@ def usable_profile(image: Image.Image, notes: list[str]) -> bytes | None:
     icc = image.info.get("icc_profile")
     if not icc:
         return None
-    kind = {"1": "L", "I;16": "L", "I;16B": "L", "LA": "L", "La": "L"}.get(image.mode, image.mode)
+    is_grey = image.mode in {"1", "I", "I;16", "I;16B", "F", "LA", "La"}
+    kind = "L" if is_grey else image.mode
     expected = _PROFILE_SPACES.get(kind, b"RGB ")
     try:
         ImageCms.getOpenProfile(io.BytesIO(icc))

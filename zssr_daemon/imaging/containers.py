@@ -22,7 +22,7 @@ TIFF_DNG_VERSION: Final = 50706
 
 # Size, layout and coding of the pixels. Other tags may be damaged without harm.
 _TIFF_PIXEL_TAGS: Final = frozenset(
-    {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 322, 323, 324, 325, 338, 339, 347}
+    {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 347}
 )
 
 # What tells pictures from thumbnails and from sensor data.

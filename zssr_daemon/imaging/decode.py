@@ -1,14 +1,13 @@
 """Decoding: a file becomes checked float pixels, or the reason why it cannot."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from zssr_daemon.errors import ImageError, Reason
-from zssr_daemon.imaging.alpha import fill_hidden_colour
 from zssr_daemon.imaging.bit_depth import bit_depth
 from zssr_daemon.imaging.colour import to_plain_mode, usable_profile
 from zssr_daemon.imaging.containers import PNG_COLOUR, PNG_PIXELS, png_with_only
@@ -36,34 +35,14 @@ from zssr_daemon.imaging.readers.confined import (
 )
 from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet_libraries
-from zssr_daemon.imaging.readers.picture import Content
+from zssr_daemon.imaging.readers.picture import FrameRead
 from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
+from zssr_daemon.imaging.samples.decoded import DecodedImage, Loaded, finished
+from zssr_daemon.imaging.samples.load_deep import check_steps, load_deep
+from zssr_daemon.imaging.samples.meaning import Meaning
+from zssr_daemon.imaging.samples.tiff_layout import tiff_layout
 from zssr_daemon.imaging.truncation import ends_early
-from zssr_daemon.imaging.vips import open_lossless, read_deep
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecodedImage:
-    """One frame as the algorithm wants it.
-
-    `pixels` is (H, W, C) float32 in [0, 1], C = 1 (grey) or 3 (RGB); `alpha` is (H, W) float32
-    in [0, 1], or None. Both are upright, contiguous, and the caller's own.
-    """
-
-    pixels: NDArray[np.float32]
-    alpha: NDArray[np.float32] | None
-    info: ImageInfo
-    metadata: ImageMetadata
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A fully decoded picture, not yet turned upright: (H, W, C) samples, alpha last."""
-
-    samples: NDArray[np.unsignedinteger]
-    orientation: int
-    info: ImageInfo
-    metadata: ImageMetadata
+from zssr_daemon.imaging.vips import open_lossless
 
 
 def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
@@ -86,24 +65,10 @@ def inspect(fd: int, limits: ImageLimits) -> ImageInfo:
 def decode(data: bytes, limits: ImageLimits, *, frame: int = 0) -> DecodedImage:
     """Decode a frame of the file in `data` into float pixels, turned upright.
 
-    Only a confined child may call it for CONFINED_FORMATS. Raises ImageError with the reason.
+    Colour under full transparency, and void samples, are replaced by visible neighbours. Only a
+    confined child may call it for CONFINED_FORMATS. Raises ImageError with the reason.
     """
     return finished(load(data, limits, frame))
-
-
-def finished(loaded: Loaded) -> DecodedImage:
-    """Turn a loaded picture upright, and its samples into float pixels.
-
-    Colour under full transparency is replaced by that of visible neighbours.
-    """
-    info = loaded.info
-    samples = _upright(loaded.samples, loaded.orientation)
-    pixels = _to_unit_range(samples[:, :, : info.channels], info.bit_depth)
-    alpha = None
-    if info.has_alpha:
-        alpha = _to_unit_range(samples[:, :, -1], info.bit_depth)
-        pixels = fill_hidden_colour(pixels, alpha)
-    return DecodedImage(pixels=pixels, alpha=alpha, info=info, metadata=loaded.metadata)
 
 
 def count_frames(data: bytes, limits: ImageLimits) -> int:
@@ -154,16 +119,20 @@ def _decode_unguarded(
     read = read_confined if format_name in CONFINED_FORMATS else _read_open
     content = read(data, format_name, limits, frame, notes)
     samples, orientation, metadata = content.samples, content.orientation, content.metadata
+    meaning = content.meaning
     height, width = samples.shape[:2] if orientation < 5 else samples.shape[1::-1]
     grid = Grid.of_upright(width, height, content.stored_orientation)
     metadata = with_parts(replace(metadata, pages=content.frames), data, format_name, grid)
     info = ImageInfo(
         width=width,
         height=height,
-        channels=3 if samples.shape[2] > 2 else 1,
-        has_alpha=samples.shape[2] in {2, 4},
+        channels=meaning.channels,
+        has_alpha=meaning.has_alpha,
         bit_depth=content.bit_depth,
         format=content.format,
+        kind=meaning.kind,
+        extra_codes=meaning.extra_codes,
+        nodata=meaning.nodata,
         frames=content.frames,
         note="; ".join(notes) or None,
         is_hdr=is_hdr(metadata.png_colour),
@@ -173,11 +142,12 @@ def _decode_unguarded(
 
 def _read_open(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> Content:
+) -> FrameRead:
     """Read a file in any other format."""
     pages = tiff_pages(data) if format_name == "TIFF" else None
     page = pages.pictures[frame] if pages else frame
     depth = bit_depth(data, format_name, page)
+    layout = tiff_layout(data, page) if format_name == "TIFF" else None
     with open_picture(data, [format_name]) as source:
         frames = _count_frames(source, pages, limits, notes)
         if ends_early(data, format_name, page):
@@ -188,15 +158,18 @@ def _read_open(
         drop_odd_xmp(source)
         # Pillow turns a TIFF upright while it loads it, and forgets that it did.
         stored = read_orientation(source) if format_name == "TIFF" else 1
-        if depth == 16:
-            loaded = _load_deep(source, data, page, limits, notes)
+        if depth == 16 or not (layout is None or layout.is_plain):
+            loaded = load_deep(source, data, limits, notes, layout=layout, page=page)
         elif pages and page in pages.webp:
             loaded = _load_webp_page(source, data, page, limits, notes)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
-    samples, orientation, metadata = loaded
-    return Content(
+        samples, orientation, metadata = loaded
+        meaning = Meaning.of(samples, source, layout, notes)
+    check_steps(samples, meaning.nodata)
+    return FrameRead(
         samples=samples,
+        meaning=meaning,
         orientation=orientation,
         stored_orientation=stored if orientation == 1 else orientation,
         metadata=replace(metadata, is_measured=is_measure),
@@ -211,24 +184,12 @@ def _load_plain(
 ) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
     """Decode 8 bits a channel through Pillow: samples, orientation, metadata."""
     source.load()
+    if source.mode == "1":
+        notes.append("1 bit a pixel becomes 8-bit grey")
     orientation = read_orientation(source)
     metadata = read_metadata(source, notes)
     picture, icc = to_plain_mode(source, notes, key_scale=key_scale)
     return np.atleast_3d(np.asarray(picture)), orientation, replace(metadata, icc=icc)
-
-
-def _load_deep(
-    source: Image.Image, data: bytes, frame: int, limits: ImageLimits, notes: list[str]
-) -> tuple[NDArray[np.unsignedinteger], int, ImageMetadata]:
-    """Decode 16 bits a channel through libvips; Pillow reads what is not pixels."""
-    if source.format == "PNG":
-        if getattr(source, "n_frames", 1) > 1:
-            raise ImageError("an animation of 16 bits per channel", reason=Reason.UNSUPPORTED_DEPTH)
-        source.load()  # metadata may follow the pixels
-    orientation = read_orientation(source)
-    metadata = replace(read_metadata(source, notes), icc=usable_profile(source, notes))
-    samples = read_deep(data, source.format or "", max_pixels=limits.max_input_pixels, page=frame)
-    return samples, orientation, metadata
 
 
 def _load_webp_page(
@@ -263,21 +224,3 @@ def _count_frames(
 def _key_scale(data: bytes, format_name: str) -> int:
     """Return the factor from a PNG's grey levels of 2 or 4 bits to those of 8."""
     return 255 // ((1 << data[24]) - 1) if format_name == "PNG" and data[24] in {2, 4} else 1
-
-
-def _to_unit_range(samples: NDArray[np.integer], bit_depth: int) -> NDArray[np.float32]:
-    """Divide levels by the highest one, into a new contiguous array."""
-    values = samples.astype(np.float32, order="C")
-    values /= (1 << bit_depth) - 1
-    return values
-
-
-def _upright(samples: NDArray[np.integer], orientation: int) -> NDArray[np.integer]:
-    """Apply an EXIF orientation to (H, W, C) samples; a view."""
-    if orientation >= 5:
-        samples = samples.swapaxes(0, 1)
-    if orientation in {3, 4, 7, 8}:
-        samples = samples[::-1]
-    if orientation in {2, 3, 6, 7}:
-        samples = samples[:, ::-1]
-    return samples

@@ -26,7 +26,7 @@ _SOFTWARE: Final = ExifTags.Base.Software
 
 
 def encode(
-    samples: NDArray[np.unsignedinteger],
+    samples: NDArray[np.generic],
     fd: int,
     *,
     output: OutputFormat,
@@ -37,10 +37,10 @@ def encode(
 ) -> list[str]:
     """Write a picture to the empty file behind `fd`, open for reading too; no fsync, no close.
 
-    `samples` is (H, W, C) uint8, or uint16 where `output` can hold it: C = 1 or 3, and one more
-    with alpha. `quality` is JPEG's, 1 to 100. `comments` become PNG text (keyword → text), in
-    other formats the tag Software. `on_write` is called as PNG and TIFF grow; what it raises ends
-    the call and passes on.
+    `samples` is (H, W, C) uint8, or another type where `output` can hold it: C = 1 or 3, and one
+    more with alpha; in a TIFF any number, as `metadata.sample_tags` say. `quality` is JPEG's, 1 to
+    100. `comments` become PNG text (keyword → text), in other formats the tag Software. `on_write`
+    is called as PNG and TIFF grow; what it raises ends the call and passes on.
 
     Returns notes about what could not be kept. Raises OSError where the disk fails.
     """
@@ -69,7 +69,7 @@ def _signed_exif(exif: bytes | None, comments: Mapping[str, str]) -> Image.Exif:
 
 
 def _write_jpeg(
-    samples: NDArray[np.unsignedinteger],
+    samples: NDArray[np.generic],
     file: BinaryIO,
     metadata: ImageMetadata,
     exif: Image.Exif,
@@ -104,7 +104,7 @@ def _write_jpeg(
 
 
 def _write_webp(
-    samples: NDArray[np.unsignedinteger], file: BinaryIO, metadata: ImageMetadata, exif: Image.Exif
+    samples: NDArray[np.generic], file: BinaryIO, metadata: ImageMetadata, exif: Image.Exif
 ) -> None:
     """Write without loss. The resolution has no place of its own, so it goes into the EXIF."""
     if metadata.dpi is not None:
@@ -118,5 +118,5 @@ def _write_webp(
     )
 
 
-def _picture(samples: NDArray[np.unsignedinteger]) -> Image.Image:
+def _picture(samples: NDArray[np.generic]) -> Image.Image:
     return Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)

@@ -5,7 +5,7 @@ The supervisor and the watcher import this module, so it imports neither Pillow 
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from zssr_daemon.imaging.unread import unread_format
 
@@ -90,6 +90,10 @@ class ImageLimits:
         return _FIXED_BYTES + _BYTES_PER_PIXEL * self.max_input_pixels + 2 * self.max_file_bytes
 
 
+#: How the bits of a sample are read.
+SampleKind = Literal["unsigned", "signed", "float"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
     """What a source is: the part of a decoded image that is not pixels.
@@ -101,11 +105,29 @@ class ImageInfo:
     height: int
     channels: int  # of colour: 1 grey, 3 RGB
     has_alpha: bool
-    bit_depth: int  # of the output that keeps everything: 8 or 16
+    bit_depth: int  # of the output that keeps everything: 8, 16 or 32
     format: str  # Pillow's name
+    kind: SampleKind = "unsigned"
+    extra_codes: tuple[int, ...] = ()  # TIFF's ExtraSamples, where there is more than one alpha
+    nodata: str | None = None  # what a raster says stands for no sample
     frames: int = 1  # to be enlarged
     note: str | None = None  # what a reader of the log must know
     is_hdr: bool = False  # numbers follow PQ or HLG, as the chunk cICP of a PNG says
+
+    @property
+    def bands(self) -> int:
+        """The number of samples of a pixel: colours, alpha and all others."""
+        return self.channels + self.has_alpha + self.extra_bands
+
+    @property
+    def extra_bands(self) -> int:
+        """The number of samples that are neither colour nor alpha."""
+        return max(0, len(self.extra_codes) - self.has_alpha)
+
+    @property
+    def alpha_place(self) -> int:
+        """Where alpha lies among the samples beyond the colours."""
+        return next((place for place, code in enumerate(self.extra_codes) if code in {1, 2}), 0)
 
 
 def sniff_format(head: bytes, *, tail: bytes = b"", ending: str = "") -> str | None:

@@ -21,6 +21,7 @@ class OutputFormat:
     has_alpha: bool
     has_grey: bool
     has_hdr: bool = False  # can say that its numbers follow PQ or HLG
+    has_numbers: bool = False  # signed and floating samples, 32 bits, further bands
 
 
 PNG: Final = OutputFormat(
@@ -33,7 +34,13 @@ PNG: Final = OutputFormat(
     has_hdr=True,
 )
 TIFF: Final = OutputFormat(
-    name="TIFF", suffix=".tif", max_side=10_000_000, max_depth=16, has_alpha=True, has_grey=True
+    name="TIFF",
+    suffix=".tif",
+    max_side=10_000_000,
+    max_depth=32,
+    has_alpha=True,
+    has_grey=True,
+    has_numbers=True,
 )
 JPEG: Final = OutputFormat(
     name="JPEG", suffix=".jpg", max_side=65_500, max_depth=8, has_alpha=False, has_grey=True
@@ -76,19 +83,26 @@ class OutputRules:
 
     def fault(self, source: ImageInfo, width: int, height: int) -> ImageError | None:
         """Say what keeps an output of `width` by `height` pixels from being written, or None."""
-        if width * height > self.max_pixels:
-            message = f"{width} × {height} output pixels, [limits] max_output_pixels is "
-            return ImageError(f"{message}{self.max_pixels}", reason=Reason.OUTPUT_TOO_LARGE)
+        return self._size_fault(source, width, height) or self._content_fault(source)
+
+    def _size_fault(self, source: ImageInfo, width: int, height: int) -> ImageError | None:
+        """Say what the output is too large for."""
+        size = f"{width} × {height} output pixels"
         needed = self.predicted_bytes(source, width, height)
-        if self.memory_bytes is not None and needed > self.memory_bytes:
-            message = f"{width} × {height} output pixels need about {needed} bytes of memory, "
-            return ImageError(
-                f"{message}there are {self.memory_bytes}", reason=Reason.OUTPUT_TOO_LARGE
-            )
         output = self.format_for(source.format)
-        if max(width, height) > output.max_side:
-            message = f"{width} × {height} output pixels, a side of {output.name} holds "
-            return ImageError(f"{message}{output.max_side}", reason=Reason.OUTPUT_TOO_LARGE)
+        if width * height > self.max_pixels:
+            message = f"{size}, [limits] max_output_pixels is {self.max_pixels}"
+        elif self.memory_bytes is not None and needed > self.memory_bytes:
+            message = f"{size} need about {needed} bytes of memory, there are {self.memory_bytes}"
+        elif max(width, height) > output.max_side:
+            message = f"{size}, a side of {output.name} holds {output.max_side}"
+        else:
+            return None
+        return ImageError(message, reason=Reason.OUTPUT_TOO_LARGE)
+
+    def _content_fault(self, source: ImageInfo) -> ImageError | None:
+        """Say what the format of the output does not hold."""
+        output = self.format_for(source.format)
         if source.has_alpha and not output.has_alpha:
             cure = "[output] format must be png, tiff or webp"
             message = f"the image is transparent, and {output.name} holds no alpha: {cure}"
@@ -97,13 +111,16 @@ class OutputRules:
             message = f"the image is HDR (PQ or HLG), which {output.name} cannot say: "
             cure = "[output] format must be png"
             return ImageError(f"{message}{cure}", reason=Reason.OUTPUT_WITHOUT_HDR)
+        if not output.has_numbers and (kept := _numbers(source)):
+            cure = '[output] format must be "tiff" or "same"'
+            message = f"the image has {kept}, which {output.name} does not hold: {cure}"
+            return ImageError(message, reason=Reason.OUTPUT_WITHOUT_SAMPLES)
         return None
 
     def predicted_bytes(self, source: ImageInfo, width: int, height: int) -> int:
         """Return the memory an output of that size takes beyond process and strips, about."""
-        channels = source.channels + source.has_alpha
-        as_floats = source.width * source.height * channels * 4
-        return as_floats + width * height * channels * self.bit_depth(source) // 8
+        as_floats = source.width * source.height * source.bands * 4
+        return as_floats + width * height * source.bands * self.bit_depth(source) // 8
 
     def bit_depth(self, source: ImageInfo) -> int:
         """Return the bits a channel of the output: the source's, or what the format can hold."""
@@ -119,4 +136,18 @@ class OutputRules:
             notes.append(f"{source.bit_depth} bits a channel cut to {output.max_depth}")
         if source.channels == 1 and not output.has_grey:
             notes.append(f"grey written as RGB, as {output.name} knows no grey")
+        if source.nodata is not None and not output.has_numbers:
+            what = f"nodata {source.nodata} is not named, as {output.name} has no tag for it"
+            notes.append(what)
         return notes
+
+
+def _numbers(source: ImageInfo) -> str | None:
+    """Say what the source has that only numbers can hold, or None."""
+    if source.kind != "unsigned":
+        return f"{'floating' if source.kind == 'float' else 'signed'} samples"
+    if source.bit_depth > 16:
+        return f"samples of {source.bit_depth} bits"
+    if source.extra_bands:
+        return f"{source.extra_bands} further samples a pixel"
+    return None

@@ -9,12 +9,30 @@ from PIL import Image, TiffImagePlugin
 
 from zssr_daemon.imaging.containers import Buffer
 
-# TIFFs of 16-bit grey with alpha, which Pillow cannot identify. Told that they are LA it reads
-# their tags; their pixels are libvips's.
-_GREY_WITH_ALPHA: Final = [(1, (1,), 1, (16, 16), extra) for extra in ((1,), (2,))]
-for _order in (b"II", b"MM"):
-    for _kind in _GREY_WITH_ALPHA:
-        TiffImagePlugin.OPEN_INFO[(_order, *_kind)] = ("LA", "LA")
+# Pillow identifies a TIFF by these: byte order, photometric interpretation, sample format, order of
+# bits, bits of each sample, ExtraSamples.
+_Key = tuple[bytes, int, tuple[int], int, tuple[int, ...], tuple[int, ...]]
+
+_STAND_INS: Final = {0: "L", 1: "L", 2: "RGB", 5: "CMYK"}
+_MAX_SAMPLES: Final = 32
+
+
+class _AllKinds(dict[_Key, tuple[str, str]]):
+    """Names a mode for every TIFF, so that Pillow reads the tags of kinds that it cannot decode.
+
+    The pixels of these are libvips's; which of them are read is not decided here.
+    """
+
+    def __missing__(self, key: _Key) -> tuple[str, str]:
+        _, photometric, kinds, _, bits, extra = key
+        is_pillows = kinds == (1,) and max(bits) <= 8 and extra in {(), (1,), (2,)}
+        if photometric not in _STAND_INS or (is_pillows and len(bits) <= 4):
+            raise KeyError(key)
+        return _STAND_INS[photometric], "R" * _MAX_SAMPLES  # one letter for each plane
+
+
+TiffImagePlugin.OPEN_INFO = _AllKinds(TiffImagePlugin.OPEN_INFO)
+TiffImagePlugin.MAX_SAMPLESPERPIXEL = _MAX_SAMPLES
 
 
 def open_picture(data: Buffer, formats: Sequence[str]) -> Image.Image:

@@ -19,7 +19,7 @@ _LONG_TEXT: Final = 1024  # characters
 
 
 def write_png(
-    samples: NDArray[np.integer],
+    samples: NDArray[np.generic],
     file: BinaryIO,
     *,
     metadata: ImageMetadata,

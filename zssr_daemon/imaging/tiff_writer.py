@@ -22,14 +22,14 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
 
 
 def write_tiff(
-    samples: NDArray[np.integer],
+    samples: NDArray[np.generic],
     file: BinaryIO,
     *,
     metadata: ImageMetadata,
     exif: Image.Exif,
     on_write: Callable[[], None],
 ) -> None:
-    """Write (H, W, C) uint8 or uint16 samples, deflated, with the tags of `exif`.
+    """Write (H, W, C) samples of any real type, deflated, with the tags of `exif`.
 
     `file` is open for reading too, and empty.
     """
@@ -43,7 +43,7 @@ def write_tiff(
             target,
             keep="none",
             compression="deflate",
-            predictor="horizontal",
+            predictor="float" if samples.dtype.kind == "f" else "horizontal",
             tile=True,
             tile_width=_TILE_SIDE,
             tile_height=_TILE_SIDE,
@@ -67,7 +67,7 @@ def _tags(metadata: ImageMetadata, exif: Image.Exif) -> dict[int, Any]:
     if metadata.xmp is not None:
         tags[_XMP] = metadata.xmp.encode()
     tags |= resolution_tags(metadata.dpi, metadata.aspect, is_per_cm=metadata.is_per_cm)
-    return tags | metadata.tiff_tags
+    return tags | metadata.tiff_tags | dict(metadata.sample_tags)
 
 
 def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:

@@ -18,7 +18,18 @@ pyvips.cache_set_max(0)
 # Everything it logs about a file is in the exception too.
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
-_FORMATS: Final = {np.dtype(np.uint8): "uchar", np.dtype(np.uint16): "ushort"}
+_FORMATS: Final = {
+    np.dtype(kind): name
+    for kind, name in (
+        (np.uint8, "uchar"),
+        (np.uint16, "ushort"),
+        (np.uint32, "uint"),
+        (np.int8, "char"),
+        (np.int16, "short"),
+        (np.int32, "int"),
+        (np.float32, "float"),
+    )
+}
 
 # Without an interpretation libvips guesses: it takes 16-bit samples for sRGB or for no colour.
 _MEANINGS: Final = {
@@ -29,12 +40,16 @@ _MEANINGS: Final = {
 }
 
 
-def from_samples(samples: NDArray[np.integer]) -> Any:
-    """Wrap (H, W, C) contiguous uint8 or uint16 samples, C from 1 to 4, without copying them."""
+def from_samples(samples: NDArray[np.generic]) -> Any:
+    """Wrap (H, W, C) contiguous samples of any real type up to 32 bits, without copying them.
+
+    Only up to four samples a pixel of 8 or 16 bits, unsigned, are named as colours and alpha.
+    """
     height, width, bands = samples.shape
     kind = _FORMATS[samples.dtype]
     image = pyvips.Image.new_from_memory(samples.data, width, height, bands, kind)
-    return image.copy(interpretation=_MEANINGS[kind, bands > 2])
+    meaning = _MEANINGS.get((kind, bands > 2), "multiband") if bands <= 4 else "multiband"
+    return image.copy(interpretation=meaning)
 
 
 def open_lossless(data: Any, format_name: str, *, page: int = 0) -> Any:
@@ -47,14 +62,13 @@ def open_lossless(data: Any, format_name: str, *, page: int = 0) -> Any:
     return pyvips.Image.tiffload_buffer(data, access="sequential", fail_on="warning", page=page)
 
 
-def read_deep(
+def read_samples(
     data: bytes, format_name: str, *, max_pixels: int, page: int = 0
-) -> NDArray[np.uint16]:
-    """Return the samples of a 16-bit PNG, or of a page of a TIFF: (H, W, C) uint16.
+) -> NDArray[np.generic]:
+    """Return the samples of a 16-bit PNG, or of a page of a TIFF: (H, W, C) in their own type.
 
-    C is 1 or 3, and one more with alpha; a colour key has become alpha. The orientation is not
-    applied. Raises ImageError (`too_many_pixels`) before any pixel is decoded, pyvips.Error for
-    damage.
+    A colour key of a PNG has become alpha. The orientation is not applied. Raises ImageError
+    (`too_many_pixels`) before any pixel is decoded, pyvips.Error for damage.
     """
     if format_name == "PNG":  # a warning about a chunk without pixels would count as damage
         data = png_with_only(data, PNG_PIXELS)
@@ -62,8 +76,7 @@ def read_deep(
     if image.width * image.height > max_pixels:
         message = f"{image.width * image.height} pixels, more than the limit of {max_pixels}"
         raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
-    samples: NDArray[np.uint16] = np.atleast_3d(image.numpy())
-    assert samples.dtype == np.uint16, samples.dtype
+    samples: NDArray[np.generic] = np.atleast_3d(image.numpy())
     return samples
 
 

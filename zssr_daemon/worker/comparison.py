@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zssr_daemon.imaging.decode import DecodedImage
+from zssr_daemon.imaging.samples.decoded import DecodedImage
+from zssr_daemon.imaging.samples.sample_range import SampleRange
 
 #: Longest side of what is shown, output pixels.
 MAX_SIDE = 1024
@@ -46,7 +48,7 @@ def before(source: DecodedImage, width: int, height: int) -> Image.Image:
     last_x, last_y = (math.ceil(end) + _MARGIN for end in box[2:])
     part = np.s_[first_y:last_y, first_x:last_x]
     samples = source.pixels[part]
-    if source.alpha is not None:
+    if source.alpha is not None and not source.info.extra_bands:
         samples = np.dstack([samples, source.alpha[part]])
     shown = _picture(np.rint(samples * 255).astype(np.uint8), source.metadata.icc)
     inside = (box[0] - first_x, box[1] - first_y, box[2] - first_x, box[3] - first_y)
@@ -54,13 +56,22 @@ def before(source: DecodedImage, width: int, height: int) -> Image.Image:
     return shown.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=inside)
 
 
-def after(samples: NDArray[np.unsignedinteger], icc: bytes | None) -> Image.Image:
-    """Return the middle of an output: (H, W, C) uint8 or uint16 samples, in the profile `icc`."""
-    height, width, _ = samples.shape
+def after(
+    samples: NDArray[Any], icc: bytes | None, sample_range: SampleRange | None = None
+) -> Image.Image:
+    """Return the middle of an output: (H, W, C) samples of any real type, in the profile `icc`.
+
+    sample_range: what is shown as black and white; without it all that the type holds, unsigned.
+    """
+    height, width, bands = samples.shape
     left, top, right, bottom = middle(width, height)
     part = samples[top:bottom, left:right]
-    if part.dtype == np.uint16:
-        part = (part.astype(np.uint32) + 128) // 257
+    whole = sample_range or SampleRange.of_container(part.dtype)
+    if part.dtype != np.uint8 or whole != SampleRange.of_container(part.dtype):
+        shown = whole.to_unit(part)
+        if bands in {2, 4} and part.dtype.kind == "u":
+            shown[..., -1] = part[..., -1] / np.iinfo(part.dtype).max
+        part = np.rint(np.nan_to_num(shown).clip(0, 1) * 255)
     return _picture(part.astype(np.uint8), icc)
 
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zssr_daemon.errors import ImageSettingsError
-from zssr_daemon.imaging.decode import DecodedImage
+from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import (
     Stage,
     WorkDone,
@@ -24,6 +24,7 @@ from zssr_daemon.protocol.messages import (
     WorkReport,
 )
 from zssr_daemon.worker.kernel_files import write_kernel
+from zssr_daemon.worker.layers import Layer, alpha_layer, layers_of
 from zssr_daemon.worker.report_draft import ReportDraft
 from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.source_file import SourceFile
@@ -32,11 +33,10 @@ from zssr_daemon.worker.write_output import (
     WrittenPart,
     output_samples,
     parameters_text,
-    put_alpha,
-    put_colour,
     write_part,
 )
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.inference.strips import enlarge_plainly
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 from zssr_daemon.zssr.training.weights import Weights, compatibility_key
@@ -85,38 +85,63 @@ class Enlarger:
         """
         progress = _FrameProgress(order, on_progress)
         with progress.stage("decode"):
-            order, source, picture = _decode(order, file, draft)
-            degradation = SourceDegradation.of(order, picture)
-        samples = output_samples(order, source)
+            order, source = _decode(order, file, draft)
+            samples = output_samples(order, source)
+            layers = layers_of(source, samples)
+            source = source.without_pixels()  # each layer drops its own when its fit begins
+            picture = layers[0].taken_picture()
+            void, levels = layers[0].void, layers[0].levels
+            degradation = SourceDegradation.of(order, picture, void=void, levels=levels)
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
+        progress.layers = len(layers)
         store, initial = _start(order, source, degradation)
+        enlarge = partial(self._enlarge_layer, order, progress=progress)
+        result = enlarge(layers[0], picture, degradation=degradation.degradation, initial=initial)
+        del picture  # the others, and encoding, need the memory
+        for layer in layers[1:]:
+            picture, own = _taken(order, layer, degradation)
+            enlarge(layer, picture, degradation=own)
+        comments = parameters_text(order.config, result, degradation)
+        with progress.stage("encode"):
+            if source.alpha is not None:
+                _enlarge_alpha(alpha_layer(source, samples), order.config, degradation)
+                progress.alive()
+            written = write_part(order, source, samples, comments, progress.alive)
+            if degradation.estimated is not None:
+                write_kernel(Path(order.part), degradation.estimated)
+        shown = layers[0].sample_range
+        draft.add_output(samples, source.metadata.icc, degradation.estimated, shown)
+        if store is not None and result.weights is not None:
+            store.keep(result.weights)
+        report = _work_report(samples, result, degradation, written, seconds=progress.seconds)
+        suffix = order.output.format_for(source.info.format).suffix
+        return WorkDone(
+            job_id=order.job_id, out_sha256=written.sha256, suffix=suffix, report=report
+        )
+
+    def _enlarge_layer(
+        self,
+        order: WorkOrder,
+        layer: Layer,
+        picture: Tensor,
+        *,
+        degradation: Degradation,
+        progress: "_FrameProgress",
+        initial: Weights | None = None,
+    ) -> SuperResolved:
+        """Fit a network on `picture`, that of `layer`, and fill the layer's samples."""
         result = super_resolve(
             picture,
             order.config,
             device=self._device,
             on_step=progress.on_step,
             initial_weights=initial,
-            put=partial(put_colour, samples),
-            degradation=degradation.degradation,
+            put=layer.put,
+            degradation=degradation,
         )
-        del picture  # encoding needs the memory
-        comments = parameters_text(order.config, result, degradation)
-        with progress.stage("encode"):
-            if source.alpha is not None:
-                _enlarge_alpha(source.alpha, order.config, degradation, samples)
-                progress.alive()
-            written = write_part(order, source, samples, comments, progress.alive)
-            if degradation.estimated is not None:
-                write_kernel(Path(order.part), degradation.estimated)
-        draft.add_output(samples, source.metadata.icc, degradation.estimated)
-        if store is not None and result.weights is not None:
-            store.keep(result.weights)
-        seconds = progress.seconds | result.seconds
-        report = _work_report(samples, result, degradation, written, seconds=seconds)
-        suffix = order.output.format_for(source.info.format).suffix
-        return WorkDone(
-            job_id=order.job_id, out_sha256=written.sha256, suffix=suffix, report=report
-        )
+        layer.finish(degradation.adapted(order.config), degradation.blur)
+        progress.add_layer(result.seconds)
+        return result
 
 
 class _FrameProgress:
@@ -127,6 +152,8 @@ class _FrameProgress:
         self._on_progress = on_progress
         self.seconds: dict[str, float] = {}
         self.patience_s = 0.0  # that a calculation on the whole image may take
+        self.layers = 1  # of which each has a fit of its own
+        self._layers_done = 0
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
@@ -143,9 +170,16 @@ class _FrameProgress:
         """Tell that encoding goes on."""
         self._tell("encode", _ENCODE_FROM)
 
+    def add_layer(self, seconds: dict[str, float]) -> None:
+        """Count a layer as done, and add the seconds of its stages."""
+        self._layers_done += 1
+        for stage, value in seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + value
+
     def on_step(self, step: Step) -> None:
         """Pass a sign of life of the algorithm on."""
-        fraction = _FIT_FROM + (_ENCODE_FROM - _FIT_FROM) * step.fraction
+        done = (self._layers_done + step.fraction) / self.layers
+        fraction = _FIT_FROM + (_ENCODE_FROM - _FIT_FROM) * done
         self._tell(
             step.stage, fraction, step=step.step, steps=step.steps, loss=step.loss, lr=step.lr
         )
@@ -185,14 +219,11 @@ def _resolve(device: str) -> torch.device:
 
 def _decode(
     order: WorkOrder, file: SourceFile, draft: ReportDraft
-) -> tuple[WorkOrder, DecodedImage, Tensor]:
-    """Return the order for a frame, the frame without its colours, and these.
-
-    The colours are (C, H, W) float32 on the CPU in [0, 1]. In the order, the size of the frame has
-    made a factor of a target.
+) -> tuple[WorkOrder, DecodedImage]:
+    """Return the order for a frame, in which its size made a factor of a target, and the frame.
 
     Raises ImageSettingsError where that factor cannot be, and ImageError where its output would be
-    too large, or could not hold its alpha.
+    too large, or could not hold its samples.
     """
     source = file.decode(order.frame)
     order = _for_size(order, source.info.width, source.info.height)
@@ -200,10 +231,10 @@ def _decode(
     fault = order.output.fault(source.info, *size)
     if fault is not None:
         raise fault
+    if order.jpeg_quality != "none":  # JPEG counts in levels of its container
+        source = source.in_container()
     draft.add_source(source, *size)
-    picture = torch.from_numpy(source.pixels).permute(2, 0, 1).contiguous()
-    # Without the colours, or the memory would hold them twice as long as the fit runs.
-    return order, replace(source, pixels=np.empty((0, 0, 0), np.float32)), picture
+    return order, source
 
 
 def _for_size(order: WorkOrder, width: int, height: int) -> WorkOrder:
@@ -211,6 +242,12 @@ def _for_size(order: WorkOrder, width: int, height: int) -> WorkOrder:
         return replace(order, config=order.config.for_size(width, height))
     except ValueError as error:
         raise ImageSettingsError(f"[zssr] {error}") from error
+
+
+def _taken(order: WorkOrder, layer: Layer, source: SourceDegradation) -> tuple[Tensor, Degradation]:
+    """Return a further sample as a grey picture, and what degraded it."""
+    picture = layer.taken_picture()
+    return picture, source.of_layer(order, picture, void=layer.void, levels=layer.levels)
 
 
 def _start(
@@ -227,19 +264,17 @@ def _start(
     return store, store.newest(key)
 
 
-def _enlarge_alpha(
-    alpha: NDArray[np.float32],
-    config: ZSSRConfig,
-    degradation: SourceDegradation,
-    samples: NDArray[np.unsignedinteger],
-) -> None:
-    """Put (H, W) alpha, enlarged without a network, into the last channel of `samples`."""
-    plane = torch.from_numpy(alpha)[None, None]  # (1, 1, H, W)
-    enlarge_plainly(plane, config, partial(put_alpha, samples), degradation.degradation.blur)
+def _enlarge_alpha(layer: Layer, config: ZSSRConfig, degradation: SourceDegradation) -> None:
+    """Enlarge alpha without a network."""
+
+    def put(part: Tensor, top: int, left: int) -> None:
+        layer.put(part[0], top, left)
+
+    enlarge_plainly(layer.taken_picture()[None], config, put, degradation.degradation.blur)
 
 
 def _work_report(
-    samples: NDArray[np.unsignedinteger],
+    samples: NDArray[Any],
     result: SuperResolved,
     degradation: SourceDegradation,
     written: WrittenPart,

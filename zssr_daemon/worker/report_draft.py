@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zssr_daemon.imaging.decode import DecodedImage
+from zssr_daemon.imaging.samples.decoded import DecodedImage
+from zssr_daemon.imaging.samples.sample_range import SampleRange
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
@@ -51,16 +52,22 @@ class ReportDraft:
                 self._before = comparison.before(source, width, height)
 
     def add_output(
-        self, samples: NDArray[np.unsignedinteger], icc: bytes | None, kernel: Kernel | None
+        self,
+        samples: NDArray[Any],
+        icc: bytes | None,
+        kernel: Kernel | None,
+        sample_range: SampleRange | None = None,
     ) -> None:
         """Copy what is shown of the (H, W, C) samples that were written.
 
-        icc: their profile. kernel: the one that was estimated, if any.
+        icc: their profile. kernel: the one that was estimated, if any. sample_range: what is shown
+        as black and white. Samples that are neither colour nor alpha are not shown.
         """
         if self._path is not None:
             with self._harmless():
                 assert self._before is not None
-                after = comparison.after(samples, icc)
+                shown = samples[:, :, : len(self._before.getbands())]
+                after = comparison.after(shown, icc, sample_range)
                 height, width, _ = samples.shape
                 self._comparison = comparison.Comparison(self._before, after, width, height)
                 self._kernel = None if kernel is None else kernel_picture(kernel)

@@ -26,23 +26,44 @@ class SourceDegradation:
     estimate: BlurEstimate | None = None  # of the blur, where one was asked for
 
     @classmethod
-    def of(cls, order: WorkOrder, picture: Tensor) -> "SourceDegradation":
+    def of(
+        cls,
+        order: WorkOrder,
+        picture: Tensor,
+        *,
+        void: Tensor | None = None,
+        levels: int | None = 255,
+    ) -> "SourceDegradation":
         """Take the kernel beside the image, else what is ordered; estimate what is to be estimated.
 
-        picture: (C, H, W) float32, CPU, [0, 1].
+        picture: (C, H, W) float32, CPU, [0, 1]. void: where it is no content, bool, of the same
+        shape. levels: as in Degradation.
 
         Raises:
             KernelError: the kernel cannot be used.
             OSError: the disk is at fault.
         """
-        estimates = _Estimates(picture)
+        estimates = _Estimates(picture, void)
         name, blur, estimate = _blur(order, estimates)
         degradation = Degradation(
             blur=blur,
             noise_std=estimates.noise_std if order.noise_std == "auto" else order.noise_std,
             jpeg_quality=_ordered_quality(order, estimates),
+            levels=levels,
         )
         return cls(name, degradation, estimate)
+
+    def of_layer(
+        self, order: WorkOrder, picture: Tensor, *, void: Tensor | None, levels: int | None
+    ) -> Degradation:
+        """Return what a further sample of the same source suffered: arguments as in `of`.
+
+        It came through the same optics, but has noise of its own; no JPEG holds such samples.
+        """
+        noise_std = order.noise_std
+        if noise_std == "auto":
+            noise_std = noise_std_of(picture, void)
+        return Degradation(blur=self.degradation.blur, noise_std=noise_std, levels=levels)
 
     @property
     def estimated(self) -> Kernel | None:
@@ -76,15 +97,24 @@ class SourceDegradation:
         return told
 
 
+def noise_std_of(picture: Tensor, void: Tensor | None) -> float:
+    """Estimate the noise of the content alone; arguments as in `SourceDegradation.of`.
+
+    What fills the void is smooth. Made black, it counts as clipped and is not measured.
+    """
+    return estimate_noise_std(picture if void is None else picture.masked_fill(void, 0))
+
+
 class _Estimates:
     """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it."""
 
-    def __init__(self, picture: Tensor) -> None:
+    def __init__(self, picture: Tensor, void: Tensor | None) -> None:
         self.picture = picture
+        self._void = void
 
     @cached_property
     def noise_std(self) -> float:
-        return estimate_noise_std(self.picture)
+        return noise_std_of(self.picture, self._void)
 
     @cached_property
     def jpeg_quality(self) -> int | None:

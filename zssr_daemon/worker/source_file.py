@@ -7,6 +7,7 @@ from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
 from zssr_daemon.imaging.formats import CONFINED_FORMATS
 from zssr_daemon.imaging.readers.content import format_of, read_file
+from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
@@ -34,7 +35,7 @@ class SourceFile:
             self._frames = count(self._read(), self._limits)
         return self._frames
 
-    def decode(self, frame: int) -> decode.DecodedImage:
+    def decode(self, frame: int) -> DecodedImage:
         """Decode a frame, counted from 0."""
         data, is_confined = self._read(), self._is_confined()
         if frame == self._frames - 1:

@@ -7,18 +7,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zssr_daemon import __version__, failpoints
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint
-from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.imaging.encode import encode
+from zssr_daemon.imaging.formats import SampleKind
 from zssr_daemon.imaging.metadata.resolution import at_resolution
 from zssr_daemon.imaging.output_format import OutputFormat
+from zssr_daemon.imaging.samples.decoded import DecodedImage
+from zssr_daemon.imaging.samples.sample_range import SampleRange
 from zssr_daemon.imaging.verify import verify
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.worker.source_degradation import SourceDegradation
@@ -28,48 +30,32 @@ from zssr_daemon.zssr.pipeline import SuperResolved
 from zssr_daemon.zssr.scale import per_axis
 
 
-def output_samples(order: WorkOrder, source: DecodedImage) -> NDArray[np.unsignedinteger]:
-    """Return uninitialised samples for the output of a source: (H', W', C), alpha last."""
+def output_samples(order: WorkOrder, source: DecodedImage) -> NDArray[Any]:
+    """Return uninitialised samples for the output of a source: (H', W', C), as in the source."""
     info = source.info
     width, height = order.config.output_size(info.width, info.height)
-    channels = info.channels + info.has_alpha
-    return new_samples(height, width, channels, bit_depth=order.output.bit_depth(info))
+    depth = order.output.bit_depth(info)
+    return new_samples(height, width, info.bands, bit_depth=depth, kind=info.kind)
 
 
 def new_samples(
-    height: int, width: int, channels: int, *, bit_depth: int
-) -> NDArray[np.unsignedinteger]:
-    """Return uninitialised samples: (height, width, channels) uint8, or uint16 above 8 bits."""
-    return np.empty((height, width, channels), np.uint8 if bit_depth == 8 else np.uint16)
+    height: int, width: int, channels: int, *, bit_depth: int, kind: SampleKind = "unsigned"
+) -> NDArray[Any]:
+    """Return uninitialised samples: (height, width, channels) of that many bits and kind."""
+    code = {"unsigned": "u", "signed": "i", "float": "f"}[kind]
+    return np.empty((height, width, channels), np.dtype(f"{code}{bit_depth // 8}"))
 
 
-def put_colour(samples: NDArray[np.unsignedinteger], part: Tensor, top: int, left: int) -> None:
-    """Round (C, h, w) float32 on the CPU to the first C channels of `samples`, from a corner on.
-
-    Raises as `put_levels`.
-    """
-    channels, height, width = part.shape
-    place = samples[top : top + height, left : left + width, :channels]
-    put_levels(part.permute(1, 2, 0).numpy(), place)
-
-
-def put_alpha(samples: NDArray[np.unsignedinteger], part: Tensor, top: int, left: int) -> None:
-    """Round (1, 1, h, w) float32 on the CPU to the last channel of `samples`, from a corner on.
-
-    Raises as `put_levels`.
-    """
-    height, width = part.shape[-2:]
-    put_levels(part[0, 0].numpy(), samples[top : top + height, left : left + width, -1])
-
-
-def put_levels(values: NDArray[np.floating], samples: NDArray[np.unsignedinteger]) -> None:
-    """Round `values` to the levels of `samples`, an array or view of the same shape.
+def put_levels(
+    values: NDArray[np.floating], samples: NDArray[Any], sample_range: SampleRange
+) -> None:
+    """Round `values` to `samples`, an array or view of the same shape.
 
     Values outside [0, 1] are clipped. Raises JobError (`not_finite`) for NaN and infinity.
     """
     if not np.isfinite(values).all():
         raise JobError("the result holds NaN or infinity", reason=Reason.NOT_FINITE)
-    np.rint(np.clip(values, 0, 1) * np.iinfo(samples.dtype).max, out=samples, casting="unsafe")
+    sample_range.to_samples(values, samples)
 
 
 def parameters_text(
@@ -106,7 +92,7 @@ class WrittenPart:
 def write_part(
     order: WorkOrder,
     source: DecodedImage,
-    samples: NDArray[np.unsignedinteger],
+    samples: NDArray[Any],
     comments: dict[str, str],
     on_alive: Callable[[], None],
 ) -> WrittenPart:

@@ -124,7 +124,7 @@ class ZSSRConfig:
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
     # affine: the paper's, drawn anew for each crop; black where a warp leaves the image.
     augmentation: Literal["pyramid", "affine"] = "pyramid"
-    # Round sons to 8 bits, as real sources are.
+    # Round sons to the levels of the source, 255 for 8 bits.
     son_rounding: bool = True
     # Side of a training crop, pixels of the father; cut to the image if that is smaller.
     crop_size: Annotated[int, _whole(8, 1024)] = 32

@@ -71,8 +71,8 @@ def super_resolve(
     weights by themselves are no good either, fits of as many iterations from chance follow.
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1], each with the row and
     column of its corner; `image` of the result is then empty.
-    degradation: how the source was made; noise and compression are removed from the result. With a
-    kernel config.total_scale is at most 8.
+    degradation: how the source was made, its rounding too; noise and compression are removed from
+    the result. With a kernel config.total_scale is at most 8.
     The same arguments and thread count give the same bytes, unless seconds are the budget or
     memory runs out: then tiles, or the batch of a fit begun anew, are halved.
 

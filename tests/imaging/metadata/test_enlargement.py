@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zssr_daemon.imaging.decode import _upright
 from zssr_daemon.imaging.metadata.enlargement import Enlargement, Grid
+from zssr_daemon.imaging.samples.decoded import upright
 
 WIDTH, HEIGHT, SCALE_X, SCALE_Y = 7, 5, 2, 3
 
@@ -20,8 +20,8 @@ def way(orientation: int) -> Enlargement:
 
 def enlarged(stored: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", orientation: int) -> object:
     """Return stored pixels as the output shows them."""
-    upright = _upright(stored[:, :, None], orientation)[:, :, 0]
-    return upright.repeat(SCALE_Y, axis=0).repeat(SCALE_X, axis=1)
+    turned = upright(stored[:, :, None], orientation)[:, :, 0]
+    return turned.repeat(SCALE_Y, axis=0).repeat(SCALE_X, axis=1)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.parts.metadata_files import HEIGHT, MWG, WIDTH, face_packet, packet
-from zssr_daemon.imaging.decode import _upright
 from zssr_daemon.imaging.metadata.enlargement import Enlargement, Grid
 from zssr_daemon.imaging.metadata.regions import enlarge_regions
 from zssr_daemon.imaging.metadata.xmp import Xmp
+from zssr_daemon.imaging.samples.decoded import upright
 
 IPTC = {"Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"}
 
@@ -25,7 +25,7 @@ def expected(orientation: int) -> tuple[float, float, float, float]:
     """Return the middle and size of the packet's face, from pixels that are turned: fractions."""
     stored = np.zeros((100, 100, 1), np.uint8)
     stored[35:65, 15:35] = 1
-    rows, columns, _ = np.nonzero(_upright(stored, orientation))
+    rows, columns, _ = np.nonzero(upright(stored, orientation))
     wide, high = np.ptp(columns) + 1, np.ptp(rows) + 1
     middle_x, middle_y = columns.min() + wide / 2, rows.min() + high / 2
     return middle_x / 100, middle_y / 100, wide / 100, high / 100

@@ -12,7 +12,8 @@ import pytest
 
 from tests.parts.picture_files import LIMITS, png
 from zssr_daemon.errors import ImageError
-from zssr_daemon.imaging.decode import Loaded, load
+from zssr_daemon.imaging.decode import load
+from zssr_daemon.imaging.samples.decoded import Loaded
 from zssr_daemon.worker.confined.sealed_picture import max_sealed_bytes, seal, unseal
 
 ALL_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

@@ -19,12 +19,12 @@ _MAKER_NOTE: Final = ExifTags.Base.MakerNote
 _USER_COMMENT: Final = ExifTags.Base.UserComment
 
 # A TIFF keeps its structure and its picture's EXIF in one directory; these belong to the former,
-# or are carried by other means (resolution, XMP, ICC, IPTC).
+# or are carried by other means (resolution, XMP, ICC, IPTC, nodata).
 _TIFF_STRUCTURE: Final = frozenset(
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283}
     | {284, 288, 289, 290, 291, 292, 293, 296, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324}
     | {325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 342, 347, 529, 530, 531, 532, 700}
-    | {33723, 34377, 34675, *range(512, 522)}
+    | {33723, 34377, 34675, 42113, *range(512, 522)}
 )
 
 # From here on tags are private: known to those who registered them. Of these the standard of EXIF

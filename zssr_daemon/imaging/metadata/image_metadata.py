@@ -1,6 +1,7 @@
 """ImageMetadata: what comes with the pixels of one source, and what is said about its loss."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from zssr_daemon.imaging.metadata.enlargement import Grid
 from zssr_daemon.imaging.metadata.png_text import Text
@@ -35,7 +36,14 @@ class ImageMetadata:
     lost_metadata: tuple[str, ...] = ()
     # Tags for a TIFF that are no EXIF, by number: made by `fit`, and empty before.
     tiff_tags: dict[int, object] = field(default_factory=dict)
+    # Tags of a TIFF that say what its samples mean: tag, value.
+    sample_tags: tuple[tuple[int, Any], ...] = ()
 
     def only_colour(self) -> "ImageMetadata":
-        """Return what says how the colours look, without all that `strip` removes."""
-        return ImageMetadata(icc=self.icc, png_colour=self.png_colour, lost_parts=self.lost_parts)
+        """Return what says how the samples look, without all that `strip` removes."""
+        return ImageMetadata(
+            icc=self.icc,
+            png_colour=self.png_colour,
+            lost_parts=self.lost_parts,
+            sample_tags=self.sample_tags,
+        )

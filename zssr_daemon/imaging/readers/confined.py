@@ -20,9 +20,10 @@ from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet
 from zssr_daemon.imaging.readers.heif import read_heif
 from zssr_daemon.imaging.readers.jpeg_2000 import read_jpeg_2000
 from zssr_daemon.imaging.readers.jpeg_xl import read_jpeg_xl
-from zssr_daemon.imaging.readers.picture import Content, Header
+from zssr_daemon.imaging.readers.picture import FrameRead, Header
 from zssr_daemon.imaging.readers.pnm import read_pnm
 from zssr_daemon.imaging.readers.targa import read_tga
+from zssr_daemon.imaging.samples.meaning import Meaning
 from zssr_daemon.imaging.truncation import ends_early
 
 _READERS: Final[dict[str, Callable[[bytes, list[str]], Header]]] = {
@@ -68,7 +69,7 @@ def described_by_header(data: bytes, limits: ImageLimits) -> ImageInfo | None:
 
 def read_confined(
     data: bytes, format_name: str, limits: ImageLimits, frame: int, notes: list[str]
-) -> Content:
+) -> FrameRead:
     """Read a file in one of CONFINED_FORMATS."""
     header = read_header(data, format_name, limits, notes)
     picture = header.load(frame)
@@ -81,8 +82,9 @@ def read_confined(
         samples: NDArray[np.unsignedinteger] = np.atleast_3d(np.asarray(plain))
     else:
         samples, icc = picture.deep, usable_profile(image, notes)
-    return Content(
+    return FrameRead(
         samples=samples,
+        meaning=Meaning.of(samples, image, None, notes),
         orientation=orientation,
         stored_orientation=orientation,
         metadata=replace(metadata, icc=icc),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from PIL import Image
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.samples.meaning import Meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,11 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """What a reader found: samples as in `Loaded`, and all that came with them."""
+class FrameRead:
+    """What a reader found in a frame: samples as in `Loaded`, and all that came with them."""
 
-    samples: NDArray[np.unsignedinteger]
+    samples: NDArray[Any]
+    meaning: Meaning
     orientation: int  # still to be applied
     metadata: ImageMetadata
     bit_depth: int

@@ -16,8 +16,8 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zssr_daemon.errors import ImageError, Reason
-from zssr_daemon.imaging.decode import DecodedImage, finished
 from zssr_daemon.imaging.formats import ImageLimits
+from zssr_daemon.imaging.samples.decoded import DecodedImage, finished
 from zssr_daemon.worker.confined.sealed_picture import unseal
 
 #: A file that takes longer than this counts as an attack, as at the gate.

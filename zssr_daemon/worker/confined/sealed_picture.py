@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zssr_daemon.errors import ImageError, Reason
-from zssr_daemon.imaging.decode import Loaded
 from zssr_daemon.imaging.formats import ImageInfo, ImageLimits
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
+from zssr_daemon.imaging.samples.decoded import Loaded
 
 # The memory can neither be written any more nor change its size, nor be unsealed.
 _SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL

@@ -24,11 +24,15 @@ MAX_NOISE_STD = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degradation:
-    """A blur, then white noise, then JPEG."""
+    """A blur, then white noise, then rounding, then JPEG.
+
+    The source is scaled by its own black and white, 0 and 1; all numbers are relative to these.
+    """
 
     blur: Blur = BICUBIC
     noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
+    levels: int | None = 255  # steps from 0 to 1 that it was rounded to; None: not rounded
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names them."""
@@ -36,6 +40,8 @@ class Degradation:
             raise ValueError(f"noise_std = {self.noise_std}: must be from 0 to {MAX_NOISE_STD}")
         if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}: must be from 1 to 100")
+        if self.levels is not None and self.levels < 1:
+            raise ValueError(f"levels = {self.levels}: must be at least 1")
 
     @property
     def is_clean(self) -> bool:
@@ -69,15 +75,15 @@ class Degradation:
     def spoilt(self, son: Tensor, *, is_rounded: bool, generator: torch.Generator | None) -> Tensor:
         """Return a shrunk son (..., C, H, W), [0, 1], with the noise and compression of the source.
 
-        is_rounded: whether to round it to 8 bits, as real sources are; JPEG rounds in any case.
+        is_rounded: whether to round it as the source is; JPEG rounds to 8 bits in any case.
         generator: draws the noise; None where there is none.
         """
         if self.noise_std > 0:
             assert generator is not None, "noise is drawn from a generator"
             noise = torch.randn(son.shape, generator=generator).to(son)
             son = (son + noise * (self.noise_std / 255)).clamp(0, 1)
-        if is_rounded:
-            son = son.mul(255).round().div(255)
+        if is_rounded and self.levels is not None:
+            son = son.mul(self.levels).round().div(self.levels)
         return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:

@@ -196,14 +196,16 @@ class PassRunner:
         return round(source_pixel * per_axis(scale)[1 if self._plan.axis == -2 else 0])
 
 
-def enlarge_plainly(plane: Tensor, config: ZSSRConfig, put: Put, blur: Blur = BICUBIC) -> None:
-    """Hand (1, 1, H, W) float32 in [0, 1], resized by config.total_scale, to `put` in strips.
+def enlarge_plainly(
+    plane: Tensor, config: ZSSRConfig, put: Put, blur: Blur = BICUBIC, *, back_projections: int = 0
+) -> None:
+    """Hand (1, C, H, W) float32 in [0, 1], resized by config.total_scale, to `put` in strips.
 
-    blur: of the source; only the place of its pixels counts.
+    blur: of the source; without back-projections only the place of its pixels counts.
     """
     scale = config.total_scale
     step = Pass(start=1.0, reached=scale, kept=scale)
-    plain = replace(config, back_projections=0)
+    plain = replace(config, back_projections=back_projections)
     resizing = NoNetwork(config=plain, blur=blur, progress=Progress(None, total_work=1.0))
     PassRunner(plane, plane, step, resizing).run(put)
 

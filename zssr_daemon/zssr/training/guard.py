@@ -24,8 +24,8 @@ MIN_GAIN_DB = 0.02
 # learnt. Where it lacks more, as 0.1 to 0.3 dB under JPEG, it needs the fit.
 MAX_START_LOSS_DB = 0.1
 
-# Mean squared error that rounding the son to 8 bits can cause by itself (54 dB); where bicubic is
-# no worse there is nothing to learn.
+# Mean squared error that rounding the son to 255 levels can cause by itself (54 dB); where bicubic
+# is no worse there is nothing to learn.
 NOTHING_TO_LEARN = (0.5 / 255) ** 2
 
 

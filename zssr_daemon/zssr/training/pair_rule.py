@@ -21,7 +21,7 @@ class PairRule:
     scale: Scale  # from the lr_son to the hr_father
     unshuffle: int = 2  # the sides of a pair are multiples of it, pixels
     centre: float = 0.5  # subtracted from the network's input, so that it lies about zero
-    is_rounded: bool = True  # whether sons are rounded to 8 bits, as real sources are
+    is_rounded: bool = True  # whether sons are rounded as the source is, by degradation.levels
     degradation: Degradation = IDEAL  # of the source, and so of the sons
     noise_seed: int = 0
 
@@ -49,7 +49,7 @@ class PairRule:
     def lr_son(self, hr_father: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the son of a father (..., C, H, W) float32 in [0, 1]: shrunk, spoilt, cleaned.
 
-        The source was rounded to 8 bits, so the network learns from sons with the same rounding.
+        The source was rounded to levels, so the network learns from sons with the same rounding.
         Of noise and compression it sees what cleaning leaves, as it does in the source.
         generator: draws the noise; needed where the degradation has noise.
         """

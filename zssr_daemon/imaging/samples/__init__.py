@@ -1,0 +1,1 @@
+"""What the samples of a picture mean: which range they fill, which of them are void."""
