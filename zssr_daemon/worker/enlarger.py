@@ -27,6 +27,7 @@ from zssr_daemon.worker.report_draft import ReportDraft
 from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.worker.start_store import WeightsStore, start_told
+from zssr_daemon.worker.tiling import tiling_settled
 from zssr_daemon.worker.write_output import (
     WrittenPart,
     output_samples,
@@ -85,6 +86,7 @@ class Enlarger:
         progress = _FrameProgress(order, on_progress)
         with progress.stage("decode"):
             source, picture = _decode(order, file, draft)
+            order, picture = tiling_settled(order, picture, source.alpha)
             degradation = SourceDegradation.of(order, picture)
         samples = output_samples(order, source)
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
@@ -251,5 +253,6 @@ def _work_report(
         kernel_why=degradation.why,
         noise_std=degradation.degradation.noise_std,
         jpeg_quality=degradation.degradation.jpeg_quality,
+        tileable=result.tileable,
         note=written.note,
     )

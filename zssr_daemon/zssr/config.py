@@ -104,6 +104,10 @@ class ZSSRConfig:
     # Steps: the fitted network is applied again to its own output, so the total is
     # scale_factor ** scale_times.
     scale_times: Annotated[int, _whole(1, 8)] = 1
+    # Axes along which the picture repeats, as a texture that tiles does: its sides are continued by
+    # the opposite ones wherever something looks beyond them. auto: those along which the picture
+    # itself seems to repeat.
+    tileable: Literal["no", "x", "y", "xy", "auto"] = "no"
     # Largest scale of one pass of the network. A larger scale_factor takes several passes: at 3
     # the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
     max_pass_scale: Annotated[float, SCALE_RANGE] = 2.0
