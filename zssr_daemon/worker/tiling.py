@@ -31,8 +31,10 @@ def tiling_settled(
 def _filled(picture: Tensor, alpha: Tensor, wrap: Wrap) -> Tensor:
     """Return the picture with its hidden colour taken from neighbours around the seam too."""
     height, width = alpha.shape
-    # Half a side is the farthest that a neighbour can lie.
-    left, _, top, _ = ends = wrap.ends(width // 2, width // 2, height // 2, height // 2)
+    # Half a side is the farthest that a neighbour can lie. Colours are averaged in pairs of pixels:
+    # an odd number lets a pair lie across the seam.
+    across, down = width // 2 | 1, height // 2 | 1
+    left, _, top, _ = ends = wrap.ends(across, across, down, down)
     pixels = continued(picture, ends, wrap).permute(1, 2, 0).numpy()
     filled = fill_hidden_colour(pixels, continued(alpha[None], ends, wrap)[0].numpy())
     return (
