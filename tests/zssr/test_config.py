@@ -74,6 +74,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("batch_size", 0),
         ("rounds", 0),
         ("patch_size", 4),
+        ("tileable", "both"),
         ("self_ensemble", 3),
         ("ensemble_reduce", "max"),
         ("back_projections", -1),

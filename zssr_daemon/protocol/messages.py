@@ -99,6 +99,7 @@ class WorkReport:
     kernel_why: str | None = None  # what an estimate found; None without an estimate
     noise_std: float = 0.0  # removed, in levels of 255: as ordered, or as measured
     jpeg_quality: int | None = None  # whose compression was undone: as ordered, or as found
+    tileable: str = "no"  # the axes that were taken to repeat: as ordered, or as found
     note: str | None = None  # what the output could not keep
 
 

@@ -29,6 +29,7 @@ from zssr_daemon.worker.report_draft import ReportDraft
 from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.worker.start_store import WeightsStore, start_told
+from zssr_daemon.worker.tiling import tiling_settled
 from zssr_daemon.worker.write_output import (
     WrittenPart,
     output_samples,
@@ -90,6 +91,7 @@ class Enlarger:
             layers = layers_of(source, samples)
             source = source.without_pixels()  # each layer drops its own when its fit begins
             picture = layers[0].taken_picture()
+            order, picture = tiling_settled(order, picture, layers[0].visible(source.alpha))
             void, levels = layers[0].void, layers[0].levels
             degradation = SourceDegradation.of(order, picture, void=void, levels=levels)
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
@@ -301,5 +303,6 @@ def _work_report(
         kernel_why=degradation.why,
         noise_std=degradation.degradation.noise_std,
         jpeg_quality=degradation.degradation.jpeg_quality,
+        tileable=result.tileable,
         note=written.note,
     )

@@ -50,6 +50,17 @@ class Layer:
         void = self.content.void
         return None if void is None else torch.from_numpy(~void.is_content).permute(2, 0, 1)
 
+    def visible(self, alpha: NDArray[np.float32] | None) -> Tensor | None:
+        """Tell where the pixels are content that alpha, (H, W), does not hide; None for everywhere.
+
+        (C or 1, H, W) bool.
+        """
+        void = self.void
+        shown = None if alpha is None else torch.from_numpy(alpha > 0)[None]
+        if void is None or shown is None:
+            return shown if void is None else ~void
+        return shown & ~void
+
     def put(self, part: Tensor, top: int, left: int) -> None:
         """Round (C, h, w) float32 on the CPU to samples, from a corner on. Raises `not_finite`."""
         height, width = part.shape[-2:]

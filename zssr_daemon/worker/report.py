@@ -83,6 +83,7 @@ def _result(report: WorkReport) -> list[tuple[str, Any]]:
         ("fell back to bicubic", "yes" if report.is_fallback else "no"),
         ("noise taken out", f"{report.noise_std:g} of 255"),
         ("JPEG undone", report.jpeg_quality or "no"),
+        ("repeats in", "neither axis" if report.tileable == "no" else report.tileable),
         ("kernel", report.kernel),
         ("kernel, why", report.kernel_why or "as the settings say"),
         ("fit began with", _start(report)),

@@ -65,6 +65,10 @@ class ZSSRConfig:
     # A size in place of a factor: "3840x2160" to fit within, "long:3000", "short:2000" for a side,
     # "300dpi@20x30cm" for a print, turned as the picture is. `for_size` makes a factor of it.
     target: Annotated[str, TARGET_FORMS] = ""
+    # Axes along which the picture repeats, as a texture that tiles does: its sides are continued by
+    # the opposite ones wherever something looks beyond them. auto: those along which the picture
+    # itself seems to repeat.
+    tileable: Literal["no", "x", "y", "xy", "auto"] = "no"
     # Largest scale of one pass of the network. A larger scale_factor takes several passes: at 3
     # the source is enlarged by 2, shrunk to 1.5 and enlarged by 2 again.
     max_pass_scale: Annotated[float, SCALE_RANGE] = 2.0

@@ -1,7 +1,7 @@
 """The pipeline: an image in, the super-resolved image out (arXiv 1712.06087)."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -10,11 +10,13 @@ from torch import Tensor
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.device import Memory
+from zssr_daemon.zssr.estimation.seam_estimate import tiling_found
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, NoNetwork
 from zssr_daemon.zssr.inference.infer import enlarged_size
 from zssr_daemon.zssr.inference.passes import all_passes, inference_work
 from zssr_daemon.zssr.inference.strips import PassRunner, Put
-from zssr_daemon.zssr.ops.regions import regions
+from zssr_daemon.zssr.ops.regions import regions, wrap_of_parts
+from zssr_daemon.zssr.ops.wrap import Wrap, WrapName
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.start.shipped import find_start
 from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
@@ -46,6 +48,7 @@ class SuperResolved:
     psnr_network_db: float | None
     psnr_bicubic_db: float | None
     seconds: dict[str, float]  # {"fit": ..., "infer": ...}
+    tileable: WrapName  # along which axes the image was taken to repeat
     # As the configuration asks, or halved until the device's memory sufficed.
     patch_size: int
     batch_size: int
@@ -84,7 +87,7 @@ def super_resolve(
     """
     config = _checked(image, config)
     key = compatibility_key(config, image.shape[0], degradation)
-    config = degradation.adapted(config)
+    config, degradation = _settled(image, config, degradation)
     fitting = (key, network_key(config, image.shape[0]))
     if initial_weights is not None and initial_weights.key not in fitting:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
@@ -96,6 +99,14 @@ def super_resolve(
     result, keep = _destination(image, config, put)
     _run_passes(planes, fit.runner, _taking_planes(keep, image.shape[0], config))
     return _super_resolved(result, fit, key, time.perf_counter() - started_s)
+
+
+def _settled(
+    image: Tensor, config: ZSSRConfig, degradation: Degradation
+) -> tuple[ZSSRConfig, Degradation]:
+    """Return both as this image needs them: adapted to each other, and wrapping as it does."""
+    config = tiling_found(degradation.adapted(config), image)
+    return config, degradation.wrapping(Wrap.of(config.tileable))
 
 
 def _checked(image: Tensor, config: ZSSRConfig) -> ZSSRConfig:
@@ -172,21 +183,25 @@ def _fit(
     start: _Start | None,
 ) -> _Fit:
     """Fit a network on (N, C, H, W), or on the regions of it that a fit looks at."""
-    parts = regions(planes, torch.Generator().manual_seed(config.seed))
+    wrap = rule.blur.wrap
+    parts = regions(planes, torch.Generator().manual_seed(config.seed), wrap)
+    rule_of_parts = rule.within(wrap_of_parts(planes, parts, wrap))
     initial_weights = None if start is None else start.weights
-    attempts = attempts_in_turn(config, rule, planes.device, initial_weights)
+    attempts = attempts_in_turn(config, rule_of_parts, planes.device, initial_weights)
     inference = inference_work(planes, config, rule.blur)
     progress = Progress(on_step, fit_work(parts, attempts[0]) + inference)
     memory = Memory(config)
     started_s = time.perf_counter()
-    guard = Guard(parts, rule, back_projections=config.back_projections)
+    guard = Guard(parts, rule_of_parts, back_projections=config.back_projections)
     result = fit_guarded(parts, guard, attempts, memory, progress)
     seconds = time.perf_counter() - started_s
     progress.leave_only(inference)
     return _Fit(
         result=result,
         start=start if result.is_warm else None,
-        runner=result.fitted or NoNetwork(config=config, blur=rule.blur, progress=progress),
+        runner=NoNetwork(config=config, blur=rule.blur, progress=progress)
+        if result.fitted is None
+        else replace(result.fitted, blur=rule.blur),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
         memory=memory,
         progress=progress,
@@ -244,4 +259,5 @@ def _super_resolved(image: Tensor, fit: _Fit, key: str, infer_s: float) -> Super
         patch_size=fit.memory.patch_size,
         batch_size=fit.memory.batch_size,
         seconds={"fit": fit.seconds, "infer": infer_s},
+        tileable=fit.runner.blur.wrap.name,
     )

@@ -2,14 +2,15 @@
 
 Either plain bicubic, or a blur kernel, after which every scale-th pixel is taken. A kernel is
 correlated with the image, as in cameras and in the published data sets (arXiv 1712.06087, section
-3.3); the pixel of the small image lies at its centre of mass.
+3.3); the pixel of the small image lies at its centre of mass. Both know which axes of the image
+wrap, since they look beyond its edges.
 """
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from torch.nn import functional
 
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, keeps_corner
-from zssr_daemon.zssr.ops.resize import keys, resize, sample
+from zssr_daemon.zssr.ops.resize import axis_scale, keys, resize, sample
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, span
 from zssr_daemon.zssr.scale import Scale, inverse, per_axis
 
 #: Largest side of a kernel, pixels of the large image.
@@ -39,23 +41,30 @@ MIN_RESPONSE = -0.1
 _MIN_SUM = 0.5
 
 
+@dataclass(frozen=True, slots=True)
 class Bicubic:
     """Antialiased cubic convolution, pixels centred: what programs do to resize an image."""
 
-    sha256: str | None = None
-    is_about_corner = False
+    wrap: Wrap = OPEN  # of the image
+
+    sha256: ClassVar[str | None] = None
+    is_about_corner: ClassVar[bool] = False
+
+    def wrapping(self, wrap: Wrap) -> "Bicubic":
+        """Return the same for an image with that wrap."""
+        return Bicubic(wrap)
 
     def shrink(self, image: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return (..., C, H, W) shrunk by `scale` to `size` (height, width), not clipped."""
-        return resize(image, size, inverse(scale))
+        return resize(image, size, inverse(scale), self.wrap)
 
     def enlarge(self, image: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return (..., C, H, W) enlarged by `scale` to `size` (height, width), not clipped."""
-        return resize(image, size, scale)
+        return resize(image, size, scale, self.wrap)
 
     def spread(self, missing: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return what to add to an image of `size` whose `shrink` lacks `missing`."""
-        return resize(missing, size, scale)
+        return resize(missing, size, scale, self.wrap)
 
     def pair_turns(self, scale: Scale) -> tuple[int, ...]:
         """Return the rotations and flips that commute with `shrink`."""
@@ -82,6 +91,7 @@ class Kernel:
 
     weights: NDArray[np.float64]
     phase: KernelPhase
+    wrap: Wrap = OPEN  # of the image
 
     @classmethod
     def of(cls, weights: NDArray[np.generic], phase: KernelPhase = "centred") -> Self:
@@ -112,6 +122,10 @@ class Kernel:
             raise ValueError("a kernel whose centre of mass lies outside of it")
         return kernel
 
+    def wrapping(self, wrap: Wrap) -> "Kernel":
+        """Return the same for an image with that wrap."""
+        return replace(self, wrap=wrap)
+
     @cached_property
     def sha256(self) -> str:
         """Hash of weights and phase, hexadecimal; the same whatever file they came from."""
@@ -136,13 +150,13 @@ class Kernel:
 
         For pixel j of the result the kernel's centre of mass lies at j × scale + the phase, which
         is (scale - 1) / 2 where centred, 0 where topleft. Beyond its edges the image is mirrored,
-        as in the data set Set5-blur.
+        as in the data set Set5-blur, or goes on with its other side where it wraps.
         """
-        x_scale, y_scale = per_axis(scale)
+        x_scale, y_scale = self._scales(size, (image.shape[-2], image.shape[-1]), scale)
         rows = _AxisPlan.of(self, 0, y_scale, size[0])
         columns = _AxisPlan.of(self, 1, x_scale, size[1])
         weights = torch.from_numpy(rows.fold @ self.weights @ columns.fold.T).to(image)
-        wide = columns.widened(rows.widened(image, -2), -1)
+        wide = columns.widened(rows.widened(image, -2, self.wrap), -1, self.wrap)
         planes = wide.reshape(-1, 1, wide.shape[-2], wide.shape[-1])
         blurred = functional.conv2d(
             planes, weights[None, None], stride=(rows.stride, columns.stride)
@@ -153,10 +167,21 @@ class Kernel:
     def enlarge(self, image: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return (..., C, H, W) enlarged to `size` by cubic convolution, at its phase."""
         if self.phase == "centred":
-            return resize(image, size, scale)
+            return resize(image, size, scale, self.wrap)
+        x_scale, y_scale = self._scales((image.shape[-2], image.shape[-1]), size, scale)
+        down, across = (torch.arange(side, dtype=torch.float64) for side in size)
+        rows = sample(image, -2, down / y_scale, self.wrap)
+        return sample(rows, -1, across / x_scale, self.wrap)
+
+    def _scales(
+        self, small: tuple[int, int], large: tuple[int, int], scale: Scale
+    ) -> tuple[float, float]:
+        """Return the scale (x, y) from a small to a large size, both (height, width)."""
         x_scale, y_scale = per_axis(scale)
-        rows = sample(image, -2, torch.arange(size[0], dtype=torch.float64) / y_scale)
-        return sample(rows, -1, torch.arange(size[1], dtype=torch.float64) / x_scale)
+        return (
+            axis_scale(small[1], large[1], x_scale, wraps=self.wrap.x),
+            axis_scale(small[0], large[0], y_scale, wraps=self.wrap.y),
+        )
 
     def spread(self, missing: Tensor, size: tuple[int, int], scale: Scale) -> Tensor:
         """Return what to add to an image of `size` whose `shrink` lacks `missing`.
@@ -194,7 +219,7 @@ class Kernel:
         centred = np.fft.ifftshift(self._about_its_centre)
         if np.fft.fft2(centred).real.min() >= MIN_RESPONSE:
             return None
-        return Kernel(self.weights[::-1, ::-1].copy(), "topleft")
+        return Kernel(self.weights[::-1, ::-1].copy(), "topleft", self.wrap)
 
     def _symmetries(self, scale: Scale, within: float) -> tuple[int, ...]:
         """Return the rotations and flips that change the kernel by at most `within`."""
@@ -247,9 +272,11 @@ class _AxisPlan:
         positions = torch.arange(wanted, dtype=torch.float64) * scale + (first - base + 1)
         return cls(np.eye(side), 1, base - 1, math.floor(float(positions[-1])) + 3, positions)
 
-    def widened(self, image: Tensor, axis: int) -> Tensor:
-        """Return the pixels of an axis that the kernel covers, mirrored beyond the edges."""
+    def widened(self, image: Tensor, axis: int, wrap: Wrap) -> Tensor:
+        """Return the pixels of an axis that the kernel covers, mirrored or wrapped at the edges."""
         end = self.start + (self.count - 1) * self.stride + len(self.fold)
+        if wrap.along(axis):
+            return span(image, axis, self.start, end)
         length = image.shape[axis]
         looked_at = torch.arange(self.start, end) % (2 * length)
         looked_at = torch.minimum(looked_at, 2 * length - 1 - looked_at)

@@ -14,6 +14,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
+from zssr_daemon.zssr.ops.wrap import Wrap
 
 # Noise of this strength, levels of 255, halves the number of back-projections.
 HALVING_NOISE_STD = 2.0
@@ -47,6 +48,10 @@ class Degradation:
     def is_clean(self) -> bool:
         """Whether the source was shrunk, and nothing else happened to it."""
         return self.noise_std == 0 and self.jpeg_quality is None
+
+    def wrapping(self, wrap: Wrap) -> "Degradation":
+        """Return the same for an image with that wrap. JPEG compression never knows of it."""
+        return replace(self, blur=self.blur.wrapping(wrap))
 
     def adapted(self, config: ZSSRConfig) -> ZSSRConfig:
         """Return `config` as a source of this kind needs it.
@@ -88,7 +93,9 @@ class Degradation:
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
         """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""
-        return denoise(source, self.noise_std, on_strip) if self.noise_std > 0 else source
+        if self.noise_std == 0:
+            return source
+        return denoise(source, self.noise_std, on_strip, self.blur.wrap)
 
 
 IDEAL = Degradation()

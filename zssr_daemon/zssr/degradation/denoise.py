@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zssr_daemon.zssr.ops.dct import SIDE, basis
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, continued
 
 # Coefficients below this many standard deviations of the noise count as noise.
 THRESHOLD = 2.7
@@ -31,7 +32,12 @@ REACH = 2 * (SIDE - 1)
 _COLOURS = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
 
 
-def denoise(image: Tensor, noise_std: float, on_strip: Callable[[], None] = lambda: None) -> Tensor:
+def denoise(
+    image: Tensor,
+    noise_std: float,
+    on_strip: Callable[[], None] = lambda: None,
+    wrap: Wrap = OPEN,
+) -> Tensor:
     """Return `image` without most of its white noise of standard deviation `noise_std`.
 
     image: (..., C, H, W) float32, C 1 or 3, [0, 1]; noise_std: levels of 255, above 0.
@@ -41,7 +47,7 @@ def denoise(image: Tensor, noise_std: float, on_strip: Callable[[], None] = lamb
     height, width = image.shape[-2:]
     # Sides become a whole number of steps, so that the last window ends where the image does.
     ends = (REACH, REACH + -width % STEP, REACH, REACH + -height % STEP)
-    padded = functional.pad(planes, ends, mode="replicate")
+    padded = continued(planes, ends, wrap)
     clean = torch.empty_like(planes)
     thickness = max(SIDE, STRIP_PIXELS // width // STEP * STEP)
     for top in range(0, height, thickness):

@@ -11,8 +11,9 @@ from torch import Tensor
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.device import Memory
-from zssr_daemon.zssr.inference.tiles import Box
+from zssr_daemon.zssr.inference.tiles import Box, Forward, apply_tiled, whole
 from zssr_daemon.zssr.network import ResidualNet, receptive_radius
+from zssr_daemon.zssr.ops.wrap import continued
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.scale import Scale, mean
 
@@ -70,6 +71,36 @@ class FittedNetwork:
             residual: Tensor = self.network(enlarged - self.network.centre)
         return residual.float()
 
+    def tiled(
+        self,
+        forward: Forward,
+        image: Tensor,
+        *,
+        tile: int,
+        halo: int,
+        on_tile: Callable[[int], None],
+        box: Box | None = None,
+    ) -> Tensor:
+        """Return forward(image) of an image that may wrap; parameters as in `apply_tiled`.
+
+        image: (N, C, H, W), padded to multiples of `unshuffle` on the axes that do not wrap. Along
+        the others the tiles look around the seam.
+        """
+        height, width = image.shape[-2:]
+        wrap, unshuffle = self.blur.wrap, self.unshuffle
+        right, bottom = (-side % unshuffle + halo for side in (width, height))
+        left, _, top, _ = ends = wrap.ends(halo, right, halo, bottom)
+        rows, columns = box or whole((height, width))
+        done = apply_tiled(
+            forward,
+            continued(image, ends, wrap),
+            tile=tile,
+            halo=halo,
+            on_tile=on_tile,
+            box=(_on_grid(rows, top, unshuffle), _on_grid(columns, left, unshuffle)),
+        )
+        return done[..., top : top + height, left : left + width]
+
     def within_memory(self, step: Callable[["FittedNetwork"], Result]) -> Result:
         """Return step(this network), its tiles halved until the device's memory suffices.
 
@@ -104,6 +135,11 @@ class NoNetwork:
         enlarged = self.blur.enlarge(source, size, scale)
         report(size[0] * size[1])
         return enlarged
+
+
+def _on_grid(along: slice, offset: int, unshuffle: int) -> slice:
+    """Move a side of a box by `offset`, and end it on the unshuffle grid."""
+    return slice(along.start + offset, along.stop + -along.stop % unshuffle + offset)
 
 
 def ensemble_members(config: ZSSRConfig, blur: Blur) -> tuple[int, ...]:

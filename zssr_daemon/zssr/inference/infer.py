@@ -10,7 +10,7 @@ from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.inference.residual_trust import contrast as measure_contrast
 from zssr_daemon.zssr.inference.residual_trust import credit, trust
 from zssr_daemon.zssr.inference.self_ensemble import reduce_members, self_ensemble
-from zssr_daemon.zssr.inference.tiles import Box, apply_tiled, whole
+from zssr_daemon.zssr.inference.tiles import Box, whole
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
 from zssr_daemon.zssr.scale import Scale, scaled_size
 
@@ -49,7 +49,7 @@ def _apply_once(
     config, blur, alive = fitted.config, fitted.blur, fitted.progress.alive
     scale, times = config.network_scale, config.ensemble_back_projections
     on_tile = _tile_reporter(fitted, len(source), box or whole(size))
-    enlarged = pad_to_multiple(blur.enlarge(source, size, scale), fitted.unshuffle)
+    enlarged = pad_to_multiple(blur.enlarge(source, size, scale), fitted.unshuffle, blur.wrap)
     alive()
     trusted = _trust_at(source, enlarged, fitted) if config.alias_guard else 1.0
     alive()
@@ -58,7 +58,7 @@ def _apply_once(
         residual = _tiled_residual(fitted, enlarged, members, on_tile, box)
         if config.faint_residual > 0:
             span = measure_contrast(source) if contrast is None else contrast
-            residual.mul_(credit(residual, span, config.faint_residual))
+            residual.mul_(credit(residual, span, config.faint_residual, blur.wrap))
             alive()
         return residual.mul_(trusted).add_(enlarged)[..., : size[0], : size[1]]
 
@@ -99,7 +99,7 @@ def _tiled_residual(
             corner_grid=corner_grid,
         )
 
-    return apply_tiled(
+    return fitted.tiled(
         of_tile,
         enlarged,
         tile=fitted.tile_side,
@@ -112,7 +112,8 @@ def _tiled_residual(
 def _trust_at(source: Tensor, enlarged: Tensor, fitted: FittedNetwork) -> Tensor:
     """Return the trust in the residual of `enlarged`, (N, 1, H', W')."""
     size = (enlarged.shape[-2], enlarged.shape[-1])
-    return fitted.blur.enlarge(trust(source), size, fitted.config.network_scale).clamp_(0, 1)
+    trusted = trust(source, fitted.blur.wrap)
+    return fitted.blur.enlarge(trusted, size, fitted.config.network_scale).clamp_(0, 1)
 
 
 def enlarged_size(source: Tensor, scale: Scale) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zssr_daemon.zssr.ops.resize import resize
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, continued
 from zssr_daemon.zssr.scale import scaled_size
 
 # Frequency bands, by the scale of the source at which they are lost: the fine band is lost when
@@ -31,29 +32,29 @@ WINDOW = 25  # pixels that a mean covers each way: smaller windows misjudge sing
 _MIN_ENERGY = 1e-14  # prevents 0 / 0 where nothing at all is added
 
 
-def trust(source: Tensor) -> Tensor:
+def trust(source: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """Return (N, 1, H, W) float32: 1 where a residual may be added, 0 amid aliased stripes.
 
     source: (N, C, H, W) float32, [0, 1].
     """
     grey = source.mean(dim=1, keepdim=True)
-    without_fine, without_middle = _soften(grey, FINE), _soften(grey, MIDDLE)
+    without_fine, without_middle = _soften(grey, FINE, wrap), _soften(grey, MIDDLE, wrap)
     fine = grey - without_fine
-    energy = local_mean(fine.square())
-    ratio = energy / (local_mean((without_fine - without_middle).square()) + QUANTISATION)
-    kurtosis = local_mean(fine**4) / (energy.square() + QUANTISATION**2)
+    energy = local_mean(fine.square(), wrap)
+    ratio = energy / (local_mean((without_fine - without_middle).square(), wrap) + QUANTISATION)
+    kurtosis = local_mean(fine**4, wrap) / (energy.square() + QUANTISATION**2)
     waviness = ((MAX_KURTOSIS - kurtosis) / (MAX_KURTOSIS - SURE_KURTOSIS)).clamp(0, 1)
     return ((SURE_RATIO - ratio * waviness) / (SURE_RATIO - MIN_RATIO)).clamp(0, 1)
 
 
-def credit(residual: Tensor, span: Tensor, faint_levels: float) -> Tensor:
+def credit(residual: Tensor, span: Tensor, faint_levels: float, wrap: Wrap = OPEN) -> Tensor:
     """Return (N, 1, H, W) float32, the share of `residual` to add: near 1 where it is strong.
 
     residual: (N, C, H, W) float32, for an image in [0, 1]; span: the `contrast` of its source.
     faint_levels: the strength at which half is added, in 8-bit levels of a source with both black
     and white. A source of less contrast holds less noise, and the strength falls in proportion.
     """
-    energy = local_mean(residual.square().mean(dim=1, keepdim=True))
+    energy = local_mean(residual.square().mean(dim=1, keepdim=True), wrap)
     faint_energy = (faint_levels / 255 * span).square()
     return torch.as_tensor(energy / (energy + faint_energy + _MIN_ENERGY))
 
@@ -63,17 +64,22 @@ def contrast(source: Tensor) -> Tensor:
     return source.amax(dim=(1, 2, 3), keepdim=True) - source.amin(dim=(1, 2, 3), keepdim=True)
 
 
-def local_mean(image: Tensor) -> Tensor:
-    """Return the mean over a window around each pixel of (N, C, H, W), cut at the border."""
+def local_mean(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
+    """Return the mean over a window around each pixel of (N, C, H, W).
+
+    At the border the window is cut; on an axis that wraps it goes on with the other side.
+    """
     reach = WINDOW // 2
-    for window, padding in (((WINDOW, 1), (reach, 0)), ((1, WINDOW), (0, reach))):
+    image = continued(image, wrap.ends(reach, reach, reach, reach), wrap)
+    down, across = (0 if wrap.y else reach), (0 if wrap.x else reach)
+    for window, padding in (((WINDOW, 1), (down, 0)), ((1, WINDOW), (0, across))):
         image = functional.avg_pool2d(
             image, window, stride=1, padding=padding, count_include_pad=False
         )
     return torch.as_tensor(image)
 
 
-def _soften(image: Tensor, by: float) -> Tensor:
+def _soften(image: Tensor, by: float, wrap: Wrap) -> Tensor:
     """Return `image` shrunk by `by` and enlarged to its size again."""
     size = (image.shape[-2], image.shape[-1])
-    return resize(resize(image, scaled_size(size, by), by), size, 1 / by)
+    return resize(resize(image, scaled_size(size, by), by, wrap), size, 1 / by, wrap)

@@ -2,6 +2,7 @@
 
 A pass changes a pixel by its surroundings only, so a strip with enough of them comes out as it
 would from the whole image. Strips lie across the longer side, whose length then costs no memory.
+Where that side wraps, the first and the last strip are neighbours.
 """
 
 import math
@@ -21,6 +22,7 @@ from zssr_daemon.zssr.inference.passes import Pass
 from zssr_daemon.zssr.inference.residual_trust import FINE, MIDDLE, WINDOW, contrast
 from zssr_daemon.zssr.inference.tiles import Box
 from zssr_daemon.zssr.ops.resize import resize
+from zssr_daemon.zssr.ops.wrap import Wrap, span
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.scale import Scale, per_axis, product, ratio, scaled_size
 
@@ -46,6 +48,7 @@ class Plan:
     edges: list[int]
     context: int  # how far the pass looks on both sides of a strip
     halo: int  # how far its back-projection looks
+    wraps: bool = False  # whether strips look around the seam of `axis`
 
     @classmethod
     def of(
@@ -67,12 +70,31 @@ class Plan:
         x, y = per_axis(step.reached)
         thickness = max(_up(STRIP_PIXELS / (across * x * y), grid), context, halo)
         is_whole = grid > MAX_GRID or thickness >= length
+        if blur.wrap.along(axis):
+            # Strips are resized by the scale, so that a side must be whole on every grid.
+            factors = _factors(step, axis, unshuffle)
+            is_whole = is_whole or not all(_is_whole(length * factor) for factor in factors)
         edges = [0, length] if is_whole else [*range(0, length, thickness), length]
-        return cls(axis=axis, edges=edges, context=context, halo=halo)
+        wraps = blur.wrap.along(axis) and len(edges) > 2
+        if wraps and edges[-1] - edges[-2] < max(context, halo):
+            del edges[-2]  # the strip before the last one looks no farther than over the last one
+            wraps = len(edges) > 2
+        return cls(axis=axis, edges=edges, context=context, halo=halo, wraps=wraps)
 
     def around(self, start: int, end: int, reach: int) -> tuple[int, int]:
-        """Widen a strip by `reach` on both sides, inside the image."""
+        """Widen a strip by `reach` on both sides, inside the image unless it wraps."""
+        if self.wraps:
+            return start - reach, end + reach
         return max(0, start - reach), min(self.edges[-1], end + reach)
+
+    def wrap_in_strip(self, wrap: Wrap) -> Wrap:
+        """Return what is left of the image's wrap in a strip, which has its surroundings."""
+        return wrap if len(self.edges) == 2 else wrap.without(self.axis)
+
+    def beyond(self) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        """Return the strips before the first and after the last one, where strips wrap."""
+        length = self.edges[-1]
+        return ((-self.halo, 0), (length, length + self.halo)) if self.wraps else (None, None)
 
 
 class PassRunner:
@@ -86,22 +108,26 @@ class PassRunner:
         Without a network the source itself is enlarged.
         """
         self._previous, self._source = previous, source
-        self._step, self._fitted = step, fitted
-        self._config, self._blur = fitted.config, fitted.blur
+        self._step = step
         self._size = (source.shape[-2], source.shape[-1])
         self._plan = Plan.of(self._size, step, fitted.config, fitted.unshuffle, fitted.blur)
+        self._config = fitted.config
+        self._blur = fitted.blur.wrapping(self._plan.wrap_in_strip(fitted.blur.wrap))
+        self._fitted = replace(fitted, blur=self._blur)
         self._contrast = contrast(previous)
 
     def run(self, put: Put) -> None:
         """Hand every strip of the result to `put`, in order."""
         strips = list(pairwise(self._plan.edges))
-        before: Tensor | None = None
+        first, last = self._plan.beyond()
+        before = None if first is None else self._raw_strip(*first)
         current = self._raw_strip(*strips[0])
         for strip, following in pairwise(strips):
             after = self._raw_strip(*following)
             self._finish(strip, before, current, after, put)
             before, current = self._tail(current), after
-        self._finish(strips[-1], before, current, None, put)
+        after_all = None if last is None else self._raw_strip(*last)
+        self._finish(strips[-1], before, current, after_all, put)
 
     def _raw_strip(self, start: int, end: int) -> Tensor:
         """Return a strip after the network, not yet back-projected."""
@@ -141,7 +167,7 @@ class PassRunner:
         kept = self._out_size(low, high, self._step.kept)
         if kept != out_size:
             smaller = ratio(self._step.kept, to=self._step.reached)
-            result = resize(result, kept, smaller).clamp(0, 1)
+            result = resize(result, kept, smaller, self._blur.wrap).clamp(0, 1)
         place = self._at(self._step.kept, start)
         rows, columns = (place, 0) if self._plan.axis == -2 else (0, place)
         put(self._core(result, self._step.kept, low, start, end), rows, columns)
@@ -160,17 +186,19 @@ class PassRunner:
         reach += math.ceil(each * times * max(per_axis(self._step.reached)))
         unshuffle = self._fitted.unshuffle
         total = self._out_size(0, self._plan.edges[-1])
-        first = max(0, self._at(self._step.reached, start) - _up(reach, unshuffle))
-        last = min(total[self._plan.axis], self._end(self._step.reached, end) + reach)
+        first = self._at(self._step.reached, start) - _up(reach, unshuffle)
+        last = self._end(self._step.reached, end) + reach
+        if not self._plan.wraps:
+            first, last = max(0, first), min(total[self._plan.axis], last)
         offset = self._at(self._step.reached, low)
         along = slice(first - offset, _up(last, unshuffle) - offset)
         across = slice(0, _up(total[-3 - self._plan.axis], unshuffle))
         return (along, across) if self._plan.axis == -2 else (across, along)
 
     def _cut(self, image: Tensor, scale: Scale, low: int, high: int) -> Tensor:
-        """Return source pixels `low` to `high` of an image at `scale`; a view."""
+        """Return source pixels `low` to `high` of an image at `scale`; a view inside the image."""
         first, last = self._at(scale, low), self._end(scale, high)
-        return image.narrow(self._plan.axis, first, last - first)
+        return span(image, self._plan.axis, first, last)
 
     def _core(self, block: Tensor, scale: Scale, low: int, start: int, end: int) -> Tensor:
         """Return source pixels `start` to `end` of a block at `scale` that begins with `low`."""
@@ -202,7 +230,10 @@ def enlarge_plainly(
     """Hand (1, C, H, W) float32 in [0, 1], resized by config.total_scale, to `put` in strips.
 
     blur: of the source; without back-projections only the place of its pixels counts.
+    config.tileable says what wraps; "auto", which nobody has replaced by what is in the picture,
+    wraps nothing.
     """
+    blur = blur.wrapping(Wrap.of(config.tileable))
     scale = config.total_scale
     step = Pass(start=1.0, reached=scale, kept=scale)
     plain = replace(config, back_projections=back_projections)
@@ -216,13 +247,22 @@ def _grid(step: Pass, axis: int, unshuffle: int) -> int:
     The grids are those of the pass itself, of the network, and those on which aliasing is judged.
     MAX_GRID + 1 stands for never.
     """
-    scales = [step.start, step.kept, *(product(step.start, band) for band in (FINE, MIDDLE))]
-    factors = [per_axis(scale)[1 if axis == -2 else 0] for scale in scales]
-    factors.append(per_axis(step.reached)[1 if axis == -2 else 0] / unshuffle)
+    bands = [_along(product(step.start, band), axis) for band in (FINE, MIDDLE)]
+    factors = [*_factors(step, axis, unshuffle), *bands]
     return next(
         (n for n in range(1, MAX_GRID + 1) if all(_is_whole(n * factor) for factor in factors)),
         MAX_GRID + 1,
     )
+
+
+def _factors(step: Pass, axis: int, unshuffle: int) -> list[float]:
+    """Return how many pixels a source pixel has on the grids of a pass and of the network."""
+    scales = [_along(scale, axis) for scale in (step.start, step.kept, step.reached)]
+    return [*scales[:2], scales[2] / unshuffle]
+
+
+def _along(scale: Scale, axis: int) -> float:
+    return per_axis(scale)[1 if axis == -2 else 0]
 
 
 def _is_whole(value: float) -> bool:

@@ -9,6 +9,10 @@ from zssr_daemon.zssr.scale import Scale, is_isotropic
 _LABELS = torch.arange(4).view(2, 2)
 
 
+#: The rotations and flips after which a row is still a row.
+KEEPING_AXES = (0, 2, 4, 6)
+
+
 def dihedral(image: Tensor, index: int) -> Tensor:
     """Apply one of the 8 rotations and flips to (..., H, W): index 0..7, 0 leaves it as it is."""
     turned = torch.rot90(image, index % 4, (-2, -1))
@@ -22,7 +26,7 @@ def dihedral_inverse(image: Tensor, index: int) -> Tensor:
 
 def dihedrals(scale: Scale) -> tuple[int, ...]:
     """Return the rotations and flips that commute with shrinking by `scale`."""
-    return tuple(range(8)) if is_isotropic(scale) else (0, 2, 4, 6)  # those that keep the axes
+    return tuple(range(8)) if is_isotropic(scale) else KEEPING_AXES
 
 
 def keeps_corner(index: int) -> bool:

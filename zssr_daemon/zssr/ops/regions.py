@@ -7,6 +7,8 @@ stars, regions lie mostly where something is.
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, span
+
 # Fathers of an image with more source pixels come from random regions, which bounds the time and
 # the memory of a fit.
 MAX_SOURCE_PIXELS = 2**18
@@ -16,11 +18,12 @@ REGION_SIDE = 128
 CANDIDATES = 16
 
 
-def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
+def regions(planes: Tensor, generator: torch.Generator, wrap: Wrap = OPEN) -> list[Tensor]:
     """Return the parts of the image that a fit looks at.
 
-    planes: (N, C, H, W). Returns tensors (C, h, w), views of it: each plane whole if it is
-    small, else as many random regions as MAX_SOURCE_PIXELS allows, likelier where there is detail.
+    planes: (N, C, H, W). Returns tensors (C, h, w): each plane whole if it is small, else as many
+    random regions as MAX_SOURCE_PIXELS allows, likelier where there is detail. They are views of
+    it, unless they lie across the seam of an image that wraps.
     """
     height, width = planes.shape[-2:]
     if height * width <= MAX_SOURCE_PIXELS:
@@ -28,13 +31,25 @@ def regions(planes: Tensor, generator: torch.Generator) -> list[Tensor]:
     side_h, side_w = _sides(height, width)
     count = MAX_SOURCE_PIXELS // (side_h * side_w)
     places = torch.rand(count * CANDIDATES, 2, generator=generator)
-    corners = (places * torch.tensor([height - side_h + 1, width - side_w + 1])).int().tolist()
-    boxes = [(..., slice(top, top + side_h), slice(left, left + side_w)) for top, left in corners]
-    details = torch.stack([_detail(planes[box]) for box in boxes]).cpu()
+    down = height if wrap.y else height - side_h + 1
+    across = width if wrap.x else width - side_w + 1
+    corners = (places * torch.tensor([down, across])).int().tolist()
+
+    def region(of: Tensor, top: int, left: int) -> Tensor:
+        return span(span(of, -2, top, top + side_h), -1, left, left + side_w)
+
+    details = torch.stack([_detail(region(planes, *corner)) for corner in corners]).cpu()
     # Every place has some weight, so that enough can be taken where nearly all is flat.
     weights = details + 1e-6
     taken = torch.multinomial(weights, count, generator=generator).tolist()
-    return [plane[boxes[index]] for plane in planes for index in taken]
+    return [region(plane, *corners[index]) for plane in planes for index in taken]
+
+
+def wrap_of_parts(planes: Tensor, parts: list[Tensor], wrap: Wrap) -> Wrap:
+    """Return how the `regions` of (N, C, H, W) wrap: only along sides that they have whole."""
+    height, width = planes.shape[-2:]
+    is_whole = [side == parts[0].shape[axis] for side, axis in ((width, -1), (height, -2))]
+    return Wrap(x=wrap.x and is_whole[0], y=wrap.y and is_whole[1])
 
 
 def _sides(height: int, width: int) -> tuple[int, int]:

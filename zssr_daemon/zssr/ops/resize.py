@@ -10,16 +10,21 @@ import math
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, continued
 from zssr_daemon.zssr.scale import Scale, per_axis
 
 
-def resize(image: Tensor, out_size: tuple[int, int], scale: Scale) -> Tensor:
+def resize(image: Tensor, out_size: tuple[int, int], scale: Scale, wrap: Wrap = OPEN) -> Tensor:
     """Resize by cubic convolution (a = -0.5), widened by 1 / scale when shrinking.
 
     image: (C, H, W) or (N, C, H, W), float32, any C, range and device.
     out_size: (height, width) in pixels, as `scaled_size` rounds it; scale: one, or (x, y).
+    wrap: an axis that wraps is stretched to the whole side, whatever the scale, so that the result
+    wraps too.
     Returns the same rank, dtype and device; not clipped, so edges overshoot by up to 8 %.
     """
+    if wrap != OPEN:
+        return _resize_wrapped(image, out_size, scale, wrap)
     scale_x, scale_y = per_axis(scale)
     sizes = list(zip(image.shape[-2:], out_size, strict=True))
     if any(wanted in (1, given) for given, wanted in sizes):
@@ -35,16 +40,55 @@ def resize(image: Tensor, out_size: tuple[int, int], scale: Scale) -> Tensor:
     return resized if image.dim() == 4 else resized.squeeze(0)
 
 
-def sample(image: Tensor, axis: int, positions: Tensor) -> Tensor:
+def sample(image: Tensor, axis: int, positions: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """Return `image` at `positions` along an axis, by cubic convolution (a = -0.5).
 
     image: (..., H, W) float32; axis: -2 or -1; positions: (length,) float64, pixels from the middle
-    of the first one. Not antialiased; beyond the edges the outermost pixels are repeated.
+    of the first one. Not antialiased. Beyond the edges the outermost pixels are repeated, or an
+    axis that wraps goes on with its other side.
     """
     first = positions.floor().long() - 1
     taken = first[:, None] + torch.arange(4)
     weights = keys(taken - positions[:, None])
-    return _weighted_sum(image, axis, taken.clamp(0, image.shape[axis] - 1), weights)
+    length = image.shape[axis]
+    inside = taken % length if wrap.along(axis) else taken.clamp(0, length - 1)
+    return _weighted_sum(image, axis, inside, weights)
+
+
+def axis_scale(given: int, wanted: int, scale: float, *, wraps: bool) -> float:
+    """Return the scale from `given` to `wanted` pixels: `scale`, or their ratio if the axis wraps.
+
+    A side times the scale need not be whole. Where the result is to wrap, the side counts.
+    """
+    return wanted / given if wraps else scale
+
+
+def _resize_wrapped(image: Tensor, out_size: tuple[int, int], scale: Scale, wrap: Wrap) -> Tensor:
+    """Resize the image with as much of its other sides around it as the weights reach."""
+    height, width = image.shape[-2:]
+    given_x, wanted_x = _wrapped_margin(width, out_size[1])
+    given_y, wanted_y = _wrapped_margin(height, out_size[0])
+    wide = continued(image, wrap.ends(given_x, given_x, given_y, given_y), wrap)
+    left, right, top, bottom = wrap.ends(wanted_x, wanted_x, wanted_y, wanted_y)
+    wide_size = (out_size[0] + top + bottom, out_size[1] + left + right)
+    scale_x, scale_y = per_axis(scale)
+    exact = (
+        axis_scale(width, out_size[1], scale_x, wraps=wrap.x),
+        axis_scale(height, out_size[0], scale_y, wraps=wrap.y),
+    )
+    resized = resize(wide, wide_size, exact)
+    return resized[..., top : top + out_size[0], left : left + out_size[1]]
+
+
+def _wrapped_margin(given: int, wanted: int) -> tuple[int, int]:
+    """Return how far around a side of `given` pixels its resizing to `wanted` looks.
+
+    The first number is pixels before, the second the same length after resizing: both are whole.
+    """
+    step = given // math.gcd(given, wanted)
+    reach = 2 * max(1.0, given / wanted) + 1
+    count = math.ceil(reach / step)
+    return count * step, count * step * wanted // given
 
 
 def _resize_axis(image: Tensor, axis: int, length: int, scale: float) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zssr_daemon.zssr.ops.dihedral import dihedral
+from zssr_daemon.zssr.ops.wrap import OPEN, continued
 from zssr_daemon.zssr.training.pair_rule import PairRule
 
 AS_IS = 0.05  # share of crops that are not changed
@@ -33,11 +34,16 @@ class AffinePool:
     ) -> None:
         """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` is in father pixels."""
         largest = max(min(father.shape[-2:]) for father in fathers)
+        wrap = rule.blur.wrap
         self.crop_size = min(-(-crop_size // rule.unshuffle) * rule.unshuffle, largest)
-        self._fathers = [father for father in fathers if min(father.shape[-2:]) >= self.crop_size]
+        kept = [father for father in fathers if min(father.shape[-2:]) >= self.crop_size]
         # The paper draws a father by its squared size ratio, which is its share of the area.
-        self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in self._fathers))
-        self._rule = rule
+        self._areas = list(accumulate(one.shape[-2] * one.shape[-1] for one in kept))
+        # Where the image wraps, crops and warps reach over the seam; a crop itself is open.
+        more = math.ceil(self.crop_size / SMALLEST_SCALE)
+        reach = wrap.ends(0, more, 0, more)
+        self._fathers = [continued(father, reach, wrap) for father in kept]
+        self._rule = rule.within(OPEN)
         self._noise_generator = rule.noise_generator()
         self._dtype = dtype
 

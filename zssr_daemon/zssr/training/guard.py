@@ -11,7 +11,6 @@ from torch import Tensor
 
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
-from zssr_daemon.zssr.inference.tiles import apply_tiled
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
 from zssr_daemon.zssr.training.pair_rule import PairRule
 
@@ -81,11 +80,12 @@ class Guard:
 
 
 def _residual(fitted: FittedNetwork, enlarged: Tensor) -> Tensor:
-    padded = pad_to_multiple(enlarged, fitted.unshuffle)
-    residual = apply_tiled(
+    padded = pad_to_multiple(enlarged, fitted.unshuffle, fitted.blur.wrap)
+    side = -(-max(padded.shape[-2:]) // fitted.unshuffle) * fitted.unshuffle
+    residual = fitted.tiled(
         fitted.residual,
         padded,
-        tile=fitted.tile_side if fitted.memory.is_short else max(padded.shape[-2:]),
+        tile=fitted.tile_side if fitted.memory.is_short else side,
         halo=fitted.halo,
         on_tile=lambda _: None,
     )

@@ -1,6 +1,6 @@
 """PairRule: how an hr_father and its lr_son become one training pair."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -11,6 +11,7 @@ from zssr_daemon.zssr.degradation.blur import Blur
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.network import input_centre
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
+from zssr_daemon.zssr.ops.wrap import Wrap
 from zssr_daemon.zssr.scale import Scale, inverse, scaled_size, unshuffle_factor
 
 
@@ -42,6 +43,10 @@ class PairRule:
         """The blur with which sons are shrunk."""
         return self.degradation.blur
 
+    def within(self, wrap: Wrap) -> Self:
+        """Return the rule for an image, or for parts of one, with that wrap."""
+        return replace(self, degradation=self.degradation.wrapping(wrap))
+
     def noise_generator(self) -> torch.Generator:
         """Return a new generator for the noise of sons, always with the same seed."""
         return torch.Generator().manual_seed(self.noise_seed)
@@ -62,9 +67,10 @@ class PairRule:
         """Return (2C, H', W') of a father (C, H, W): the network's input, then the residual.
 
         The input is the enlarged son minus `centre`; the residual is what the enlarged son lacks.
-        H' and W' are H and W padded to multiples of `unshuffle`. generator: as in `lr_son`.
+        H' and W' are H and W padded to multiples of `unshuffle`, unless the image wraps there.
+        generator: as in `lr_son`.
         """
         son = self.lr_son(hr_father, generator)
         enlarged = self.blur.enlarge(son, (hr_father.shape[-2], hr_father.shape[-1]), self.scale)
         pair = torch.cat([enlarged - self.centre, hr_father - enlarged])
-        return pad_to_multiple(pair, self.unshuffle)
+        return pad_to_multiple(pair, self.unshuffle, self.blur.wrap)

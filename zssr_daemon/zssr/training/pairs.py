@@ -8,9 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.ops.dihedral import dihedral, dihedrals, representatives
+from zssr_daemon.zssr.ops.dihedral import KEEPING_AXES, dihedral, dihedrals, representatives
 from zssr_daemon.zssr.ops.resize import resize
-from zssr_daemon.zssr.scale import Scale, scaled_size
+from zssr_daemon.zssr.ops.wrap import Wrap, continued
+from zssr_daemon.zssr.scale import scaled_size
 from zssr_daemon.zssr.training.pair_rule import PairRule
 
 # Sizes of the fathers, relative to the image. A father is drawn in proportion to its area, so to
@@ -34,6 +35,7 @@ class PairPool:
     """Pyramids of fathers with their residuals, computed once; a crop is then one slice.
 
     Each entry is (2C, H, W): the enlarged son minus the centre, then father minus enlarged son.
+    Where the image wraps its fathers do too, and crops may lie across the seam.
     """
 
     def __init__(
@@ -42,17 +44,17 @@ class PairPool:
         """Build from fathers (C, H, W) float32 in [0, 1]; `crop_size` is in father pixels."""
         self._unshuffle = rule.unshuffle
         self._turns = rule.blur.pair_turns(rule.scale)
-        generator = rule.noise_generator()
-        pyramids = [_pyramid(image) for image in fathers]
-        pairs = [
-            rule.pair(father, generator).to(dtype)
-            for father in _turned(pyramids, rule.scale, self._turns)
-        ]
-        largest = max(min(pair.shape[-2:]) for pair in pairs)
+        wrap, generator = rule.blur.wrap, rule.noise_generator()
+        pyramids = [_pyramid(image, wrap) for image in fathers]
+        of = dihedrals(rule.scale) if wrap.x == wrap.y else KEEPING_AXES
+        needed = representatives(of, self._turns)
+        pairs = [rule.pair(father, generator).to(dtype) for father in _turned(pyramids, needed)]
+        largest = max(self._shorter_side(pair) for pair in pairs)
         # Crops are square so that turned ones stack, and start on the unshuffle grid.
         self.crop_size = min(-(-crop_size // rule.unshuffle) * rule.unshuffle, largest)
-        self._pairs = [pair for pair in pairs if min(pair.shape[-2:]) >= self.crop_size]
-        self._areas = list(accumulate(pair.shape[-2] * pair.shape[-1] for pair in self._pairs))
+        kept = [pair for pair in pairs if self._shorter_side(pair) >= self.crop_size]
+        self._areas = list(accumulate(pair.shape[-2] * pair.shape[-1] for pair in kept))
+        self._pairs = [self._beyond_seam(pair, wrap) for pair in kept]
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw `count` crops, each under a random one of the 8 rotations and flips.
@@ -65,6 +67,16 @@ class PairPool:
         inputs, residuals = torch.stack([self._crop(*draw) for draw in draws]).chunk(2, dim=1)
         return inputs, residuals
 
+    def _shorter_side(self, pair: Tensor) -> int:
+        """Return the shorter side of a pair on the unshuffle grid, pixels."""
+        return -(-min(pair.shape[-2:]) // self._unshuffle) * self._unshuffle
+
+    def _beyond_seam(self, pair: Tensor, wrap: Wrap) -> Tensor:
+        """Continue a pair on the axes that wrap, so that a crop can begin anywhere on the grid."""
+        right, bottom = (-side % self._unshuffle for side in (pair.shape[-1], pair.shape[-2]))
+        more = self.crop_size - self._unshuffle
+        return continued(pair, wrap.ends(0, right + more, 0, bottom + more), wrap)
+
     def _crop(self, which: float, y: float, x: float, turn: float) -> Tensor:
         """Return the crop that four random numbers in [0, 1) choose."""
         pair = self._pairs[bisect(self._areas, which * self._areas[-1])]
@@ -76,22 +88,21 @@ class PairPool:
         return dihedral(crop, self._turns[int(turn * len(self._turns))])
 
 
-def _pyramid(image: Tensor) -> list[Tensor]:
+def _pyramid(image: Tensor, wrap: Wrap) -> list[Tensor]:
     """Return the image and its shrunken versions, (C, h, w) each."""
     height, width = image.shape[-2:]
     smaller = (
-        resize(image, scaled_size((height, width), by), by).clamp(0, 1) for by in PYRAMID[1:]
+        resize(image, scaled_size((height, width), by), by, wrap).clamp(0, 1) for by in PYRAMID[1:]
     )
     return [image, *smaller]
 
 
-def _turned(pyramids: list[list[Tensor]], scale: Scale, turns: tuple[int, ...]) -> Iterator[Tensor]:
-    """Yield the fathers under the rotations and flips that `turns` cannot reach.
+def _turned(pyramids: list[list[Tensor]], needed: tuple[int, ...]) -> Iterator[Tensor]:
+    """Yield the fathers under the rotations and flips that cannot be applied to pairs.
 
-    turns: the rotations and flips that are applied to pairs. Where the fathers are large, each of
-    them is yielded under some of the other rotations and flips only.
+    needed: their indices. Where the fathers are large, each of them is yielded under some of these
+    only.
     """
-    needed = representatives(dihedrals(scale), turns)
     pixels = sum(image.shape[-2] * image.shape[-1] for image, *_ in pyramids)
     count = max(1, min(len(needed), len(needed) * TURNED_PIXELS // pixels))
     for number, pyramid in enumerate(pyramids):

@@ -163,7 +163,8 @@ def own_fathers(parts: list[Tensor], fitted: FittedNetwork) -> list[Tensor]:
         times = fitted.config.back_projections
         result = back_project(raw, source, scale, times, blur=fitted.blur)
         for middle in (part_way(scale, share) for share in INTERMEDIATE):
-            father = resize(result, enlarged_size(source, middle), ratio(middle, to=scale))
+            size, smaller = enlarged_size(source, middle), ratio(middle, to=scale)
+            father = resize(result, size, smaller, fitted.blur.wrap)
             fathers.append(father.clamp(0, 1).squeeze(0))
     return fathers
 
