@@ -4,6 +4,7 @@ Each step is durable before the next begins, and can be repeated after a crash.
 """
 
 import json
+import stat
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -124,11 +125,19 @@ class Disposer:
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
             return
+        source = self._folders.failed / job.disposal_rel
         # The source beside it is this job's, so an older record here belongs to no file.
-        durable.write_new(
-            self._folders.failed / (job.disposal_rel + ERROR_RECORD), _error_record(job)
-        )
+        record = source.with_name(source.name + ERROR_RECORD)
+        durable.write_new(record, _error_record(job), mode=_mode_of(source))
         failpoints.reach(Failpoint.RECORD_WRITTEN)
+
+
+def _mode_of(source: Path) -> int:
+    """Return what others may do with a file; nothing where it is gone."""
+    try:
+        return stat.S_IMODE(source.lstat().st_mode)
+    except OSError:
+        return 0o600
 
 
 def _error_record(job: Job) -> bytes:

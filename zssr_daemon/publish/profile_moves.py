@@ -91,4 +91,4 @@ def _copy(profile: Path, target: Path) -> None:
     with suppress(ImageSettingsError):  # a profile that cannot be read safely is not copied
         content = read_below(profile.parent, profile.name, PROFILE_BYTES)
         if content is not None:
-            durable.write_new(target, content)
+            durable.write_new(target, content, mode=profile.stat().st_mode)

@@ -130,6 +130,7 @@ class Output(SettingsTable):
     frames: Literal["refuse", "each"] = "refuse"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
+    times: Literal["now", "keep"] = "now"
     report: bool = False
 
     @field_validator("name")
