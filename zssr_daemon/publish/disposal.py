@@ -16,7 +16,7 @@ from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.endings import ERROR_RECORD
-from zssr_daemon.publish import profile_moves
+from zssr_daemon.publish import profile_moves, sidecar_moves
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders
@@ -34,7 +34,11 @@ class Disposer:
         markers: Markers,
         job_settings: JobSettings,
         sources: Sources,
+        *,
+        takes_sidecars: bool = False,
     ) -> None:
+        """Take the parts; `takes_sidecars`: files of other programs follow their image."""
+        self._takes_sidecars = takes_sidecars
         self._folders = folders
         self._ledger = ledger
         self._markers = markers
@@ -103,17 +107,17 @@ class Disposer:
         ]
 
     def _let_follow(self, job: Job, folder: Path) -> None:
-        """Move the source's own profiles after it, below `folder`.
+        """Move the source's own profiles and its sidecars after it, below `folder`.
 
         A profile that another image needs stays; for a failed source, which may be tried again,
         it is copied.
         """
-        if job.disposal_rel is not None:  # else the source was gone before it could be moved
-            profile_moves.follow(
-                self._folders.inbox / job.src_rel,
-                folder / job.disposal_rel,
-                is_shared_out=job.state is JobState.FAILED,
-            )
+        if job.disposal_rel is None:  # the source was gone before it could be moved
+            return
+        source, target = self._folders.inbox / job.src_rel, folder / job.disposal_rel
+        profile_moves.follow(source, target, is_shared_out=job.state is JobState.FAILED)
+        if self._takes_sidecars:
+            sidecar_moves.follow(source, target)
 
     def _delete(self, job: Job) -> None:
         known = self._sources.recognise(job) or job  # or its name is gone already, after a crash
