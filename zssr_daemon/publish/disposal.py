@@ -17,6 +17,7 @@ from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.endings import ERROR_RECORD
 from zssr_daemon.publish import profile_moves, sidecar_moves
+from zssr_daemon.publish.legal_names import LegalNames
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders
@@ -44,6 +45,7 @@ class Disposer:
         self._markers = markers
         self._job_settings = job_settings
         self._sources = sources
+        self._names = {path: LegalNames(path) for path in (folders.archive, folders.failed)}
 
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
@@ -75,7 +77,7 @@ class Disposer:
         """Move the source below `folder`; its name there is committed to the ledger first."""
         self._markers.require(folder)
         source = self._folders.inbox / job.src_rel
-        for rel in self._free_rels(job):
+        for rel in self._free_rels(job, self._names[folder]):
             known = self._sources.recognise(job)
             if known is None:  # moved already, or removed or replaced by its owner
                 with suppress(ReplacedError):  # or copied already, and to be removed
@@ -84,8 +86,8 @@ class Disposer:
             may_be_reserved = rel == known.disposal_rel
             job = self._ledger.plan_disposal(known.id, rel)
             failpoints.reach(Failpoint.DISPOSAL_PLANNED)
-            durable.make_folder((folder / rel).parent, below=folder)
             try:
+                durable.make_folder((folder / rel).parent, below=folder)
                 durable.move_no_replace(
                     source, folder / rel, identity=job.identity, may_be_reserved=may_be_reserved
                 )
@@ -93,18 +95,23 @@ class Disposer:
                 continue
             except ReplacedError:
                 return job
+            except OSError as error:
+                if not self._names[folder].learn(error):
+                    raise
+                return self._move(job, folder)
             failpoints.reach(Failpoint.MOVED)
             return job
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     @staticmethod
-    def _free_rels(job: Job) -> list[str]:
+    def _free_rels(job: Job, names: LegalNames) -> list[str]:
         planned = [] if job.disposal_rel is None else [job.disposal_rel]
         reserve_bytes = len(ERROR_RECORD)
-        return planned + [
+        rels = planned + [
             file_names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes)
             for tag in name_tags(job)
         ]
+        return [names.rel(rel) for rel in rels]
 
     def _let_follow(self, job: Job, folder: Path) -> None:
         """Move the source's own profiles and its sidecars after it, below `folder`.
