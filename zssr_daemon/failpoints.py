@@ -31,7 +31,7 @@ class Failpoint(StrEnum):
     RESERVED = "reserved"  # an empty file holds the source's new name
     COPIED = "copied"  # across file systems: the copy is whole, and the source still there
     MOVED = "moved"  # the source is moved, and that is not recorded yet
-    PROFILE_MOVED = "profile_moved"  # NAME.toml has followed
+    PROFILE_MOVED = "profile_moved"  # NAME.toml, or a sidecar, has followed
     RECORD_WRITTEN = "record_written"  # NAME.error.json is there
     DISPOSED = "disposed"
     # A failed job's way back.

@@ -119,8 +119,8 @@ class Lane:
         more = f'[output]\non_success = "{way.on_success}"\n[folders]\narchive = "{archive}"\n'
         prepare(root, QUICK, more)
         settings = root / "settings.toml"
-        patient = "[limits]\nmax_attempts = 1000"
-        settings.write_text(settings.read_text().replace("[limits]", patient))
+        text = settings.read_text().replace("[limits]", "[limits]\nmax_attempts = 1000")
+        settings.write_text(text.replace("[watch]", '[watch]\nsidecars = "follow"'))
 
     def run(self) -> None:
         """Kill at every point, let the rest end in order, and assert what must hold."""
@@ -153,6 +153,7 @@ class Lane:
             file.write_text(f"{name} is no picture")
         self._dropped[file.name] = file.read_bytes()
         (self._root / "inbox" / f"{name}.toml").write_text(OWN)
+        (self._root / "inbox" / f"{name}.xmp").write_text(name)
         file.rename(self._root / "inbox" / file.name)
 
     def _assert_nothing_is_lost(self) -> None:
@@ -183,15 +184,18 @@ class Lane:
         names = sorted(self._dropped)
         outputs = sorted(f"{Path(name).stem}_x3.png" for name in names)
         own = [f"{Path(name).stem}.toml" for name in names]
-        sources = sorted([*names, *own])
+        sidecars = sorted(f"{Path(name).stem}.xmp" for name in names)
+        sources = sorted([*names, *own, *sidecars])
         records = sorted([*sources, *(f"{name}.error.json" for name in names)])
         is_good, is_kept = self._way.is_good, self._way.on_success == "archive"
         assert files(self._root / "output") == (outputs if is_good else [])
         assert files(self._archive) == (sources if is_good and is_kept else [])
         assert files(self._root / "failed") == ([] if is_good else records)
-        assert files(self._root / "inbox") == []
+        assert files(self._root / "inbox") == ([] if is_kept else sidecars)
         kept = self._archive if is_good else self._root / "failed"
         assert all((kept / name).read_text() == OWN for name in own if is_kept)
+        lie_in = kept if is_kept else self._root / "inbox"
+        assert all((lie_in / name).read_text() == Path(name).stem for name in sidecars)
         for name, content in self._dropped.items():
             assert not is_good or self._has_output(name)
             assert not is_kept or (kept / name).read_bytes() == content

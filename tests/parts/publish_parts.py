@@ -39,12 +39,21 @@ def marked(settings: Settings, ledger: Ledger) -> Markers:
 class FileMoves(Publisher):
     """A publisher with the disposer that follows it."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, markers: Markers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        markers: Markers | None = None,
+        *,
+        takes_sidecars: bool = False,
+    ) -> None:
         folders, markers = settings.folders, markers or Markers(ledger)
         sources = Sources(folders.inbox, ledger, markers)
         job_settings = JobSettings(ledger, settings)
         super().__init__(folders, ledger, markers, job_settings, sources)
-        self.disposer = Disposer(folders, ledger, markers, job_settings, sources)
+        self.disposer = Disposer(
+            folders, ledger, markers, job_settings, sources, takes_sidecars=takes_sidecars
+        )
 
     def end(self, job: Job) -> Job:
         """Let the source of an ended job leave the inbox, and record it."""

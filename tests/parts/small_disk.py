@@ -23,12 +23,12 @@ class SmallDisk:
         self._home = path.with_name(path.name + ".disk")
         for folder in (path, self._home):
             folder.mkdir(exist_ok=True)
-        _mount("-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(self._home))
+        mount("-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(self._home))
         self.mount()
 
     def mount(self) -> None:
         """Put the disk where it belongs, again."""
-        _mount("--bind", str(self._home), str(self.path))
+        mount("--bind", str(self._home), str(self.path))
 
     def unmount(self) -> None:
         """Take the disk away; the empty folder below it becomes visible."""
@@ -39,11 +39,11 @@ class SmallDisk:
 
     def make_read_only(self) -> None:
         """Let every write fail from now on, as a disk with errors does."""
-        _mount("-o", "remount,bind,ro", str(self.path))
+        mount("-o", "remount,bind,ro", str(self.path))
 
     def make_writable(self) -> None:
         """Undo `make_read_only`."""
-        _mount("-o", "remount,bind,rw", str(self.path))
+        mount("-o", "remount,bind,rw", str(self.path))
 
     def fill(self, *, but_bytes: int = 0) -> None:
         """Fill the disk but for `but_bytes`, in whole pages; can be called again."""
@@ -71,7 +71,8 @@ class SmallDisk:
         return self._home / ".filler"
 
 
-def _mount(*arguments: str) -> None:
+def mount(*arguments: str) -> None:
+    """Mount something; a test that may not is skipped."""
     done = _run(tool("mount", package="mount"), *arguments)
     if done.returncode:
         pytest.skip(f"mounting is refused here: {done.stderr.strip()}")
@@ -97,7 +98,7 @@ class RenumberedDisk:
             with file.open("wb") as stream:
                 stream.truncate(self._SIZE_BYTES)
         _run(make_file_system, "-q", str(self._image))
-        _mount("-o", "loop", str(self._image), str(path))
+        mount("-o", "loop", str(self._image), str(path))
 
     def mount_again(self) -> None:
         """Unmount, and mount under another device number, as after a boot."""
@@ -105,7 +106,7 @@ class RenumberedDisk:
         _run("umount", str(self.path))
         # Another one takes the number that has just become free.
         self._others.append(_run("losetup", "--find", "--show", str(self._spacer)).stdout.strip())
-        _mount("-o", "loop", str(self._image), str(self.path))
+        mount("-o", "loop", str(self._image), str(self.path))
         assert self.path.stat().st_dev != before
 
     def destroy(self) -> None:

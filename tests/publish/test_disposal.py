@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def test_other_ways_of_disposal(
         "archive": [],
         "failed": [],
     }
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o600, 0o600), (0o644, 0o644), (0o000, 0o600)])
+def test_error_record_is_as_private_as_its_source(
+    settings: Settings, ledger: Ledger, publisher: FileMoves, mode: int, expected: int
+) -> None:
+    """It tells the name and a message, and so no more than the file beside it may."""
+    job, _ = worked(ledger, settings, publisher)
+    (settings.folders.inbox / "a.png").chmod(mode)
+    fail(ledger, publisher, job)
+    record = settings.folders.failed / "a.png.error.json"
+    assert stat.S_IMODE(record.stat().st_mode) == expected
+    assert stat.S_IMODE((settings.folders.failed / "a.png").stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("on_success", ["archive", "delete"])

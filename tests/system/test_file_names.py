@@ -40,3 +40,36 @@ def test_printable_is_always_utf8() -> None:
     assert file_names.printable("ä b") == "ä b"
     assert file_names.printable(os.fsdecode(b"\xff\xc3\xa4")) == "\\xffä"
     file_names.printable(os.fsdecode(bytes(range(1, 256)))).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("2026-11-25 10:30:00.png", "2026-11-25 10_30_00.png"),
+        ('a<b>c"d|e?f*g\\h.png', "a_b_c_d_e_f_g_h.png"),
+        ("tab\tline\n\x7f.png", "tab_line__.png"),
+        ("photo.", "photo_"),
+        ("photo. .", "photo___"),
+        ("what?/a:b. /c.png", "what_/a_b__/c.png"),
+        ("CON", "CON_"),
+        ("nul.png", "nul_.png"),
+        ("Com1.tar.gz", "Com1_.tar.gz"),
+        ("LPT³.png", "LPT³_.png"),
+        ("aux .png", "aux _.png"),
+        ("aux/prn.png", "aux_/prn_.png"),
+        (os.fsdecode(b"\xff\xc3\xa4.png"), "_ä.png"),
+        ("", ""),
+        *[(name, name) for name in ("a.png", ".a.png", "ä b.png", "COM10.png", "console.png")],
+        *[(name, name) for name in ("a_x2.png", "超.png", "sub/deep/a.png", "null", "-rf.png")],
+    ],
+)
+def test_names_that_windows_accepts(name: str, expected: str) -> None:
+    """What it refuses is replaced, folder by folder; all else stays, and so does what is legal."""
+    assert file_names.legal(name) == expected
+    assert file_names.legal(expected) == expected
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_legal_names_are_no_longer(name: str) -> None:
+    """A name that fitted before still fits."""
+    assert len(os.fsencode(file_names.legal(name))) <= len(os.fsencode(name))

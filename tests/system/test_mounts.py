@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zssr_daemon.system.mounts import Mount, mount_of, tells_of_changes
+from zssr_daemon.system.mounts import Mount, mount_of, tells_of_changes, wants_legal_names
 
 TABLE = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -57,3 +57,17 @@ def test_our_own_root_has_a_type() -> None:
 def test_shares_and_fuse_are_scanned(kind: str, expected: bool) -> None:
     """Changes on network file systems raise no event; those on local disks do."""
     assert tells_of_changes(kind) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        *[(kind, True) for kind in ("vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk")],
+        *[(kind, True) for kind in ("cifs", "smb3", "smbfs", "fuse.ntfs-3g", "drvfs", "vboxsf")],
+        *[(kind, False) for kind in ("ext4", "xfs", "btrfs", "nfs4", "overlay", "tmpfs")],
+        *[(kind, False) for kind in ("fuse.sshfs", "fuse", "9p", "unknown")],
+    ],
+)
+def test_file_systems_of_windows_want_legal_names(kind: str, expected: bool) -> None:
+    """And so do shares that Windows reads."""
+    assert wants_legal_names(kind) is expected

@@ -12,6 +12,7 @@ from zssr_daemon.imaging.formats import HEAD_BYTES, sniff_format
 from zssr_daemon.imaging.output_format import SETTING_BY_SUFFIX, OutputRules
 from zssr_daemon.protocol.attempt_files import companion_rel
 from zssr_daemon.protocol.endings import REPORT
+from zssr_daemon.publish.legal_names import LegalNames
 from zssr_daemon.publish.output_names import output_rel, told_scale
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.rules import image_limits, output_rules
@@ -39,9 +40,8 @@ class OutputPlace:
         if self.file is not None:
             return self.file.with_stem(self.file.stem + of_page)
         pattern = self.pattern.replace("{stem}", "{stem}" + of_page)
-        return self.folder / output_rel(
-            self.name, pattern, scale=self.scale, suffix=self.suffix, tag=self.tag
-        )
+        name = output_rel(self.name, pattern, scale=self.scale, suffix=self.suffix, tag=self.tag)
+        return self.folder / LegalNames(self.folder).rel(name)
 
     def finals(self, frames: int) -> list[Path]:
         """Return the paths of the outputs of all frames."""
@@ -95,7 +95,9 @@ class OutputPlaces:
 
     def _folder(self, image: ImageInput) -> Path:
         folder = self._output or image.beside
-        return folder / os.path.dirname(image.rel) if image.is_of_folder else folder  # noqa: PTH120
+        if not image.is_of_folder:
+            return folder
+        return folder / LegalNames(folder).rel(os.path.dirname(image.rel))  # noqa: PTH120
 
     def _free(self, place: OutputPlace) -> OutputPlace:
         """Return the place under a name that no earlier image has, such as a_x2-2.png."""

@@ -88,7 +88,9 @@ class Supervisor:
         job_settings = JobSettings(ledger, settings)
         sources = Sources(settings.folders.inbox, ledger, self._markers)
         of_files = (settings.folders, ledger, self._markers, job_settings, sources)
-        publisher, disposer = Publisher(*of_files), Disposer(*of_files)
+        takes_sidecars = settings.watch.sidecars == "follow"
+        publisher = Publisher(*of_files)
+        disposer = Disposer(*of_files, takes_sidecars=takes_sidecars)
         self._jobs = JobLifecycle(
             settings=settings,
             ledger=ledger,

@@ -46,6 +46,7 @@ def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
         noise_std=degradation.noise_std,
         jpeg_quality=degradation.jpeg_quality,
         attempt=attempt.number,
+        mtime_ns=attempt.identity.mtime_ns if output.times == "keep" else None,
         report_path=str(companion_part(attempt.part, REPORT)) if output.report else None,
     )
 

@@ -39,6 +39,7 @@ class WorkOrder:
     noise_std: float | Literal["auto"] = 0.0  # of the source, levels of 255; "auto" measures it
     jpeg_quality: int | Literal["none", "auto"] = "none"  # with which the source was compressed
     frame: int = 0  # which of the file's frames, counted from 0
+    mtime_ns: int | None = None  # modification time of the outputs, since the epoch; None is now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Each step is durable before the next begins, and can be repeated after a crash.
 """
 
 import json
+import stat
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.endings import ERROR_RECORD
-from zssr_daemon.publish import profile_moves
+from zssr_daemon.publish import profile_moves, sidecar_moves
+from zssr_daemon.publish.legal_names import LegalNames
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders
@@ -33,12 +35,17 @@ class Disposer:
         markers: Markers,
         job_settings: JobSettings,
         sources: Sources,
+        *,
+        takes_sidecars: bool = False,
     ) -> None:
+        """Take the parts; `takes_sidecars`: files of other programs follow their image."""
+        self._takes_sidecars = takes_sidecars
         self._folders = folders
         self._ledger = ledger
         self._markers = markers
         self._job_settings = job_settings
         self._sources = sources
+        self._names = {path: LegalNames(path) for path in (folders.archive, folders.failed)}
 
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).
@@ -70,7 +77,7 @@ class Disposer:
         """Move the source below `folder`; its name there is committed to the ledger first."""
         self._markers.require(folder)
         source = self._folders.inbox / job.src_rel
-        for rel in self._free_rels(job):
+        for rel in self._free_rels(job, self._names[folder]):
             known = self._sources.recognise(job)
             if known is None:  # moved already, or removed or replaced by its owner
                 with suppress(ReplacedError):  # or copied already, and to be removed
@@ -79,8 +86,8 @@ class Disposer:
             may_be_reserved = rel == known.disposal_rel
             job = self._ledger.plan_disposal(known.id, rel)
             failpoints.reach(Failpoint.DISPOSAL_PLANNED)
-            durable.make_folder((folder / rel).parent, below=folder)
             try:
+                durable.make_folder((folder / rel).parent, below=folder)
                 durable.move_no_replace(
                     source, folder / rel, identity=job.identity, may_be_reserved=may_be_reserved
                 )
@@ -88,31 +95,36 @@ class Disposer:
                 continue
             except ReplacedError:
                 return job
+            except OSError as error:
+                if not self._names[folder].learn(error):
+                    raise
+                return self._move(job, folder)
             failpoints.reach(Failpoint.MOVED)
             return job
         raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     @staticmethod
-    def _free_rels(job: Job) -> list[str]:
+    def _free_rels(job: Job, names: LegalNames) -> list[str]:
         planned = [] if job.disposal_rel is None else [job.disposal_rel]
         reserve_bytes = len(ERROR_RECORD)
-        return planned + [
+        rels = planned + [
             file_names.tagged(job.src_rel, tag, reserve_bytes=reserve_bytes)
             for tag in name_tags(job)
         ]
+        return [names.rel(rel) for rel in rels]
 
     def _let_follow(self, job: Job, folder: Path) -> None:
-        """Move the source's own profiles after it, below `folder`.
+        """Move the source's own profiles and its sidecars after it, below `folder`.
 
         A profile that another image needs stays; for a failed source, which may be tried again,
         it is copied.
         """
-        if job.disposal_rel is not None:  # else the source was gone before it could be moved
-            profile_moves.follow(
-                self._folders.inbox / job.src_rel,
-                folder / job.disposal_rel,
-                is_shared_out=job.state is JobState.FAILED,
-            )
+        if job.disposal_rel is None:  # the source was gone before it could be moved
+            return
+        source, target = self._folders.inbox / job.src_rel, folder / job.disposal_rel
+        profile_moves.follow(source, target, is_shared_out=job.state is JobState.FAILED)
+        if self._takes_sidecars:
+            sidecar_moves.follow(source, target)
 
     def _delete(self, job: Job) -> None:
         known = self._sources.recognise(job) or job  # or its name is gone already, after a crash
@@ -124,11 +136,19 @@ class Disposer:
     def _write_error_record(self, job: Job) -> None:
         if job.disposal_rel is None:  # the source was gone before it could be moved
             return
+        source = self._folders.failed / job.disposal_rel
         # The source beside it is this job's, so an older record here belongs to no file.
-        durable.write_new(
-            self._folders.failed / (job.disposal_rel + ERROR_RECORD), _error_record(job)
-        )
+        record = source.with_name(source.name + ERROR_RECORD)
+        durable.write_new(record, _error_record(job), mode=_mode_of(source))
         failpoints.reach(Failpoint.RECORD_WRITTEN)
+
+
+def _mode_of(source: Path) -> int:
+    """Return what others may do with a file; nothing where it is gone."""
+    try:
+        return stat.S_IMODE(source.lstat().st_mode)
+    except OSError:
+        return 0o600
 
 
 def _error_record(job: Job) -> bytes:

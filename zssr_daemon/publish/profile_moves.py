@@ -33,7 +33,7 @@ def follow(source: Path, target: Path, *, is_shared_out: bool) -> None:
     for profile in _profiles_at(source):
         whole = target.with_name(target.name + PROFILE)
         if not _is_needed(profile, source):
-            _move(profile, [_renamed(profile, source, target), whole])
+            move_to_first_free(profile, [_renamed(profile, source, target), whole])
         elif is_shared_out and not os.path.lexists(whole):
             _copy(profile, whole)
         reach(Failpoint.PROFILE_MOVED)
@@ -77,13 +77,13 @@ def _renamed(profile: Path, source: Path, target: Path) -> Path:
     return target.with_name(target.name + PROFILE) if renamed.name == FOLDER_PROFILE else renamed
 
 
-def _move(profile: Path, targets: list[Path]) -> None:
-    """Move a profile to the first name that is free; where none is, it stays."""
-    identity = durable.identity_of(profile)
+def move_to_first_free(file: Path, targets: list[Path]) -> None:
+    """Move a file to the first name that is free; where none is, it stays."""
+    identity = durable.identity_of(file)
     for target in targets:
         with suppress(FileExistsError, ReplacedError):
             if identity is not None:
-                durable.move_no_replace(profile, target, identity=identity, may_be_reserved=True)
+                durable.move_no_replace(file, target, identity=identity, may_be_reserved=True)
             return
 
 
@@ -91,4 +91,4 @@ def _copy(profile: Path, target: Path) -> None:
     with suppress(ImageSettingsError):  # a profile that cannot be read safely is not copied
         content = read_below(profile.parent, profile.name, PROFILE_BYTES)
         if content is not None:
-            durable.write_new(target, content)
+            durable.write_new(target, content, mode=profile.stat().st_mode)

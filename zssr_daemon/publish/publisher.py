@@ -30,6 +30,7 @@ from zssr_daemon.protocol.attempt_files import (
     is_part,
     part_rel,
 )
+from zssr_daemon.publish.legal_names import LegalNames
 from zssr_daemon.publish.output_names import name_tags, output_rel, told_scale
 from zssr_daemon.publish.sources import Sources, has_hash
 from zssr_daemon.settings.schema import Folders
@@ -52,11 +53,17 @@ class Publisher:
         self._markers = markers
         self._job_settings = job_settings
         self._sources = sources
+        self._names = LegalNames(folders.output)
 
     def part_path(self, job: Job) -> Path:
         """Return the path that an attempt of `job` writes to, and make its folder."""
         path = self._part(job)
-        durable.make_folder(path.parent, below=self._folders.output)
+        try:
+            durable.make_folder(path.parent, below=self._folders.output)
+        except OSError as error:
+            if not self._names.learn(error):
+                raise
+            return self.part_path(job)
         return path
 
     def publish(self, job: Job, *, out_sha256: str, suffix: str = ".png", frames: int = 1) -> Job:
@@ -124,7 +131,7 @@ class Publisher:
                 path.unlink(missing_ok=True)
 
     def _part(self, job: Job) -> Path:
-        return self._folders.output / part_rel(job.src_rel, job.id, job.attempts)
+        return self._folders.output / part_rel(self._names.rel(job.src_rel), job.id, job.attempts)
 
     def _out_rels(self, job: Job, suffix: str, page: int | None) -> list[str]:
         """Return the names to try for an output, the wanted one first; frames are pages from 1."""
@@ -132,10 +139,11 @@ class Publisher:
         pattern, scale = own.output.name, told_scale(own.zssr, job.width, job.height)
         if page is not None:
             pattern = pattern.replace("{stem}", f"{{stem}}_p{page:03d}")
-        return [
+        rels = [
             output_rel(job.src_rel, pattern, scale=scale, suffix=suffix, tag=tag)
             for tag in name_tags(job)
         ]
+        return [self._names.rel(rel) for rel in rels]
 
     def _link_frames(self, job: Job, *, may_be_reserved: bool) -> None:
         """Give the parts of frames that are still there their final names."""
@@ -146,7 +154,8 @@ class Publisher:
             self._link_first_free(job, part, rels, may_be_reserved=may_be_reserved)
 
     def _link(self, job: Job, part: Path, out_sha256: str, rels: list[str]) -> Job:
-        planned = [] if job.state is not JobState.PUBLISHING else [job.out_rel or ""]
+        is_planned = job.state is JobState.PUBLISHING
+        planned = [self._names.rel(job.out_rel or "")] if is_planned else []
         for out_rel in planned + rels:
             may_be_reserved = out_rel in planned
             job = self._ledger.publishing(job.id, out_rel=out_rel, out_sha256=out_sha256)
@@ -156,6 +165,10 @@ class Publisher:
                 durable.link_no_replace(part, final, may_be_reserved=may_be_reserved)
             except FileExistsError:
                 continue
+            except OSError as error:
+                if not self._names.learn(error):
+                    raise
+                return self._link(job, part, out_sha256, [self._names.rel(rel) for rel in rels])
             failpoints.reach(Failpoint.NAMED)
             self._publish_companions(job, part, out_rel)
             return self._done(job)
@@ -176,7 +189,14 @@ class Publisher:
     ) -> None:
         """Give `part` the first name that is free, or that it was given before a crash."""
         finals = (self._folders.output / rel for rel in rels)
-        if not any(_is_linked(part, final, may_be_reserved) for final in finals):
+        try:
+            is_linked = any(_is_linked(part, final, may_be_reserved) for final in finals)
+        except OSError as error:
+            if not self._names.learn(error):
+                raise
+            finals = (self._folders.output / self._names.rel(rel) for rel in rels)
+            is_linked = any(_is_linked(part, final, may_be_reserved) for final in finals)
+        if not is_linked:
             raise AssertionError(f"the name with the whole id of job {job.id} is taken")
 
     def _done(self, job: Job) -> Job:

@@ -2,8 +2,8 @@
 
 The steps, each durable before the next:
 
-    name in the inbox committed -> file moved -> its own profiles moved -> record removed
-    -> "retry" committed
+    name in the inbox committed -> file moved -> its own profiles and sidecars moved
+    -> record removed -> "retry" committed
 
 Until the last step the ledger says that the source is still to be moved away. So the recovery
 after an interruption undoes the retry: it moves the file to failed/ again. After the last step the
@@ -21,7 +21,7 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.endings import ERROR_RECORD
-from zssr_daemon.publish import profile_moves
+from zssr_daemon.publish import profile_moves, sidecar_moves
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
@@ -80,6 +80,7 @@ class Retrier:
             if self._is_moved(job, source, rel, identity):
                 reach(Failpoint.RETRY_MOVED)
                 profile_moves.follow(source, self._folders.inbox / rel, is_shared_out=True)
+                sidecar_moves.follow(source, self._folders.inbox / rel)
                 self._remove_record(job)
                 self._ledger.retried(job.id)
                 reach(Failpoint.RETRIED)

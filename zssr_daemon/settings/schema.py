@@ -84,6 +84,7 @@ class Watch(SettingsTable):
     unreadable_after_s: float = Field(20.0, ge=0.0)
     polling: Literal["auto"] | bool = "auto"
     ignore: tuple[str, ...] = ()
+    sidecars: Literal["leave", "follow"] = "leave"
 
 
 def _kernel_path(path: Path) -> Path:
@@ -130,6 +131,7 @@ class Output(SettingsTable):
     frames: Literal["refuse", "each"] = "refuse"
     on_success: Literal["archive", "keep", "delete"] = "archive"
     metadata: Literal["keep", "strip"] = "keep"
+    times: Literal["now", "keep"] = "now"
     report: bool = False
 
     @field_validator("name")

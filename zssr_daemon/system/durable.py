@@ -158,10 +158,14 @@ def identity_of(path: Path) -> FileIdentity | None:
         return None
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Write a small file in one step, durably; an older one of this name is replaced."""
+def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a small file in one step, durably; an older one of this name is replaced.
+
+    mode: the most that others may do with it, of which the umask takes away more.
+    """
     part = path.with_name(part_beside(path.name))
-    with part.open("wb") as stream:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with os.fdopen(os.open(part, flags, mode & 0o666 | 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
@@ -226,6 +230,8 @@ def _copy_over(source: Path, target: Path, identity: FileIdentity) -> None:
         return  # a fifo or socket has no content, so the empty file stays in its place
     part = target.with_name(part_beside(target.name))
     try:
+        if not source.is_symlink():  # readable to nobody else until it has the source's mode
+            os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         shutil.copy2(source, part, follow_symlinks=False)
         if not part.is_symlink():
             fsync_file(part)

@@ -1,8 +1,15 @@
 """File names: temporary names beside a file, cut to the 255 bytes that a name may have."""
 
 import os
+import re
 
 MAX_NAME_BYTES = 255
+
+#: What names of Windows do not hold: separators, patterns, control characters, stray bytes.
+_REFUSED = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f\ud800-\udfff]')
+#: Names that mean a device there, whatever follows behind a dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *", re.IGNORECASE)
+
 _MAX_SUFFIX_BYTES = 64
 
 
@@ -40,6 +47,25 @@ def split_suffix(name: str) -> tuple[str, str]:
     """Return stem and suffix of a name; an overlong suffix counts as part of the stem."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (any bytes are legal)
     return (stem, suffix) if len(os.fsencode(suffix)) <= _MAX_SUFFIX_BYTES else (name, "")
+
+
+def legal(rel: str) -> str:
+    """Return a path with names that Windows and its file systems accept, where they differ.
+
+    Characters that they refuse, dots and spaces at the end, and bytes that are not UTF-8 become
+    "_"; a name of a device, such as CON or COM1, gets one behind it.
+    """
+    return "/".join(map(_legal_name, rel.split("/")))
+
+
+def _legal_name(name: str) -> str:
+    if name in {"", ".", ".."}:
+        return name
+    name = _REFUSED.sub("_", name)
+    kept = name.rstrip(". ")
+    name = kept + "_" * (len(name) - len(kept))
+    base, dot, rest = name.partition(".")
+    return f"{base}_{dot}{rest}" if _DEVICE.fullmatch(base) else name
 
 
 def printable(path: str) -> str:

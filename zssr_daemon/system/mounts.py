@@ -12,6 +12,11 @@ _SILENT = re.compile(r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|lustre|glusterfs|fus
 #: FUSE file systems that only this machine changes.
 _LOCAL_FUSE = frozenset({"fuseblk"})
 
+#: File systems of Windows, and shares and folders whose names it must be able to read.
+_OF_WINDOWS = re.compile(
+    r"msdos|vfat|exfat|ntfs3?|fuseblk|fuse\.(ntfs.*|exfat.*|vmhgfs.*)|cifs|smb\d?|smbfs|drvfs|vboxsf"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -41,6 +46,11 @@ def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
 def tells_of_changes(kind: str) -> bool:
     """Tell whether inotify reports every change on a file system of this type."""
     return kind in _LOCAL_FUSE or _SILENT.fullmatch(kind) is None
+
+
+def wants_legal_names(kind: str) -> bool:
+    """Tell whether names on a file system of this type must be legal under Windows."""
+    return _OF_WINDOWS.fullmatch(kind) is not None
 
 
 def _holds(point: bytes, path: bytes) -> bool:

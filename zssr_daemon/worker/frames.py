@@ -7,7 +7,7 @@ from zssr_daemon.protocol.attempt_files import frame_part
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
 from zssr_daemon.worker.enlarger import Enlarger, OnProgress
 from zssr_daemon.worker.report_draft import ReportDraft
-from zssr_daemon.worker.source_file import SourceFile
+from zssr_daemon.worker.source_file import SourceFile, as_private_as_source
 from zssr_daemon.worker.torch_errors import faults_as_reasons
 
 
@@ -24,7 +24,7 @@ def enlarge_file(enlarger: Enlarger, order: WorkOrder, on_progress: OnProgress) 
     """
     draft = ReportDraft(order)
     source = SourceFile(order)
-    with faults_as_reasons():
+    with faults_as_reasons(), as_private_as_source(order):
         count = source.count_frames()
         done = []
         for frame in range(count):
@@ -33,7 +33,8 @@ def enlarge_file(enlarger: Enlarger, order: WorkOrder, on_progress: OnProgress) 
             tell = _share_of(_both(draft.add_progress, on_progress), frame, count)
             done.append(enlarger.enlarge_frame(of_frame, source, tell, draft))
     whole = replace(done[-1], frames=count, report=_sum([each.report for each in done]))
-    draft.write(whole)
+    with as_private_as_source(order):
+        draft.write(whole)
     return whole
 
 

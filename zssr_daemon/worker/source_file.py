@@ -1,6 +1,8 @@
 """SourceFile: the file that an order names, read once however many frames it has."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from zssr_daemon.errors import SourceChangedError
@@ -12,6 +14,24 @@ from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
 from zssr_daemon.worker.confined.decoder import count_frames_confined, decode_confined
+
+
+@contextmanager
+def as_private_as_source(order: WorkOrder) -> Iterator[None]:
+    """Let files made in the block be open to nobody else whom the source is closed to.
+
+    A source that nothing is known of counts as closed; reading it then says what is wrong.
+    """
+    try:
+        mode = os.lstat(os.path.join(order.inbox, order.src_rel)).st_mode  # noqa: PTH118 (any bytes)
+    except OSError:
+        mode = 0
+    before = os.umask(0o077)
+    try:
+        os.umask(before | (0o066 & ~mode))
+        yield
+    finally:
+        os.umask(before)
 
 
 class SourceFile:

@@ -109,7 +109,7 @@ def write_part(
     metadata = dataclasses.replace(metadata, scale=per_axis(order.config.total_scale))
     if order.config.print_dpi is not None:
         metadata = at_resolution(metadata, order.config.print_dpi)
-    part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         failpoints.reach(Failpoint.PART_BEGUN)
         notes = order.output.notes(source.info) + encode(
@@ -123,6 +123,7 @@ def write_part(
         )
         on_alive()
         verify(part, samples, output=output, icc=_kept_profile(source, output))
+        notes += _set_time(part, order.mtime_ns)
     finally:
         os.close(part)
     on_alive()
@@ -130,6 +131,16 @@ def write_part(
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     failpoints.reach(Failpoint.PART_WRITTEN)
     return WrittenPart(sha256, "; ".join(notes) or None)
+
+
+def _set_time(part: int, mtime_ns: int | None) -> list[str]:
+    """Give an open part the time that was ordered; return a note where that is refused."""
+    try:
+        if mtime_ns is not None:
+            os.utime(part, ns=(mtime_ns, mtime_ns))
+    except OSError as error:  # some shares refuse it, and no output is lost for that
+        return [f"modification time not kept ({error.strerror})"]
+    return []
 
 
 def _kept_profile(source: DecodedImage, output: OutputFormat) -> bytes | None:
