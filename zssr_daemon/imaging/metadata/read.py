@@ -70,7 +70,14 @@ def with_parts(metadata: ImageMetadata, data: bytes, format_name: str, grid: Gri
     if grid.is_transposed:
         dpi, aspect = dpi and dpi[::-1], aspect and aspect[::-1]
     metadata = replace(metadata, grid=grid, dpi=dpi, aspect=aspect)
-    add = {"JPEG": _add_jpeg, "PNG": _add_png, "WEBP": _add_webp, "AVIF": _add_iso}.get(format_name)
+    readers = {
+        "JPEG": _add_jpeg,
+        "PNG": _add_png,
+        "WEBP": _add_webp,
+        "AVIF": _add_iso,
+        "HEIF": _add_iso,
+    }
+    add = readers.get(format_name)
     if add is None:
         return metadata
     try:
