@@ -21,6 +21,20 @@ from tests.parts.picture_files import (
 )
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_shape_of_pixels_is_kept(tmp_path: Path, orientation: int) -> None:
+    """Pixels that are no squares stay so, and turn with the picture."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save_picture(tmp_path / "a.png", smooth_picture(24, 16), exif=exif)
+    data = path.read_bytes()
+    chunk = png_chunk(b"pHYs", struct.pack(">IIB", 4, 3, 0))
+    path.write_bytes(data[:33] + chunk + data[33:])
+    encode_path(tmp_path / "out.png", decode_path(path))
+    with Image.open(tmp_path / "out.png") as written:
+        assert written.info["aspect"] == ((4, 3) if orientation == 1 else (3, 4))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg", "avif"])
 def test_orientation_is_applied_once(tmp_path: Path, suffix: str, orientation: int) -> None:

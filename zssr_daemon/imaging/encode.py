@@ -12,6 +12,7 @@ from zssr_daemon.imaging.metadata.exif import loaded
 from zssr_daemon.imaging.metadata.fit import fit
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.iptc import jpeg_segment
+from zssr_daemon.imaging.metadata.jpeg_parts import xmp_in_pieces
 from zssr_daemon.imaging.metadata.resolution import resolution_tags
 from zssr_daemon.imaging.output_format import OutputFormat
 from zssr_daemon.imaging.png_writer import write_png
@@ -77,20 +78,19 @@ def _write_jpeg(
 ) -> list[str]:
     """Write with full colour resolution; what is too long for a segment is left out and told."""
     options: dict[str, object] = {"exif": exif.tobytes()}
-    notes = []
+    notes, extra = [], b""
     if len(exif.tobytes()) > _MAX_JPEG_EXIF_BYTES:
         notes.append("EXIF dropped: too long for a JPEG")
         options["exif"] = _signed_exif(None, {"": str(exif[_SOFTWARE])}).tobytes()
     if metadata.xmp is not None:
         xmp = metadata.xmp.encode()
-        if len(xmp) <= _MAX_JPEG_XMP_BYTES:
-            options["xmp"] = xmp
-        else:
-            notes.append("XMP dropped: too long for a JPEG")
+        if len(xmp) > _MAX_JPEG_XMP_BYTES:
+            xmp, extra = xmp_in_pieces(xmp)
+        options["xmp"] = xmp
     if metadata.dpi is not None:
         options["dpi"] = metadata.dpi
     if metadata.iptc is not None:
-        options["extra"] = jpeg_segment(metadata.iptc)
+        extra += jpeg_segment(metadata.iptc) or b""
     if metadata.texts:
         comment = "\n".join(text.text for text in metadata.texts).encode()
         if len(comment) <= _MAX_JPEG_COMMENT_BYTES:
@@ -98,7 +98,13 @@ def _write_jpeg(
         else:
             notes.append("comment dropped: too long for a JPEG")
     _picture(samples).save(
-        file, "JPEG", quality=quality, subsampling=0, icc_profile=metadata.icc, **options
+        file,
+        "JPEG",
+        quality=quality,
+        subsampling=0,
+        icc_profile=metadata.icc,
+        extra=extra,
+        **options,
     )
     return notes
 

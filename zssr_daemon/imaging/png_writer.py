@@ -1,7 +1,9 @@
 """PngWriter: libvips writes the pixels, row by row, and Pillow the chunks of metadata."""
 
 import io
+import struct
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -16,6 +18,7 @@ from zssr_daemon.imaging.vips import file_target, from_samples
 _SOFTWARE: Final = "Software"
 _HEADER_END: Final = 33  # signature and IHDR
 _LONG_TEXT: Final = 1024  # characters
+_MAX_PER_UNIT: Final = (1 << 31) - 1  # what pHYs holds
 
 
 def write_png(
@@ -77,10 +80,18 @@ def _metadata_chunks(metadata: ImageMetadata, comments: Mapping[str, str]) -> by
     Image.new("L", (1, 1)).save(buffer, "PNG", pnginfo=text, **options)
     data = buffer.getvalue()
     parts = [part for part in png_chunks(data) if part.name not in {b"IHDR", b"IDAT", b"IEND"}]
-    colour = io.BytesIO()  # Pillow leaves out chunks that it does not know
+    chunks = io.BytesIO()  # Pillow leaves out chunks that it does not know
     for name, content in metadata.png_colour:
-        PngImagePlugin.putchunk(colour, name, content)
-    return colour.getvalue() + b"".join(data[part.start - 8 : part.end + 4] for part in parts)
+        PngImagePlugin.putchunk(chunks, name, content)
+    if metadata.aspect is not None and metadata.dpi is None:
+        PngImagePlugin.putchunk(chunks, b"pHYs", _shape_of_pixels(*metadata.aspect))
+    return chunks.getvalue() + b"".join(data[part.start - 8 : part.end + 4] for part in parts)
+
+
+def _shape_of_pixels(horizontal: float, vertical: float) -> bytes:
+    """Return the content of pHYs without a unit: whole numbers in the same proportion."""
+    ratio = Fraction(horizontal / vertical).limit_denominator(1_000_000)
+    return struct.pack(">IIB", min(ratio.numerator, _MAX_PER_UNIT) or 1, ratio.denominator, 0)
 
 
 def _signed(metadata: ImageMetadata, comments: Mapping[str, str]) -> dict[str, str]:

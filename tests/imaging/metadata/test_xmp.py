@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.metadata_files import (
+    chunked_png,
     jpeg,
     packet,
     segment,
@@ -17,6 +18,7 @@ from tests.parts.picture_files import decode_path, encode_path
 from zssr_daemon.imaging.metadata.enlargement import Enlargement, Grid
 from zssr_daemon.imaging.metadata.xmp import Xmp
 from zssr_daemon.imaging.metadata.xmp_rules import enlarge_xmp
+from zssr_daemon.imaging.output_format import JPEG
 
 DC = {"dc": "http://purl.org/dc/elements/1.1/"}
 NOTE = {"xmpNote": "http://ns.adobe.com/xmp/note/"}
@@ -99,6 +101,24 @@ def test_extended_xmp_is_joined_or_named(tmp_path: Path, is_whole: bool) -> None
     assert "HasExtendedXMP" not in xmp
     assert ("far away" in xmp) is is_whole
     assert notes == ([] if is_whole else ["not kept: incomplete extended XMP"])
+
+
+def test_long_xmp_is_cut_in_pieces_again(tmp_path: Path) -> None:
+    """A segment of a JPEG holds 64 KB, several hold all of it."""
+    content = packet(DC, f'dc:source="{"é" * 100_000}"')
+    (tmp_path / "a.png").write_bytes(png_of(content))
+    image = decode_path(tmp_path / "a.png")
+    assert encode_path(tmp_path / "out.jpg", image, output=JPEG) == []
+    xmp, notes = through(tmp_path / "b.jpg", (tmp_path / "out.jpg").read_bytes())
+    assert xmp is not None
+    assert "é" * 100_000 in xmp
+    assert "HasExtendedXMP" not in xmp
+    assert "XMP" not in "".join(notes)
+
+
+def png_of(content: bytes) -> bytes:
+    """Return a PNG with a packet."""
+    return chunked_png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + content))
 
 
 def test_pictures_inside_the_packet_are_struck_and_named() -> None:

@@ -42,7 +42,8 @@ _RELATED_SIZES: Final = (0x1001, 0x1002)
 
 _SUBJECT: Final = {0x9214: "SubjectArea", 0xA214: "SubjectLocation"}
 
-_CHARACTER_SETS: Final = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16-be"}
+# What a comment begins with.
+_ASCII, _UNICODE = b"ASCII\0\0\0", b"UNICODE\0"
 
 
 def read_exif(image: Image.Image, notes: list[str], lost: list[str]) -> bytes | None:
@@ -107,12 +108,12 @@ def put_user_comment(exif: bytes | None, text: str) -> bytes:
     """Return the EXIF with a comment."""
     directory = loaded(exif)
     details = dict(directory.get_ifd(_DETAILS))
-    is_plain = text.isascii()
-    head, encoding = list(_CHARACTER_SETS.items())[not is_plain]
-    details[_USER_COMMENT] = head + text.encode(encoding, "replace")
+    if text.isascii():
+        details[_USER_COMMENT] = _ASCII + text.encode()
+    else:  # in the order of bytes that the directory is written in
+        order = "utf-16-le" if directory.endian == "<" else "utf-16-be"
+        details[_USER_COMMENT] = _UNICODE + text.encode(order, "replace")
     directory[_DETAILS] = details
-    if directory.endian is None:
-        directory.endian = ">"
     return directory.tobytes()
 
 

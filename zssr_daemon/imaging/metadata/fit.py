@@ -109,6 +109,8 @@ class _Fitting:
     def fit_xmp(self) -> None:
         """Turn, scale and strike what the XMP says."""
         if self.metadata.xmp is None:
+            if self.metadata.extended_xmp is not None:
+                self.lost.append("extended XMP without its packet")
             return
         try:
             self._xmp = Xmp(self.metadata.xmp)

@@ -10,8 +10,10 @@ from typing import Final
 from zssr_daemon.imaging.containers import jpeg_segments
 from zssr_daemon.imaging.metadata.iptc import RESOURCE as IPTC_RESOURCE
 from zssr_daemon.imaging.metadata.iptc import lost_resources, photoshop_resources
+from zssr_daemon.imaging.metadata.namespaces import RDF, XMP_NOTE, X
 
 _EXTENSION_HEAD: Final = b"http://ns.adobe.com/xmp/extension/\0"
+_PIECE_BYTES: Final = 65_000
 _PHOTOSHOP_HEAD: Final = b"Photoshop 3.0\0"
 
 # Segments that others read, or that say how the file was written: marker, beginning.
@@ -79,6 +81,25 @@ def read_jpeg_parts(data: bytes) -> JpegParts:
     return parts
 
 
+def xmp_in_pieces(xmp: bytes) -> tuple[bytes, bytes]:
+    """Cut XMP that is too long for a segment: the packet that points at the pieces, and these.
+
+    XMP specification, part 3, 1.1.3.1.
+    """
+    digest = _digest(xmp)
+    about = f'rdf:about="" xmlns:xmpNote="{XMP_NOTE}" xmpNote:HasExtendedXMP="{digest}"'
+    packet = (
+        f'<x:xmpmeta xmlns:x="{X}"><rdf:RDF xmlns:rdf="{RDF}"><rdf:Description {about}/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    pieces = b""
+    for offset in range(0, len(xmp), _PIECE_BYTES):
+        content = _EXTENSION_HEAD + digest.encode() + struct.pack(">II", len(xmp), offset)
+        content += xmp[offset : offset + _PIECE_BYTES]
+        pieces += b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+    return packet.encode(), pieces
+
+
 def picture_end(data: bytes) -> int:
     """Return where the picture ends: behind its end marker, or at the end of the file."""
     scans = [part for part in jpeg_segments(data) if part.name == b"\xda"]
@@ -123,11 +144,15 @@ def _joined(extension: dict[bytes, dict[int, bytes]], lost: list[str]) -> str | 
     """Return the extended XMP, if it is complete."""
     for digest, pieces in extension.items():
         whole = b"".join(pieces[offset] for offset in sorted(pieces))
-        found = hashlib.md5(whole, usedforsecurity=False).hexdigest()
-        if found.upper() == digest.decode("latin-1").upper():
+        if _digest(whole) == digest.decode("latin-1").upper():
             return whole.decode("utf-8", "replace")
         lost.append("incomplete extended XMP")
     return None
+
+
+def _digest(content: bytes) -> str:
+    """Return the name of extended XMP."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest().upper()
 
 
 def _behind(data: bytes) -> list[str]:

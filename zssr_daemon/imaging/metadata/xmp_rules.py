@@ -42,7 +42,7 @@ _STRUCTURE: Final = {
     },
     EXIF: {"CompressedBitsPerPixel", "NativeDigest"},
     PHOTOSHOP: {"ColorMode", "ICCProfile"},
-    XMP: {"Thumbnails"},
+    XMP: {"Thumbnails", "PageInfo"},  # pictures of the old size
     XMP_NOTE: {"HasExtendedXMP"},
 }
 
