@@ -32,6 +32,7 @@ from zssr_daemon.imaging.readers.confined import (
     several_frames,
 )
 from zssr_daemon.imaging.readers.content import format_of, read_file
+from zssr_daemon.imaging.readers.cut_jpeg import completed
 from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet_libraries
 from zssr_daemon.imaging.readers.picture import Content
 from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
@@ -161,6 +162,7 @@ def _decode_unguarded(
         format=content.format,
         frames=content.frames,
         note="; ".join(notes) or None,
+        is_cut=content.is_cut,
     )
     return Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 
@@ -172,6 +174,9 @@ def _read_open(
     pages = tiff_pages(data) if format_name == "TIFF" else None
     page = pages.pictures[frame] if pages else frame
     depth = bit_depth(data, format_name, page)
+    is_cut = limits.accepts_cut and format_name == "JPEG" and ends_early(data, format_name)
+    if is_cut:
+        data = completed(data, notes)
     with open_picture(data, [format_name]) as source:
         frames = _count_frames(source, pages, limits, notes)
         if ends_early(data, format_name, page):
@@ -193,6 +198,7 @@ def _read_open(
         bit_depth=depth,
         frames=frames,
         format=source.format or format_name,
+        is_cut=is_cut,
     )
 
 

@@ -59,6 +59,7 @@ class Content:
     bit_depth: int
     frames: int
     format: str
+    is_cut: bool = False  # the end of the file is missing
 
 
 def stretched(levels: NDArray[np.integer], top: int, bits: int) -> NDArray[np.unsignedinteger]:
