@@ -144,6 +144,15 @@ def test_suffix_decides_nothing(tmp_path: Path, content: bytes) -> None:
     assert reason(tmp_path / "a.png") == "unsupported_format"
 
 
+@pytest.mark.parametrize("frame", [0xC3, 0xC5, 0xF7])
+def test_a_jpeg_of_another_coding_is_not_damaged(tmp_path: Path, frame: int) -> None:
+    """Lossless, hierarchical and JPEG-LS say so in their frame header."""
+    data = bytearray(FILES["JPEG"])
+    data[data.index(b"\xff\xc0") + 1] = frame
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert reason(tmp_path / "a.jpg") == "unsupported_format"
+
+
 def test_wrong_suffix_is_no_fault(tmp_path: Path) -> None:
     """A JPEG named .png is read as the JPEG it is."""
     (tmp_path / "a.png").write_bytes(FILES["JPEG"])

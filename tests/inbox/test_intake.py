@@ -259,6 +259,43 @@ def test_limits(
     gate.intake.stop()
 
 
+def test_accepted_cut_file_settles_first(make_settings: SettingsFactory, ledger: Ledger) -> None:
+    """With `truncated = "accept"` too, a file that may still be written waits until it is quiet."""
+    for unreadable_after_s, expected in ((1e6, []), (0.0, [Queued])):
+        settings = make_settings(
+            watch={"polling": True, "unreadable_after_s": unreadable_after_s},
+            limits={"truncated": "accept"},
+        )
+        gate = Gate(settings, ledger)
+        answers = answers_seen(gate)
+        path = settings.folders.inbox / "cut.jpg"
+        smooth_picture().save(path, quality=95)
+        path.write_bytes(path.read_bytes()[:-100])
+
+        def is_answered(gate: Gate = gate, answers: list[ProbeResult] = answers) -> bool:
+            gate.step()
+            return bool(answers)
+
+        wait_until(is_answered)
+        assert [type(outcome) for outcome in gate.outcomes] == expected
+        gate.intake.stop()
+    assert isinstance(gate.outcomes[0], Queued)
+    assert "rows are missing" in (gate.outcomes[0].info.note or "")
+
+
+def answers_seen(gate: Gate) -> list[ProbeResult]:
+    """Return a list that grows with each answer of the probe."""
+    poll, seen = gate.intake._prober.poll, list[ProbeResult]()
+
+    def polling() -> list[ProbeResult]:
+        results = poll()
+        seen.extend(results)
+        return results
+
+    gate.intake._prober.poll = polling  # type: ignore[method-assign]
+    return seen
+
+
 def test_text_is_reported_once(gate: Gate, inbox: Path) -> None:
     """It stays where it is, and nothing waits for it."""
     (inbox / "notes.txt").write_text("notes")

@@ -34,6 +34,7 @@ from zssr_daemon.imaging.readers.confined import (
     several_frames,
 )
 from zssr_daemon.imaging.readers.content import format_of, read_file
+from zssr_daemon.imaging.readers.cut_jpeg import completed
 from zssr_daemon.imaging.readers.guards import bomb_guard, decoder_faults, quiet_libraries
 from zssr_daemon.imaging.readers.picture import FrameRead
 from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
@@ -136,6 +137,7 @@ def _decode_unguarded(
         frames=content.frames,
         note="; ".join(notes) or None,
         is_hdr=is_hdr(metadata.png_colour),
+        is_cut=content.is_cut,
     )
     return Loaded(samples=samples, orientation=orientation, info=info, metadata=metadata)
 
@@ -148,6 +150,9 @@ def _read_open(
     page = pages.pictures[frame] if pages else frame
     depth = bit_depth(data, format_name, page)
     layout = tiff_layout(data, page) if format_name == "TIFF" else None
+    is_cut = limits.accepts_cut and format_name == "JPEG" and ends_early(data, format_name)
+    if is_cut:
+        data = completed(data, notes)
     with open_picture(data, [format_name]) as source:
         frames = _count_frames(source, pages, limits, notes)
         if ends_early(data, format_name, page):
@@ -176,6 +181,7 @@ def _read_open(
         bit_depth=depth,
         frames=frames,
         format=source.format or format_name,
+        is_cut=is_cut,
     )
 
 

@@ -77,6 +77,7 @@ class ImageLimits:
     max_file_bytes: int
     max_input_pixels: int  # width × height, of each frame
     each_frame: bool = False  # a file of several is taken, frame by frame
+    accepts_cut: bool = False  # a JPEG without its end is taken, and so described
     ending: str = ""  # of the file's name, as in IMAGE_SUFFIXES; it counts for TGA alone
 
     @property
@@ -113,6 +114,7 @@ class ImageInfo:
     frames: int = 1  # to be enlarged
     note: str | None = None  # what a reader of the log must know
     is_hdr: bool = False  # numbers follow PQ or HLG, as the chunk cICP of a PNG says
+    is_cut: bool = False  # the end of the file is missing, and that was accepted
 
     @property
     def bands(self) -> int:

@@ -5,7 +5,6 @@ A file that is still being written is never given up.
 """
 
 import errno
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +14,13 @@ from typing import Any, Literal
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
+from zssr_daemon.inbox.known_files import KnownFiles
 from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
 from zssr_daemon.inbox.scan import Candidate, InboxScan
 from zssr_daemon.inbox.settle import SettleTracker
-from zssr_daemon.ledger.job import Job, JobState
+from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.image_settings import Resolved, Resolver
@@ -35,14 +35,6 @@ _SCAN_SHARE = 10
 
 #: A file that may still change is looked at again after this, or after `stable_after_s` if longer.
 _MIN_WAIT_S = 1.0
-
-
-class _KnownFiles:
-    """The files that have a job, by device and inode and by path."""
-
-    def __init__(self, jobs: list[Job]) -> None:
-        self.by_inode = {(job.identity.dev, job.identity.ino): job for job in jobs}
-        self.by_rel = {job.src_rel: job for job in jobs}
 
 
 class Intake:
@@ -164,9 +156,9 @@ class Intake:
         self._hinted.clear()  # before the scan: a change during it calls for the next one
         started_s = time.monotonic()
         self._next_scan = now + self._settings.watch.scan_interval_s
-        known = _KnownFiles(self._ledger.blocking())
+        known = KnownFiles(self._ledger, self._scan)
         for candidate in self._scan:
-            if self._is_covered(candidate, known):
+            if known.covers(candidate):
                 continue
             if candidate.rel not in self._tracker and not self._is_kept(candidate.identity):
                 self._tracker.observe(candidate, now)
@@ -174,40 +166,6 @@ class Intake:
         self.scan_took_s = took_s = self.last_scan_s - started_s
         self._scan_allowed = now + took_s + max(_SCAN_GAP_S, _SCAN_SHARE * took_s)
         self.scans += 1
-
-    def _is_covered(self, candidate: Candidate, known: "_KnownFiles") -> bool:
-        """Tell whether a job has this file.
-
-        A queued job follows its file through a rename or a new mount, and is forgotten if the file
-        was rewritten. If the job is in work, a change is noticed before its output is published.
-        """
-        identity = candidate.identity
-        job = known.by_inode.get((identity.dev, identity.ino))
-        if job is None or job.identity != identity:
-            namesake = known.by_rel.get(candidate.rel)
-            if namesake is not None and namesake.identity.has_stamp_of(identity):
-                return self._adopt(namesake, identity)
-        if job is None:
-            return False
-        if job.state is not JobState.QUEUED:
-            return True
-        if job.identity != identity:
-            self._ledger.forget(job.id)
-            return False
-        if job.src_rel != candidate.rel and self._scan.look(job.src_rel) is None:
-            self._ledger.rename(job.id, candidate.rel)
-        return True
-
-    def _adopt(self, job: Job, identity: FileIdentity) -> bool:
-        """Give a job the new identity of its file, after a new mount or where inodes change."""
-        if job.state is not JobState.QUEUED:
-            return True
-        try:
-            self._ledger.adopt(job.id, identity)
-        except sqlite3.IntegrityError:  # another file still has its inode: it settles again
-            self._ledger.forget(job.id)
-            return False
-        return True
 
     def _is_kept(self, identity: FileIdentity) -> bool:
         if identity not in self._kept and self._ledger.is_kept(identity):
@@ -249,9 +207,10 @@ class Intake:
             self._tracker.drop(rel)
             return []
         fault = self._fault(result, candidate.identity, own)
-        if fault is None:
+        if fault is None and not self._may_be_unfinished(result, candidate, now):
             return self._queue(result, candidate, own)
-        return self._wait_or_refuse(candidate, fault, now)
+        cut = ImageError("the file is cut, and may still be written", reason=Reason.TRUNCATED)
+        return self._wait_or_refuse(candidate, fault or cut, now)
 
     def _wait_or_refuse(
         self, candidate: Candidate, fault: JobError, now: float
@@ -275,6 +234,11 @@ class Intake:
             return ImageError("the file changed while it was read", reason=Reason.SOURCE_CHANGED)
         assert result.info is not None
         return output_fault(result.info, own, self._settings.limits)
+
+    def _may_be_unfinished(self, result: ProbeResult, candidate: Candidate, now: float) -> bool:
+        """Tell whether a cut file that would be accepted may only be one that is still written."""
+        is_cut = result.info is not None and result.info.is_cut
+        return is_cut and self._may_still_change(Reason.TRUNCATED, candidate, now)
 
     def _may_still_change(self, reason: Reason, candidate: Candidate, now: float) -> bool:
         if reason in {Reason.SOURCE_CHANGED, Reason.SHARE_FAULT}:

@@ -15,6 +15,7 @@ def image_limits(limits: Limits, output: Output) -> ImageLimits:
         max_file_bytes=limits.max_file_bytes,
         max_input_pixels=limits.max_input_pixels,
         each_frame=output.frames == "each",
+        accepts_cut=limits.truncated == "accept",
     )
 
 

@@ -159,6 +159,7 @@ class Limits(SettingsTable):
     max_attempts: int = Field(3, ge=1)
     retry_after_s: float = Field(10.0, ge=0.0)
     min_free_disk_bytes: int = Field(1_000_000_000, ge=0)
+    truncated: Literal["refuse", "accept"] = "refuse"
 
     @property
     def max_file_bytes(self) -> int:

@@ -1,17 +1,25 @@
 """Guards: what stands around every decoder, so that a file's fault ends as a reason."""
 
 import os
+import struct
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
 from zssr_daemon.errors import ImageError, Reason
+from zssr_daemon.imaging.containers import jpeg_segments
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.pillow import pixel_limit
 from zssr_daemon.imaging.truncation import ends_early
+
+# Start-of-frame markers of lossless and hierarchical JPEGs, and of JPEG-LS.
+_ODD_JPEG_FRAMES: Final = frozenset(
+    bytes([code]) for code in b"\xc3\xc5\xc6\xc7\xcb\xcd\xce\xcf\xf7"
+)
 
 
 @contextmanager
@@ -62,4 +70,14 @@ def _fault(error: Exception, data: bytes, format_name: str) -> ImageError:
     if isinstance(error, UnidentifiedImageError) and format_name in {"TIFF", "AVIF"}:
         message = f"a {format_name} of a kind that is not supported"
         return ImageError(message, reason=Reason.UNSUPPORTED_FORMAT)
+    if format_name == "JPEG" and _is_odd_jpeg(data):
+        message = "a JPEG of a kind that is not read (lossless, JPEG-LS, hierarchical)"
+        return ImageError(message, reason=Reason.UNSUPPORTED_FORMAT)
     return ImageError(f"damaged {format_name}: {error}", reason=Reason.CORRUPT)
+
+
+def _is_odd_jpeg(data: bytes) -> bool:
+    """Tell whether a JPEG's own frame header says that its coding is another one."""
+    with suppress(IndexError, struct.error):
+        return any(part.name in _ODD_JPEG_FRAMES for part in jpeg_segments(data))
+    return False

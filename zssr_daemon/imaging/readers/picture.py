@@ -63,6 +63,7 @@ class FrameRead:
     frames: int
     format: str
     stored_orientation: int = 1  # as the file has it, also where a decoder has applied it
+    is_cut: bool = False  # the end of the file is missing
 
 
 def stretched(levels: NDArray[np.integer], top: int, bits: int) -> NDArray[np.unsignedinteger]:
