@@ -33,6 +33,7 @@ from zssr_daemon.imaging.pillow import open_picture, pixel_limit
 from zssr_daemon.imaging.samples.decoded import DecodedImage, Loaded, finished
 from zssr_daemon.imaging.samples.load_deep import check_steps, load_deep
 from zssr_daemon.imaging.samples.meaning import Meaning
+from zssr_daemon.imaging.samples.retag import planes_together
 from zssr_daemon.imaging.samples.tiff_layout import tiff_layout
 from zssr_daemon.imaging.truncation import ends_early
 
@@ -125,14 +126,17 @@ def _decode_unguarded(
     """Check the header, decode in full, and convert to grey or RGB with or without alpha."""
     depth = bit_depth(data, format_name, frame)
     layout = tiff_layout(data, frame) if format_name == "TIFF" else None
-    with open_picture(data, [format_name]) as source:
+    is_numbers = not (layout is None or layout.is_plain)
+    is_apart = layout is not None and layout.is_separate and is_numbers
+    shown = planes_together(data, frame) if is_apart else data
+    with open_picture(shown, [format_name]) as source:
         frames = _count_frames(source, limits, notes)
         if ends_early(data, format_name, frame):
             raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
         if frames > 1:
             source.seek(frame)
         drop_odd_xmp(source)
-        if depth == 16 or not (layout is None or layout.is_plain):
+        if depth == 16 or is_numbers:
             loaded = load_deep(source, data, limits, notes, layout=layout, page=frame)
         else:
             loaded = _load_plain(source, notes, key_scale=_key_scale(data, format_name))
