@@ -13,7 +13,7 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.parts.picture_files import inspect_path
+from tests.parts.picture_files import decode_path, decoded_samples, inspect_path
 from tests.parts.rasters import CMYK, GREY, RGB, raster
 from tests.parts.tiny_settings import TINY
 from tests.worker.test_faithful import DOCUMENT, IDENTITY, enlarge, rules
@@ -125,6 +125,19 @@ def test_enlarged_numbers_stay_in_their_range(tmp_path: Path, kind: str) -> None
     small = back.reshape(15, 2, 20, 2, -1).astype(np.float64).mean(axis=(1, 3))
     for band in range(samples.shape[2]):
         assert np.corrcoef(small[..., band].ravel(), samples[..., band].ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "i2", "i4", "f4", "f8"])
+@pytest.mark.parametrize(("bands", "colours"), [(3, RGB), (4, RGB), (5, GREY)])
+def test_planes_apart(tmp_path: Path, kind: str, bands: int, colours: int) -> None:
+    """Samples that lie in strips of their own are the same samples."""
+    samples = numbers(kind, bands)[:14]
+    path, extra = tmp_path / "source", (0,) * (bands - (3 if colours == RGB else 1))
+    raster(path, samples, photometric=colours, extra=extra, is_separate=True, is_big_endian=True)
+    image = decode_path(path)
+    whole = decoded_samples(image, image.info.bit_depth)
+    tolerance = np.ptp(samples) * 2**-24 if samples.dtype.kind == "f" else 0
+    assert np.abs(whole.astype(np.float64) - samples).max() <= tolerance
 
 
 @pytest.mark.parametrize("setting", ["png", "jpeg", "webp"])

@@ -49,10 +49,13 @@ def test_noise_is_measured_where_asked(tmp_path: Path) -> None:
 
 
 def test_noise_of_deep_pictures_is_in_levels_of_255_too(tmp_path: Path) -> None:
-    """The unit is the same for sources of 16 bits."""
-    path = deep_file(tmp_path / "deep.png", noisy(8, 65535).astype(np.uint16))
-    report = enlarged(path, noise_std="auto").report
-    assert report.noise_std == pytest.approx(8, rel=0.15)
+    """The unit is the same for sources of 16 bits, and for 12 bits in 16: of their own range."""
+    for highest in (65535, 4095):
+        pixels = noisy(8, highest).astype(np.uint16)
+        pixels[0, 0], pixels[0, 1] = 0, highest
+        path = deep_file(tmp_path / "deep.png", pixels)
+        report = enlarged(path, noise_std="auto").report
+        assert report.noise_std == pytest.approx(8, rel=0.15)
 
 
 def test_compression_is_found_where_asked(tmp_path: Path) -> None:

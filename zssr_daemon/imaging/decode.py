@@ -41,6 +41,7 @@ from zssr_daemon.imaging.readers.tiff_pages import TiffPages, tiff_pages
 from zssr_daemon.imaging.samples.decoded import DecodedImage, Loaded, finished
 from zssr_daemon.imaging.samples.load_deep import check_steps, load_deep
 from zssr_daemon.imaging.samples.meaning import Meaning
+from zssr_daemon.imaging.samples.retag import planes_together
 from zssr_daemon.imaging.samples.tiff_layout import tiff_layout
 from zssr_daemon.imaging.truncation import ends_early
 from zssr_daemon.imaging.vips import open_lossless
@@ -153,7 +154,10 @@ def _read_open(
     is_cut = limits.accepts_cut and format_name == "JPEG" and ends_early(data, format_name)
     if is_cut:
         data = completed(data, notes)
-    with open_picture(data, [format_name]) as source:
+    is_numbers = not (layout is None or layout.is_plain)
+    is_apart = layout is not None and layout.is_separate and is_numbers
+    shown = planes_together(data, page) if is_apart else data
+    with open_picture(shown, [format_name]) as source:
         frames = _count_frames(source, pages, limits, notes)
         if ends_early(data, format_name, page):
             raise ImageError("the file ends before its content does", reason=Reason.TRUNCATED)
@@ -163,7 +167,7 @@ def _read_open(
         drop_odd_xmp(source)
         # Pillow turns a TIFF upright while it loads it, and forgets that it did.
         stored = read_orientation(source) if format_name == "TIFF" else 1
-        if depth == 16 or not (layout is None or layout.is_plain):
+        if depth == 16 or is_numbers:
             loaded = load_deep(source, data, limits, notes, layout=layout, page=page)
         elif pages and page in pages.webp:
             loaded = _load_webp_page(source, data, page, limits, notes)

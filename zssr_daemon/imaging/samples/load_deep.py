@@ -1,7 +1,8 @@
 """LoadDeep: every sample of a 16-bit PNG or a page of a TIFF, in its own type, through libvips."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from zssr_daemon.imaging.samples.tiff_layout import (
     CMYK,
     EXTRA_SAMPLES,
     PHOTOMETRIC,
+    PLANAR_CONFIGURATION,
     SAMPLE_FORMAT,
     SAMPLES_PER_PIXEL,
     TiffLayout,
@@ -27,6 +29,8 @@ from zssr_daemon.imaging.samples.tiff_layout import (
 )
 from zssr_daemon.imaging.samples.void import Void, parse_nodata
 from zssr_daemon.imaging.vips import read_samples
+
+_SAMPLE_FORMATS: Final = {"unsigned": 1, "signed": 2, "float": 3}
 
 
 def load_deep(
@@ -74,23 +78,46 @@ def _read_tiff(
 
     Raises ImageError (`too_many_pixels`, `unsupported_depth`), pyvips.Error for damage.
     """
-    bands = layout.colours + len(layout.extra_codes)
-    if layout.kind == "float" and layout.bits != 32:
-        words = max(1, layout.bits // 32) * bands
-        data, page = retagged(data, page, _as_words(min(32, layout.bits), words)), 0
+    if layout.is_separate:
+        one = replace(layout, is_separate=False, photometric=BLACK_IS_ZERO, extra_codes=())
+        read = [
+            _read_tiff(retagged(data, page, tags), limits, layout=one, page=0, notes=notes)
+            for tags in _plane_tags(layout)
+        ]
+        return np.concatenate(read, axis=2)
+    is_by_bits = layout.kind == "float" and layout.bits != 32
+    if is_by_bits:
+        data, page = retagged(data, page, _as_words(layout)), 0
     elif not layout.is_declared:
         data, page = retagged(data, page, {EXTRA_SAMPLES: layout.extra_codes}), 0
     samples = read_samples(data, "TIFF", max_pixels=limits.max_input_pixels, page=page)
-    if layout.kind != "float" or layout.bits == 32:
-        return samples
-    return _as_float32(samples, layout, notes)
+    return _as_float32(samples, layout, notes) if is_by_bits else samples
 
 
-def _as_words(bits: int, count: int) -> dict[int, tuple[int, ...]]:
-    """Return the tags of `count` whole numbers a pixel."""
+def _plane_tags(layout: TiffLayout) -> Iterator[dict[int, tuple[int, ...]]]:
+    """Yield the tags with which each sample of a pixel is a picture of its own."""
+    for band in range(layout.bands):
+        blocks = {}
+        for tag, values in layout.blocks:
+            each = len(values) // layout.bands
+            blocks[tag] = values[band * each : (band + 1) * each]
+        meaning = {
+            PHOTOMETRIC: (BLACK_IS_ZERO,),
+            BITS_PER_SAMPLE: (layout.bits,),
+            SAMPLES_PER_PIXEL: (1,),
+            SAMPLE_FORMAT: (_SAMPLE_FORMATS[layout.kind],),
+            PLANAR_CONFIGURATION: (1,),
+            EXTRA_SAMPLES: (),
+        }
+        yield meaning | blocks
+
+
+def _as_words(layout: TiffLayout) -> dict[int, tuple[int, ...]]:
+    """Return the tags with which floating samples are whole numbers of at most 32 bits."""
+    count = max(1, layout.bits // 32) * layout.bands
     return {
         PHOTOMETRIC: (BLACK_IS_ZERO,),
-        BITS_PER_SAMPLE: (bits,) * count,
+        BITS_PER_SAMPLE: (min(32, layout.bits),) * count,
         SAMPLES_PER_PIXEL: (count,),
         SAMPLE_FORMAT: (1,) * count,
         EXTRA_SAMPLES: (0,) * (count - 1),

@@ -14,6 +14,8 @@ SAMPLES_PER_PIXEL: Final = 277
 EXTRA_SAMPLES: Final = 338
 SAMPLE_FORMAT: Final = 339
 _PREDICTOR: Final = 317
+PLANAR_CONFIGURATION: Final = 284
+BLOCKS: Final = (273, 279, 324, 325)  # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts
 
 _KINDS: Final[dict[int, SampleKind]] = {1: "unsigned", 2: "signed", 3: "float"}
 
@@ -44,11 +46,18 @@ class TiffLayout:
     is_declared: bool  # whether the file says so of each of them
     predictor: int  # what is subtracted before compression: 1 nothing, 2 whole numbers, 3 floats
     is_big_endian: bool
+    blocks: tuple[tuple[int, tuple[int, ...]], ...]  # tags of places and lengths, with their values
+    is_separate: bool  # each sample has blocks of its own
 
     @property
     def colours(self) -> int:
         """How many samples are colours."""
         return _COLOURS.get(self.photometric, 1)
+
+    @property
+    def bands(self) -> int:
+        """The number of samples of a pixel."""
+        return self.colours + len(self.extra_codes)
 
     @property
     def is_plain(self) -> bool:
@@ -68,9 +77,8 @@ class TiffLayout:
         """Refuse what could not be kept with an ImageError (`unsupported_depth`)."""
         if self.is_plain:
             return
-        bands = self.colours + len(self.extra_codes)
-        if bands > MAX_BANDS:
-            raise unsupported(f"{bands} samples a pixel, more than {MAX_BANDS}")
+        if self.bands > MAX_BANDS:
+            raise unsupported(f"{self.bands} samples a pixel, more than {MAX_BANDS}")
         is_unsigned_grey = self.kind == "unsigned" and not self.extra_codes
         is_kept = (
             self.photometric in {BLACK_IS_ZERO, RGB}
@@ -78,8 +86,11 @@ class TiffLayout:
             or (self.photometric == CMYK and self.kind == "unsigned" and self.bits == 8)
         )
         # Alpha that multiplies colours is divided out, from whatever stands before it.
-        is_divisible = 1 not in self.extra_codes[1:] and (
-            self.kind == "unsigned" or 1 not in self.extra_codes
+        is_divisible = 1 not in self.extra_codes or (
+            self.extra_codes.count(1) == 1
+            and self.extra_codes[0] == 1
+            and self.kind == "unsigned"
+            and not self.is_separate
         )
         # Floats that are read by their bits (see `load_deep`) must not be subtracted from others.
         is_read = self.kind != "float" or self.bits == 32 or self.predictor == 1
@@ -116,6 +127,8 @@ def tiff_layout(data: Buffer, page: int = 0) -> TiffLayout:
         is_declared=len(declared) >= len(codes),
         predictor=tags.get(_PREDICTOR, (1,))[0],
         is_big_endian=data[:2] == b"MM",
+        blocks=tuple((tag, tags[tag]) for tag in BLOCKS if tag in tags),
+        is_separate=tags.get(PLANAR_CONFIGURATION, (1,))[0] == 2 and samples > 1,
     )
 
 
