@@ -1,6 +1,7 @@
 """JobLifecycle: the jobs in work, how each goes on, and what is to blame when one cannot."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.folders.obstacle import Obstacle
 from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
@@ -23,6 +25,10 @@ from zssr_daemon.telemetry.metrics import Outcome
 
 #: The wait after a failed attempt begins at `retry_after_s`, and doubles each time, up to this.
 _MAX_WAIT_S = 3600.0
+
+#: The queue pauses so often for one job's errors of a disk that is well whenever it is looked at.
+#: After that the file is to blame, as on a bad sector, and the queue goes on.
+_MAX_UNSEEN_FAULTS = 3
 
 
 @dataclass(slots=True)
@@ -59,6 +65,7 @@ class JobLifecycle:
         self._board = context.board
         self._log = JobLog(settings.logging.progress_interval_s)
         self._running: dict[str, RunningJob] = {}
+        self._unseen_faults: Counter[str] = Counter()  # by job
         self.has_failures = False
 
     # -- the jobs in work ---------------------------------------------------------------------
@@ -90,6 +97,18 @@ class JobLifecycle:
     def queued(self, job: Job, info: ImageInfo) -> None:
         """Log that a file passed the gate."""
         self._log.queued(job, info)
+
+    def ignored(self, rel: str) -> None:
+        """Log that a file of the inbox is no image."""
+        self._log.ignored(rel)
+
+    def link_ignored(self, rel: str) -> None:
+        """Log that a link of the inbox is not followed."""
+        self._log.link_ignored(rel)
+
+    def delayed(self, rel: str, message: str, wait_s: float) -> None:
+        """Log that a file of the inbox cannot be read now."""
+        self._log.delayed(rel, message, wait_s)
 
     def started(self, job_id: str, device: str) -> None:
         """Log that a worker has the job."""
@@ -193,19 +212,30 @@ class JobLifecycle:
         try:
             yield
         except OSError as error:
-            obstacle = self._pause.explain(error)
+            obstacle = self._explain(job, error)
             if obstacle is None:
                 self.attempt_failed(job, Reason.IO_ERROR, str(error))
             else:
                 self._pause.begin(obstacle)
                 self.put_back(job, obstacle.reason)
 
+    def _explain(self, job: Job, error: OSError) -> Obstacle | None:
+        """Return the obstacle behind an error; None where this job's files are to blame."""
+        obstacle = self._pause.explain(error)
+        if obstacle is not None and not obstacle.is_seen:
+            self._unseen_faults[job.id] += 1
+            if self._unseen_faults[job.id] > _MAX_UNSEEN_FAULTS:
+                return None
+        return obstacle
+
     def _move_source(self, job: Job) -> Job | None:
         """Move the source away; return None if that fails now and has to be tried again."""
         try:
-            return self._disposer.dispose(job)
+            moved = self._disposer.dispose(job)
+            self._unseen_faults.pop(job.id, None)
+            return moved
         except OSError as error:
-            obstacle = self._pause.explain(error)
+            obstacle = self._explain(job, error)
             if obstacle is None:
                 self._log.disposal_delayed(job, str(error))
             else:

@@ -7,6 +7,7 @@ was emptied by its owner, and is marked again; on another mount, it is the wrong
 """
 
 import errno
+import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -62,6 +63,8 @@ class Markers:
 
 def _read(marker: Path) -> str | None:
     """Return the token; None without a marker file, "" from an empty one."""
-    with suppress(FileNotFoundError):
-        return marker.read_text(errors="replace").partition("\n")[0]
+    with suppress(FileNotFoundError), marker.open("rb") as stream:
+        with suppress(OSError):  # so that the disk is asked, and not the memory
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return stream.read().decode(errors="replace").partition("\n")[0]
     return None

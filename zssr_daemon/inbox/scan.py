@@ -55,6 +55,8 @@ class InboxScan:
         self._is_recursive = is_recursive
         self._ignore = IGNORED_NAMES + ignore
         self._no_image: dict[str, FileIdentity] = {}
+        self.links: set[str] = set()  # that the last scan passed over
+        self.new_links: list[str] = []  # passed over for the first time; the caller empties it
         self.ignored: list[str] = []  # files newly found not to be images; the caller empties it
 
     def __iter__(self) -> Iterator[Candidate]:
@@ -64,6 +66,7 @@ class InboxScan:
             OSError: the inbox itself cannot be read. A sub-folder that cannot be read is passed
                 over until the next scan.
         """
+        links: set[str] = set()
         folders = [""]  # a list instead of recursion: folders can nest deeper than our stack
         while folders:
             for rel, entry in self._entries(folders.pop()):
@@ -72,6 +75,10 @@ class InboxScan:
                         folders += [rel] if self._is_recursive else []
                     elif candidate := self._judge(rel, entry.stat(follow_symlinks=False)):
                         yield candidate
+                    elif entry.is_symlink() and (self._is_recursive or not entry.is_dir()):
+                        links.add(rel)
+        self.new_links += sorted(links - self.links)
+        self.links = links
 
     def look(self, rel: str) -> Candidate | None:
         """Look at one file again; None when it is gone, unreadable or not a candidate."""
