@@ -44,7 +44,10 @@ class FileMoves(Publisher):
         sources = Sources(folders.inbox, ledger, markers)
         job_settings = JobSettings(ledger, settings)
         super().__init__(folders, ledger, markers, job_settings, sources)
-        self.disposer = Disposer(folders, ledger, markers, job_settings, sources)
+        keeps = settings.output.on_success == "keep"
+        self.disposer = Disposer(
+            folders, ledger, markers, job_settings, sources, keeps_sources=keeps
+        )
 
     def end(self, job: Job) -> Job:
         """Let the source of an ended job leave the inbox, and record it."""

@@ -1,6 +1,8 @@
 """Small real file systems that a test fills, makes read-only, unmounts and mounts again."""
 
+import fcntl
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -107,3 +109,43 @@ class RenumberedDisk:
         _run("umount", "--lazy", str(self.path))
         for device in self._others:
             _run("losetup", "--detach", device)
+
+
+class BadDisk:
+    """A file system in a file; reading what lies at its end fails with EIO, as on a bad sector."""
+
+    _SIZE_BYTES = 4 << 20
+    _FIBMAP = 1  # from <linux/fs.h>: the number of a block on the disk
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._image = path.with_name(path.name + ".image")
+        make_file_system = tool("mke2fs", package="e2fsprogs")
+        path.mkdir()
+        with self._image.open("wb") as stream:
+            stream.truncate(self._SIZE_BYTES)
+        _run(make_file_system, "-q", str(self._image))
+        self._mount()
+
+    def _mount(self) -> None:
+        _mount("-o", "loop", str(self._image), str(self.path))
+
+    def spoil_last(self) -> str:
+        """Cut the disk off before the file that lies last on it, and return the file's name."""
+        there = [file for file in self.path.iterdir() if file.is_file()]
+        blocks = {self._first_block(file): file.name for file in there}
+        block_bytes = self.path.stat().st_blksize
+        _run("umount", str(self.path))
+        self._mount()  # so that no file is in memory
+        os.truncate(self._image, max(blocks) * block_bytes)
+        return blocks[max(blocks)]
+
+    def _first_block(self, file: Path) -> int:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+            found = fcntl.ioctl(stream, self._FIBMAP, struct.pack("i", 0))
+        return int(struct.unpack("i", found)[0])
+
+    def destroy(self) -> None:
+        """Unmount for good."""
+        _run("umount", "--lazy", str(self.path))

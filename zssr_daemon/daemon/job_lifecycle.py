@@ -12,7 +12,15 @@ from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.obstacle import Obstacle
-from zssr_daemon.imaging.formats import ImageInfo
+from zssr_daemon.inbox.gate_outcome import (
+    Delayed,
+    Duplicate,
+    GateOutcome,
+    Ignored,
+    LinkIgnored,
+    Queued,
+    Refused,
+)
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
@@ -21,7 +29,8 @@ from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.telemetry.metrics import Outcome
+from zssr_daemon.system.disk_faults import is_away
+from zssr_daemon.telemetry.metrics import FileResult, Outcome
 
 #: The wait after a failed attempt begins at `retry_after_s`, and doubles each time, up to this.
 _MAX_WAIT_S = 3600.0
@@ -29,6 +38,14 @@ _MAX_WAIT_S = 3600.0
 #: The queue pauses so often for one job's errors of a disk that is well whenever it is looked at.
 #: After that the file is to blame, as on a bad sector, and the queue goes on.
 _MAX_UNSEEN_FAULTS = 3
+
+#: The result that the metrics count for each outcome of the gate.
+_RESULTS = {
+    Queued: FileResult.READY,
+    Refused: FileResult.UNSAFE,
+    Ignored: FileResult.IGNORED,
+    Duplicate: FileResult.DUPLICATE,
+}
 
 
 @dataclass(slots=True)
@@ -94,21 +111,22 @@ class JobLifecycle:
 
     # -- what happens to a job ----------------------------------------------------------------
 
-    def queued(self, job: Job, info: ImageInfo) -> None:
-        """Log that a file passed the gate."""
-        self._log.queued(job, info)
-
-    def ignored(self, rel: str) -> None:
-        """Log that a file of the inbox is no image."""
-        self._log.ignored(rel)
-
-    def link_ignored(self, rel: str) -> None:
-        """Log that a link of the inbox is not followed."""
-        self._log.link_ignored(rel)
-
-    def delayed(self, rel: str, message: str, wait_s: float) -> None:
-        """Log that a file of the inbox cannot be read now."""
-        self._log.delayed(rel, message, wait_s)
+    def admit(self, outcome: GateOutcome) -> None:
+        """Log and count what the gate decided about a file, and fail the job of a refused one."""
+        if (result := _RESULTS.get(type(outcome))) is not None:
+            self._metrics.file_seen(result)
+        match outcome:
+            case Queued(job, info):
+                reach(Failpoint.QUEUED)
+                self._log.queued(job, info)
+            case Refused(job, reason, message):
+                self.fail(job, reason, message)
+            case Ignored(rel):
+                self._log.ignored(rel)
+            case LinkIgnored(rel):
+                self._log.link_ignored(rel)
+            case Delayed(rel, message, wait_s):
+                self._log.delayed(rel, message, wait_s)
 
     def started(self, job_id: str, device: str) -> None:
         """Log that a worker has the job."""
@@ -236,10 +254,19 @@ class JobLifecycle:
             return moved
         except OSError as error:
             obstacle = self._explain(job, error)
-            if obstacle is None:
-                self._log.disposal_delayed(job, str(error))
-            else:
+            if obstacle is not None:
                 self._pause.begin(obstacle)
+                return None
+            if job.state is JobState.FAILED and is_away(error.errno):
+                return self._leave(job)  # it cannot even be read, so it cannot be copied either
+            self._log.disposal_delayed(job, str(error))
+            return None
+
+    def _leave(self, job: Job) -> Job | None:
+        try:
+            return self._disposer.leave(job)
+        except OSError as error:
+            self._log.disposal_delayed(job, str(error))
             return None
 
     def _end(self, job: Job, log_end: Callable[[Job], None]) -> None:

@@ -20,15 +20,6 @@ from zssr_daemon.executor.interface import Executor, WorkerEnd, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.folders.obstacle import Obstacle, find_obstacle, lost_children
-from zssr_daemon.inbox.gate_outcome import (
-    Delayed,
-    Duplicate,
-    GateOutcome,
-    Ignored,
-    LinkIgnored,
-    Queued,
-    Refused,
-)
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.ledger.job import LIVE_STATES, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
@@ -41,18 +32,9 @@ from zssr_daemon.settings.image_settings import Resolver
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
-from zssr_daemon.telemetry.metrics import FileResult
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_NAP_S = 1.0
-
-#: The result that the metrics count for each outcome of the intake.
-_RESULTS = {
-    Queued: FileResult.READY,
-    Refused: FileResult.UNSAFE,
-    Ignored: FileResult.IGNORED,
-    Duplicate: FileResult.DUPLICATE,
-}
 
 
 class RunEnd(StrEnum):
@@ -95,7 +77,8 @@ class Supervisor:
         job_settings = JobSettings(ledger, settings)
         sources = Sources(settings.folders.inbox, ledger, self._markers)
         of_files = (settings.folders, ledger, self._markers, job_settings, sources)
-        publisher, disposer = Publisher(*of_files), Disposer(*of_files)
+        keeps = settings.output.on_success == "keep"
+        publisher, disposer = Publisher(*of_files), Disposer(*of_files, keeps_sources=keeps)
         self._jobs = JobLifecycle(
             settings=settings,
             ledger=ledger,
@@ -126,8 +109,11 @@ class Supervisor:
         self._worker_events = WorkerEvents(
             self._jobs, publisher, self._metrics, self._intake.scan_soon
         )
+        self._admin = self._build_admin(settings)
+
+    def _build_admin(self, settings: Settings) -> Admin:
         parts = Parts(
-            ledger=ledger,
+            ledger=self._ledger,
             executor=self._executor,
             intake=self._intake,
             lifecycle=self._jobs,
@@ -135,8 +121,8 @@ class Supervisor:
             signals=self._signals,
         )
         reporter = StatusReporter(parts, scan_interval_s=settings.watch.scan_interval_s)
-        retrier = Retrier(settings.folders, ledger, self._markers)
-        self._admin = Admin(self._context, reporter, self._intake, retrier)
+        retrier = Retrier(settings.folders, self._ledger, self._markers)
+        return Admin(self._context, reporter, self._intake, retrier)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -185,7 +171,7 @@ class Supervisor:
         self._reload_when_due()
         with self._pause.beginning():
             for outcome in self._intake.step(now):
-                self._admit(outcome)
+                self._jobs.admit(outcome)
         for event in self._executor.poll():
             with self._pause.beginning():
                 if isinstance(event, WorkerEnded):
@@ -252,21 +238,6 @@ class Supervisor:
         self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._log_rung)
 
     # -- files and jobs -----------------------------------------------------------------------
-
-    def _admit(self, outcome: GateOutcome) -> None:
-        if (result := _RESULTS.get(type(outcome))) is not None:
-            self._metrics.file_seen(result)
-        if isinstance(outcome, Queued):
-            reach(Failpoint.QUEUED)
-            self._jobs.queued(outcome.job, outcome.info)
-        elif isinstance(outcome, Refused):
-            self._jobs.fail(outcome.job, outcome.reason, outcome.message)
-        elif isinstance(outcome, Ignored):
-            self._jobs.ignored(outcome.rel)
-        elif isinstance(outcome, LinkIgnored):
-            self._jobs.link_ignored(outcome.rel)
-        elif isinstance(outcome, Delayed):
-            self._jobs.delayed(outcome.rel, outcome.message, outcome.wait_s)
 
     def _claim(self) -> None:
         while self._may_claim() and self._executor.has_room():

@@ -34,7 +34,10 @@ def find_obstacle(
     """
     for name, folder in settings.folders.by_name().items():
         holds_pictures = name != "state"
-        obstacle = _folder_fault(name, folder, markers if holds_pictures else None)
+        is_written = name != "inbox" or settings.output.on_success != "keep"
+        obstacle = _folder_fault(
+            name, folder, markers if holds_pictures else None, is_written=is_written
+        )
         if obstacle is not None:
             if inbox_lock is not None:
                 inbox_lock.release()
@@ -66,13 +69,15 @@ def lost_children(worker: WorkerEnded | None, probe_fault: str | None) -> Obstac
     return None if fault is None else Obstacle(Reason.CHILDREN_UNAVAILABLE, fault)
 
 
-def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle | None:
+def _folder_fault(
+    name: str, folder: Path, markers: Markers | None, *, is_written: bool
+) -> Obstacle | None:
     try:
         if not folder.is_dir():
             return _missing(name, folder, "it is not there")
         with os.scandir(folder):  # stat can succeed on a share that fails
             pass
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if is_written and not os.access(folder, os.W_OK | os.X_OK):
             return _missing(name, folder, "it cannot be written to")
         fault = None if markers is None else markers.fault(folder)
     except OSError as error:  # a stale share, or no access to a folder above

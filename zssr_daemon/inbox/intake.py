@@ -262,10 +262,7 @@ class Intake:
     def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[GateOutcome]:
         assert result.info is not None and result.sha256 is not None
         info = result.info
-        kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
-        if kept is not None:  # done before its share was mounted again
-            self._ledger.adopt(kept.id, candidate.identity)
-            self._tracker.drop(candidate.rel)
+        if self._was_kept(candidate, result.sha256):
             return [Duplicate(candidate.rel)]
         job = self._add(
             candidate,
@@ -276,8 +273,16 @@ class Intake:
         )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
+    def _was_kept(self, candidate: Candidate, sha256: str | None) -> bool:
+        """Tell whether a job ended with this file before its share was mounted again."""
+        kept = self._ledger.kept(candidate.rel, candidate.identity, sha256)
+        if kept is not None:
+            self._ledger.adopt(kept.id, candidate.identity)
+            self._tracker.drop(candidate.rel)
+        return kept is not None
+
     def _refuse(self, candidate: Candidate, fault: JobError) -> list[GateOutcome]:
-        job = self._add(candidate)
+        job = None if self._was_kept(candidate, None) else self._add(candidate)
         if job is None:
             return [Duplicate(candidate.rel)]
         return [Refused(job, fault.reason, str(fault))]
