@@ -50,6 +50,7 @@ class Reason(StrEnum):
     # The surroundings failed, or the attempt was stopped: it does not count, and the job goes back
     # to the queue or waits.
     CANCELLED = "cancelled"
+    CHILDREN_UNAVAILABLE = "children_unavailable"
     DEVICE_LOST = "device_lost"
     DISK_FULL = "disk_full"
     FOLDER_MISSING = "folder_missing"
@@ -72,6 +73,12 @@ class SettingsError(ZSSRError):
 
 class LedgerLockedError(ZSSRError):
     """Another daemon holds the ledger of this state folder."""
+
+    exit_code = 75
+
+
+class InboxLockedError(ZSSRError):
+    """Another daemon works on this inbox, or on one above or below it."""
 
     exit_code = 75
 

@@ -13,6 +13,7 @@ from tests.parts.starts import add_start, ship, unfitted
 from zssr_daemon import __version__
 from zssr_daemon.cli.commands import app
 from zssr_daemon.errors import Reason
+from zssr_daemon.folders.inbox_lock import InboxLock
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
@@ -146,6 +147,26 @@ def test_check_names_a_device_that_is_not_there(file: Path) -> None:
     assert result.exit_code == 1
     assert "FAIL device cuda:99" in result.stdout
     assert 'set devices = "auto"' in result.stdout
+
+
+def test_check_names_what_limits_the_daemon(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another daemon's inbox is a fault; scans without events, and a quota, are only told."""
+    with file.open("a") as stream:
+        stream.write('[watch]\npolling = true\n[worker]\ndevices = ["cuda:99"]\n')
+    monkeypatch.setattr("zssr_daemon.cli.check.cpu_quota", lambda: 1.5)
+    (tmp_path / "inbox").mkdir()
+    lock = InboxLock(tmp_path / "inbox")
+    lock.take()
+    result = call("check", "--json", "--settings", file)
+    lock.release()
+    checks = {each["name"]: each for each in json.loads(result.stdout)["checks"]}
+    assert "another zssr-daemon works on it" in checks["inbox"]["message"]
+    assert not checks["inbox"]["is_good"]
+    assert "scans only, every 15 s: [watch] polling = true" in checks["watch"]["message"]
+    assert "the control group grants the time of 1.5" in checks["cores"]["message"]
+    assert checks["watch"]["is_good"]
 
 
 def test_check_of_a_good_set_up(file: Path) -> None:

@@ -1,17 +1,24 @@
 """JobLifecycle: a fault costs an attempt, or a job, or a pause, and nothing else."""
 
+import errno
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.parts.daemon_parts import queue
+from tests.parts.daemon_parts import drop, queue
 from tests.parts.fake_executor import Answer, dying, failing, good, silent
+from tests.parts.small_disk import BadDisk
 from tests.parts.stepped_daemon import DaemonFactory, lines_of
 from zssr_daemon.daemon.supervisor import RunEnd
 from zssr_daemon.errors import Reason
+from zssr_daemon.folders.markers import MARKER_NAME
+from zssr_daemon.inbox import intake
 from zssr_daemon.ledger.job import JobState
+from zssr_daemon.protocol.messages import WorkFailed, WorkOrder
 
 
 def test_retry_then_success(make_daemon: DaemonFactory, log: list[Any]) -> None:
@@ -86,6 +93,54 @@ def test_file_where_a_folder_should_be(
         blocker.unlink()
         daemon.steps_until(lambda: daemon.ledger.get(first.id).disposal == folder)
         daemon.steps_until(lambda: "inbox" not in daemon.files())
+
+
+@pytest.fixture
+def bad_disk(tmp_path: Path) -> Iterator[BadDisk]:
+    """Return an inbox of whose files one cannot be read, and a folder beside it on a good disk."""
+    disk = BadDisk(tmp_path / "bad")
+    yield disk
+    disk.destroy()
+
+
+def test_file_on_a_bad_sector(
+    make_daemon: DaemonFactory, bad_disk: BadDisk, log: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real EIO: the run ends, the others are done, the file stays, its record is in failed/."""
+    monkeypatch.setattr(intake, "_MIN_WAIT_S", 0.05)
+    (bad_disk.path / MARKER_NAME).write_text("token\n")  # a new one would mend the disk's end
+    names = {drop(bad_disk.path, f"{number}.png").name for number in range(3)}
+    bad = bad_disk.spoil_last()
+    daemon = make_daemon(folders={"inbox": bad_disk.path})
+    assert not daemon.supervisor.run(is_once=True)
+    assert daemon.counts() == {"done": 2, "failed": 1}
+    (failed,) = lines_of(log, "job_failed")
+    assert (failed["image"], failed["reason"]) == (bad, "unreadable")
+    assert len(lines_of(log, "file_delayed")) == 4
+    assert daemon.files()["inbox"] == [bad]
+    assert daemon.files()["failed"] == [f"{bad}.error.json"]
+    assert set(daemon.files()["archive"]) == names - {bad}
+    log.clear()
+    successor = make_daemon(folders={"inbox": bad_disk.path})
+    assert successor.supervisor.run(is_once=True)
+    assert lines_of(log, "file_delayed") == lines_of(log, "job_failed") == []
+
+
+def test_job_that_alone_meets_eio(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """The queue pauses for it three times; then its attempts fail, and the others go on."""
+    daemon = make_daemon(*[meeting_eio] * 9, limits={"max_attempts": 2})
+    queue(daemon.ledger, daemon.settings)
+    daemon.steps_until(lambda: daemon.counts() == {"failed": 1})
+    assert [line["reason"] for line in lines_of(log, "paused")] == ["folder_missing"] * 3
+    (failed,) = lines_of(log, "job_failed")
+    assert (failed["reason"], failed["attempts"]) == ("io_error", 2)
+
+
+def meeting_eio(order: WorkOrder) -> list[Any]:
+    """Fail as a worker does that cannot read the source."""
+    (failed,) = failing(Reason.IO_ERROR)(order)
+    assert isinstance(failed, WorkFailed)
+    return [replace(failed, oserror_errno=errno.EIO)]
 
 
 @pytest.mark.parametrize("name", ["sub/a.png", "a.png"])

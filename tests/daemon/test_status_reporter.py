@@ -1,6 +1,7 @@
 """StatusReporter: each part that dies is noticed, and a declared pause excuses what it explains."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from zssr_daemon.daemon.status_reporter import Parts as DaemonParts
 from zssr_daemon.daemon.status_reporter import StatusReporter
 from zssr_daemon.errors import Reason
+from zssr_daemon.telemetry.metrics import PAUSE_REASONS
 from zssr_daemon.telemetry.status import WorkerStatus
 
 
@@ -17,7 +19,7 @@ class Parts:
 
     scans: int = 1
     last_scan_s: float = 1000.0
-    is_watch_well: bool = True
+    is_watch_well: bool = True  # as `watch.is_well`
     reason: Reason | None = None
     is_well: bool = True
     is_ready: bool = True
@@ -26,6 +28,10 @@ class Parts:
 
     def __bool__(self) -> bool:
         return self.reason is not None
+
+    @property
+    def watch(self) -> SimpleNamespace:
+        return SimpleNamespace(is_well=self.is_watch_well)
 
     def workers(self) -> list[WorkerStatus]:
         return [
@@ -57,12 +63,12 @@ def health_of(parts: Parts) -> StatusReporter:
         ({}, 1044.0, None, []),
         ({}, 1046.0, "was not looked at for 46 s", ["folder_missing"]),
         ({"last_scan_s": 1061.0}, 1061.0, "took no write", ["folder_missing", "disk_full"]),
-        ({"is_well": False}, 1000.0, "no worker", ["device_lost"]),
+        ({"is_well": False}, 1000.0, "no worker", ["device_lost", "children_unavailable"]),
     ],
 )
 def test_faults(change: dict[str, Any], now: float, fault: str | None, excuses: list[str]) -> None:
     """Watch, scan, ledger, worker: each is reported unless a pause explains it."""
-    for reason in (None, Reason.FOLDER_MISSING, Reason.DISK_FULL, Reason.DEVICE_LOST):
+    for reason in (None, *PAUSE_REASONS):
         parts = Parts()
         health = health_of(parts)
         for name, value in {**change, "reason": reason}.items():

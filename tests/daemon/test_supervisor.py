@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.parts.daemon_parts import HOSTILE_NAMES, drop, queue
+from tests.parts.daemon_parts import HOSTILE_NAMES, drop, no_python, queue
 from tests.parts.fake_executor import failing, silent
 from tests.parts.stepped_daemon import DaemonFactory, lines_of
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.system import start_retry
 
 
 def test_from_inbox_to_archive(make_daemon: DaemonFactory, log: list[Any]) -> None:
@@ -140,6 +141,47 @@ def test_lost_device(make_daemon: DaemonFactory, log: list[Any]) -> None:
     assert (paused["reason"], paused["message"]) == ("device_lost", "no such card")
     assert [line["reason"] for line in lines_of(log, "resumed")] == ["device_lost"]
     assert daemon.ledger.newest()[0].attempts == 1
+
+
+def test_workers_that_cannot_start(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """As while the package is replaced: the queue waits for them, and says so."""
+    daemon = make_daemon()
+    daemon.executor.has_device = False
+    queue(daemon.ledger, daemon.settings)
+    daemon.executor.tell(WorkerEnded(WorkerEnd.NO_START, None, "exit code 1"))
+    daemon.steps_until(lambda: lines_of(log, "paused"))
+    daemon.step(10)
+    daemon.executor.has_device = True
+    daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+    for event in ("paused", "resumed"):
+        assert [line["reason"] for line in lines_of(log, event)] == ["children_unavailable"]
+    assert daemon.ledger.newest()[0].attempts == 1
+
+
+def test_probe_that_cannot_start(
+    make_daemon: DaemonFactory, log: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sound picture waits in the inbox until Python is back; it is not failed as corrupt."""
+    monkeypatch.setattr(start_retry, "START_RETRY_S", 0.05)
+    with no_python():
+        daemon = make_daemon()
+        drop(daemon.settings.folders.inbox)
+        daemon.steps_until(lambda: lines_of(log, "paused"))
+        assert lines_of(log, "paused")[0]["reason"] == "children_unavailable"
+        daemon.step(10)
+        assert daemon.counts() == {}
+    daemon.steps_until(lambda: daemon.counts() == {"done": 1})
+    assert [line["reason"] for line in lines_of(log, "resumed")] == ["children_unavailable"]
+
+
+def test_once_ends_where_no_probe_can_start(make_daemon: DaemonFactory, log: list[Any]) -> None:
+    """It does not wait for an installation; the picture stays, and the run was no success."""
+    with no_python():
+        daemon = make_daemon()
+        drop(daemon.settings.folders.inbox)
+        assert not daemon.supervisor.run(is_once=True)
+    assert lines_of(log, "daemon_stopping")[0]["reason"] == "children_unavailable"
+    assert daemon.files() == {"inbox": ["a.png"]}
 
 
 def test_no_space_for_the_output(

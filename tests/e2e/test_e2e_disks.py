@@ -18,6 +18,7 @@ from PIL import Image
 from tests.parts.daemon_process import (
     DATA,
     DaemonProcess,
+    command,
     files,
     is_alive,
     lines,
@@ -25,6 +26,8 @@ from tests.parts.daemon_process import (
     wait_until,
 )
 from tests.parts.small_disk import RenumberedDisk, SmallDisk
+from zssr_daemon.folders.inbox_lock import InboxLock
+from zssr_daemon.folders.markers import MARKER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 
@@ -291,6 +294,44 @@ def test_start_on_a_read_only_disk(tmp_path: Path, make_disk: DiskMaker) -> None
         disk.make_writable()
         wait_for_done(daemon, "photo")
     assert_all_done(tmp_path, "photo")
+
+
+def test_read_only_inbox(tmp_path: Path, make_disk: DiskMaker) -> None:
+    """With `keep` nothing is written there; what failed stays too, and is not tried again."""
+    disk = make_disk(tmp_path / "inbox")
+    inbox = prepare(tmp_path, more="[output]\non_success = 'keep'\n")
+    drop(inbox, "photo")
+    (inbox / "bad.png").write_bytes(b"no picture")
+    disk.make_read_only()
+    for exit_code in (1, 0):
+        with DaemonProcess(tmp_path, "--once") as daemon:
+            assert daemon.exit_code() == exit_code
+    assert shown(inbox) == ["bad.png", "photo.png"]
+    assert not (inbox / MARKER_NAME).exists()
+    assert shown(tmp_path / "output") == ["photo_x2.png"]
+    assert shown(tmp_path / "failed") == ["bad.png.error.json"]
+    assert pauses(lines(tmp_path)) == []
+    prepare(tmp_path)
+    refused = command(tmp_path, "run", "--once")
+    assert refused.returncode == 78
+    assert 'set on_success = "keep"' in refused.stderr
+
+
+def test_second_daemon_on_an_inbox(tmp_path: Path) -> None:
+    """With its own state folder and through a link: it is refused before it touches anything."""
+    inbox = prepare(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    prepare(other, more="[folders]\ninbox = 'link'\n")
+    (other / "link").symlink_to(inbox)
+    lock = InboxLock(inbox)
+    lock.take()
+    drop(inbox, "photo")
+    refused = command(other, "run", "--once")
+    lock.release()
+    assert refused.returncode == 75
+    assert "another zssr-daemon works on it" in refused.stderr
+    assert files(inbox) == ["photo.png"]
 
 
 def test_all_results_on_another_file_system(tmp_path: Path, make_disk: DiskMaker) -> None:

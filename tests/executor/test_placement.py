@@ -2,6 +2,9 @@
 
 import os
 
+import pytest
+
+from zssr_daemon.executor import placement
 from zssr_daemon.executor.placement import Placement, cores, memory_mark_bytes, placements
 from zssr_daemon.settings.schema import Worker
 from zssr_daemon.system.cgroup import memory_bytes
@@ -46,6 +49,19 @@ def test_cores_are_those_we_may_use() -> None:
         assert len(placements(Worker(devices=("cpu",)))) == 1
     finally:
         os.sched_setaffinity(0, mine)
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(2.0, 2), (1.5, 2), (0.25, 1), (1e3, 64)])
+def test_quota_of_the_control_group_counts(
+    monkeypatch: pytest.MonkeyPatch, quota: float, expected: int
+) -> None:
+    """`--cpus 2` on 64 cores gives processes and threads for two."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(placement, "cpu_quota", lambda: quota)
+    assert cores() == expected
+    assert len(placements(Worker(devices=("cpu",)))) == min(expected, 8)
+    (card,) = placements(Worker(devices=("cuda:0",)))
+    assert card.threads == expected
 
 
 def test_memory_mark_is_a_share_of_the_machine() -> None:

@@ -50,7 +50,9 @@ def test_worker_that_dies_while_it_loads() -> None:
     executor = executor_on("cpu")
     os.kill(child_of(executor).pid, signal.SIGKILL)
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded(WorkerEnd.CRASH, None, "exit code -9")
+    assert isinstance(ended, WorkerEnded)
+    assert (ended.reason, ended.job_id) == (WorkerEnd.NO_START, None)
+    assert "no worker process can start (exit code -9)" in ended.message
     assert not executor.is_lost()
     os.kill(child_of(executor).pid, signal.SIGKILL)
     events_until(executor, WorkerEnded)
@@ -97,7 +99,7 @@ def test_lost_until_a_worker_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     begin it.
     """
     monkeypatch.setattr(WORKER_MAIN, worker_if_there_is_a_device)
-    monkeypatch.setattr("zssr_daemon.executor.worker_slot._START_RETRY_S", 0.0)
+    monkeypatch.setattr("zssr_daemon.system.start_retry.START_RETRY_S", 0.0)
     device = tmp_path / "device"
     executor = executor_on(str(device))
     assert not executor.is_lost()  # it may yet come
@@ -124,7 +126,7 @@ def test_lost_until_a_worker_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no process can be started, the daemon goes on and tries again."""
-    monkeypatch.setattr("zssr_daemon.executor.worker_slot._START_RETRY_S", 0.0)
+    monkeypatch.setattr("zssr_daemon.system.start_retry.START_RETRY_S", 0.0)
     executor = executor_on("cpu")
     events_until(executor, WorkerReady)
     os.kill(child_of(executor).pid, signal.SIGKILL)
@@ -138,7 +140,7 @@ def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         reasons = [end.reason for end in ends(executor.poll() + executor.poll())]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert reasons[:2] == ["crash", "device_lost"]
+    assert reasons[:2] == ["crash", "no_start"]
     assert executor.is_lost()
     events_until(executor, WorkerReady)
     assert not executor.is_lost()

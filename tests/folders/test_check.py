@@ -4,15 +4,20 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.parts.settings_files import fault, load
+from tests.parts.small_disk import SmallDisk
+from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.folders.check import check_folders
+from zssr_daemon.folders.markers import Markers
+from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system import disk_faults
 
@@ -84,6 +89,42 @@ def test_failing_disk_is_no_fault_of_the_settings(
     """The daemon starts, and its queue waits for the disk."""
     fail_to_write(settings.folders.by_name()[name], number)
     check_folders(settings, None)
+
+
+@pytest.fixture
+def read_only_inbox(settings: Settings) -> Iterator[Path]:
+    """Return the inbox of `settings`, mounted read-only."""
+    inbox = settings.folders.inbox
+    inbox.rmdir()
+    disk = SmallDisk(inbox, 1 << 20)
+    disk.make_read_only()
+    yield inbox
+    disk.destroy()
+
+
+@pytest.mark.parametrize("on_success", ["archive", "delete"])
+def test_read_only_inbox_is_refused_where_sources_leave(
+    make_settings: SettingsFactory, read_only_inbox: Path, on_success: str
+) -> None:
+    """Somebody mounted it so: it would not pass, so the message names both cures."""
+    settings = make_settings(output={"on_success": on_success})
+    with pytest.raises(SettingsError, match="it is mounted read-only") as caught:
+        check_folders(settings, None)
+    assert str(read_only_inbox) in str(caught.value)
+    assert 'set on_success = "keep", or mount it writable' in str(caught.value)
+
+
+def test_read_only_inbox_is_no_fault_where_sources_stay(
+    make_settings: SettingsFactory, read_only_inbox: Path, ledger: Ledger
+) -> None:
+    """Neither at the start nor at work; without `keep` it stops all jobs."""
+    settings = make_settings(output={"on_success": "keep"})
+    check_folders(settings, None)
+    assert find_obstacle(settings, markers=Markers(ledger)) is None
+    assert list(read_only_inbox.iterdir()) == []
+    obstacle = find_obstacle(make_settings(), markers=Markers(ledger))
+    assert obstacle is not None
+    assert "cannot be written to" in obstacle.message
 
 
 @pytest.mark.parametrize(

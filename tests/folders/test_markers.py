@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.small_disk import SmallDisk
 from tests.parts.tools import tool
 from zssr_daemon.folders.markers import MARKER_NAME, Markers
 from zssr_daemon.ledger.ledger import Ledger
@@ -116,3 +117,36 @@ def test_lost_ledger_takes_the_marks_as_they_are(
     assert Markers(other).fault(folder) is None
     assert (folder / MARKER_NAME).read_text() == text
     other.close()
+
+
+def test_read_only_folder_is_known_without_a_marker(ledger: Ledger, folder: Path) -> None:
+    """By its mount and inode: its empty mount point is told from it, and its return is seen."""
+    disk = SmallDisk(folder, 1 << 20)
+    try:
+        disk.make_read_only()
+        for _ in range(2):
+            assert Markers(ledger).fault(folder) is None
+        assert list(folder.iterdir()) == []
+        disk.unmount()
+        fault = Markers(ledger).fault(folder)
+        assert fault is not None
+        assert f"it is not mounted: it was on {folder}" in fault
+        disk.mount()
+        disk.make_read_only()
+        assert Markers(ledger).fault(folder) is None
+        disk.make_writable()
+        assert Markers(ledger).fault(folder) is None
+        assert (folder / MARKER_NAME).exists()
+    finally:
+        disk.destroy()
+
+
+def test_read_only_folder_that_is_mounted_later(ledger: Ledger, folder: Path) -> None:
+    """What is mounted on a known folder is the right one: nobody could put a marker there."""
+    Markers(ledger).fault(folder)
+    disk = SmallDisk(folder, 1 << 20)
+    try:
+        disk.make_read_only()
+        assert Markers(ledger).fault(folder) is None
+    finally:
+        disk.destroy()

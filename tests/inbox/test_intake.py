@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,14 @@ from tests.parts.opened_files import OpenedFiles
 from tests.parts.picture_files import smooth_picture
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.inbox import intake as intake_module
-from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
+from zssr_daemon.inbox.gate_outcome import (
+    Delayed,
+    Duplicate,
+    GateOutcome,
+    Ignored,
+    Queued,
+    Refused,
+)
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.inbox.probe import ProbeResult
 from zssr_daemon.ledger.job import Disposal, Job, JobState
@@ -28,10 +36,10 @@ from zssr_daemon.system import disk_faults
 class Gate:
     """An intake, stepped by the test."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, **keys: Any) -> None:
         resolver = Resolver(settings, settings.folders.inbox)
         job_settings = JobSettings(ledger, settings)
-        self.intake = Intake(settings, ledger, resolver, job_settings, on_hint=lambda: None)
+        self.intake = Intake(settings, ledger, resolver, job_settings, on_hint=lambda: None, **keys)
         self.outcomes: list[GateOutcome] = []
 
     def step(self) -> None:
@@ -141,11 +149,45 @@ def test_fault_of_the_disk_is_no_fault_of_the_picture(
         return not faults
 
     wait_until(is_well_again)
-    assert gate.outcomes == []
+    assert [type(outcome) for outcome in gate.outcomes] == [Delayed] * 3
+    gate.outcomes.clear()
     assert not gate.intake.is_settled
     gate.steps_until_outcomes(1)
     gate.intake.stop()
     assert isinstance(gate.outcomes[0], Queued)
+
+
+def test_file_that_alone_cannot_be_read_is_refused(
+    gate: Gate, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few tries, each wait twice as long, nobody waits for a bad sector any more."""
+    answers_of_probe(gate, monkeypatch, [errno.EIO] * 100)
+    monkeypatch.setattr(intake_module, "_MIN_WAIT_S", 0.0)
+    drop(inbox)
+    gate.steps_until_outcomes(5)
+    *delayed, refused = gate.outcomes
+    assert [one.wait_s for one in delayed if isinstance(one, Delayed)] == [0.05, 0.1, 0.2, 0.4]
+    assert isinstance(refused, Refused)
+    assert refused.reason == "unreadable"
+    assert gate.intake.is_settled
+
+
+def test_no_try_counts_while_the_whole_disk_fails(
+    make_settings: SettingsFactory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file waits for its disk, however long that takes."""
+    settings = make_settings(watch={"polling": True})
+    is_well = [False]
+    gate = Gate(settings, ledger, is_disk_well=lambda: is_well[0])
+    answers_of_probe(gate, monkeypatch, [errno.EIO] * 7)
+    monkeypatch.setattr(intake_module, "_MIN_WAIT_S", 0.0)
+    drop(settings.folders.inbox)
+    gate.steps_until_outcomes(6)
+    assert {type(outcome) for outcome in gate.outcomes} == {Delayed}
+    is_well[0] = True
+    gate.steps_until_outcomes(8)
+    gate.intake.stop()
+    assert isinstance(gate.outcomes[-1], Queued)
 
 
 def test_file_that_may_not_be_read_is_refused(
@@ -472,7 +514,7 @@ def test_dead_emitter_is_replaced(make_settings: SettingsFactory, ledger: Ledger
     settings = make_settings(watch={"scan_interval_s": 1e6})
     gate = Gate(settings, ledger)
     gate.steps_until_scans(1)
-    observer = gate.intake._observer
+    observer = gate.intake.watch._observer
     assert observer is not None
     assert observer._observer is not None
     (emitter,) = observer._observer.emitters
@@ -539,7 +581,8 @@ def test_own_settings_on_a_share_that_fails(
     opened = OpenedFiles(monkeypatch, failing="a.toml", errnos=[errno.ESTALE, errno.EIO])
     (inbox / "a.toml").write_text("[output]\nreport = true")
     drop(inbox)
-    gate.steps_until_outcomes(1)
-    (outcome,) = gate.outcomes
+    gate.steps_until_outcomes(3)
+    *delayed, outcome = gate.outcomes
+    assert [type(each) for each in delayed] == [Delayed] * 2
     assert opened.errnos == []
     assert isinstance(outcome, Queued)

@@ -4,7 +4,6 @@ import os
 import select
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.parts.daemon_parts import (
     drop,
     wait_until,
 )
-from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
+from zssr_daemon.inbox.observer import InboxObserver
 
 
 class Hints:
@@ -137,11 +136,3 @@ class TestInboxObserver:
         hints.observer.stop()
         assert not inner.is_alive()
         assert hints.observer.ensure_alive()
-
-
-@pytest.mark.parametrize(("polling", "expected"), [(True, False), (False, True), ("auto", True)])
-def test_setting_decides_whether_to_watch(
-    tmp_path: Path, polling: Literal["auto"] | bool, expected: bool
-) -> None:
-    """True scans only, false watches, auto looks at the file system, here a local one."""
-    assert is_told_of_changes(tmp_path, polling) is expected

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.daemon_parts import HOSTILE_NAMES, drop, wait_until
+from tests.parts.daemon_parts import HOSTILE_NAMES, drop, no_python, wait_until
 from tests.parts.picture_files import LIMITS
+from tests.parts.replaced_probe import probe_that_raises
 from zssr_daemon.inbox import prober as prober_module
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
+from zssr_daemon.system import start_retry
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,47 @@ def test_stop_forgets_what_was_asked(tmp_path: Path) -> None:
     assert prober.is_idle
     assert prober.poll() == []
     assert not Path(f"/proc/{pid}").exists()
+
+
+class TestProbeThatCannotStart:
+    """As while Python or a package is replaced: the files wait, and none is to blame."""
+
+    @pytest.fixture
+    def prober(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prober]:
+        """Return a prober without a child, which waits for nothing."""
+        monkeypatch.setattr(start_retry, "START_RETRY_S", 0.0)
+        prober = Prober(LIMITS)
+        yield prober
+        prober.stop()
+
+    def test_blames_no_file(self, prober: Prober, tmp_path: Path) -> None:
+        """After the second failed start the fault is told; it ends when a probe is ready."""
+        drop(tmp_path, "a.png")
+        with no_python():
+            ask(prober, tmp_path, "a.png", "a.png")
+            wait_until(lambda: prober.poll() or prober.fault, "the fault")
+        assert "no probe process can start" in str(prober.fault)
+        assert not prober.is_idle
+        assert [result.reason for result in answers(prober)] == [None, None]
+        assert prober.fault is None
+
+    def test_is_killed_while_it_loads(self, prober: Prober, tmp_path: Path) -> None:
+        """One start that fails is no fault yet: the next one follows at once."""
+        drop(tmp_path, "a.png")
+        ask(prober, tmp_path, "a.png")
+        os.kill(child_pid(prober), signal.SIGKILL)
+        assert [result.reason for result in answers(prober)] == [None]
+        assert prober.fault is None
+
+
+def test_exception_in_the_probe_gives_a_file_a_second_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may be the program that was replaced; a file that ends two probes is refused."""
+    monkeypatch.setattr(prober_module, "probe_main", probe_that_raises)
+    prober = Prober(LIMITS)
+    ask(prober, tmp_path, "a.png", "b.png")
+    results = answers(prober)
+    prober.stop()
+    assert [result.reason for result in results] == [None, "corrupt"]
+    assert capfd.readouterr().err.count("ImportError: replaced") == 3

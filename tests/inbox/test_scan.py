@@ -207,3 +207,35 @@ class TestInboxScan:
         for path in tmp_path.iterdir():
             path.unlink()
         assert [candidate.rel for candidate in candidates if candidate.rel == "c"] == []
+
+
+class TestLinks:
+    """A link is never followed; one that is passed over is told once and counted."""
+
+    def test_are_told_once(self, tmp_path: Path) -> None:
+        """To a folder, to a file without an image's ending, to nothing; also in a sub-folder."""
+        away = tmp_path / "away"
+        away.mkdir()
+        drop(away)
+        inbox = tmp_path / "inbox"
+        (inbox / "sub").mkdir(parents=True)
+        for name, target in (("scans", away), ("sub/upload", away / "a.png"), ("sub/broken", "-")):
+            (inbox / name).symlink_to(target)
+        links = scan(inbox)
+        for new in (["scans", "sub/broken", "sub/upload"], []):
+            assert list(links) == []
+            assert links.new_links == new
+            assert len(links.links) == 3
+            links.new_links.clear()
+        (inbox / "scans").unlink()
+        assert list(links) == []
+        assert len(links.links) == 2
+
+    def test_to_folders_where_folders_are_not_entered(self, tmp_path: Path) -> None:
+        """Without `recursive` no folder is looked into, so a link to one hides nothing."""
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "link").symlink_to("folder")
+        (tmp_path / "upload").symlink_to("folder/a.png")
+        links = scan(tmp_path, is_recursive=False)
+        assert list(links) == []
+        assert links.new_links == ["upload"]

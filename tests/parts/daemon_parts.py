@@ -1,10 +1,13 @@
 """What several tests of the daemon need: waiting, hostile names, small pictures, ledger rows."""
 
+import multiprocessing
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from tests.parts.picture_files import smooth_picture
@@ -98,3 +101,15 @@ def deeply_nested(folder: Path, name: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["rm", "-r", folder / "d"], check=True)  # pytest could not
+
+
+@contextmanager
+def no_python() -> Iterator[None]:
+    """Let no child process start, as while the interpreter is replaced."""
+    resource_tracker.ensure_running()  # it runs since the first child, which came before
+    spawn = multiprocessing.get_context("spawn")
+    spawn.set_executable("/nonexistent/python")
+    try:
+        yield
+    finally:
+        spawn.set_executable(sys.executable)

@@ -62,16 +62,21 @@ class DaemonProcess:
         *arguments: str,
         command: Sequence[str] = ("-m", "zssr_daemon"),
         environment: Mapping[str, str] | None = None,
+        **popen: Any,
     ) -> None:
+        """Start it; `popen` replaces arguments of `subprocess.Popen`, as for another stdout."""
         self.root = root
         self._stdout = (root / "stdout.jsonl").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, *command, "run", "--settings", "settings.toml", *arguments],
             cwd=root,
             env=os.environ | (environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=self._stdout,
-            stderr=subprocess.PIPE,
+            **{
+                "stdin": subprocess.DEVNULL,
+                "stdout": self._stdout,
+                "stderr": subprocess.PIPE,
+                **popen,
+            },
         )
         self._first_line = len(lines(root))
 

@@ -4,7 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 from tests.parts.picture_files import LIMITS
-from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult, probe_main
+from zssr_daemon.inbox.probe import ProbeReady, ProbeRequest, ProbeResult, probe_main
 
 ANSWER_S = 60.0
 
@@ -18,6 +18,8 @@ class Child:
         self.process = context.Process(target=probe_main, args=(theirs, LIMITS))
         self.process.start()
         theirs.close()
+        assert self.pipe.poll(ANSWER_S)
+        assert self.pipe.recv() == ProbeReady()
 
     def ask(self, root: Path, rel_path: str) -> ProbeResult:
         """Send one request and wait for its answer."""

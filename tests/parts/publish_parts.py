@@ -51,8 +51,15 @@ class FileMoves(Publisher):
         sources = Sources(folders.inbox, ledger, markers)
         job_settings = JobSettings(ledger, settings)
         super().__init__(folders, ledger, markers, job_settings, sources)
+        keeps = settings.output.on_success == "keep"
         self.disposer = Disposer(
-            folders, ledger, markers, job_settings, sources, takes_sidecars=takes_sidecars
+            folders,
+            ledger,
+            markers,
+            job_settings,
+            sources,
+            takes_sidecars=takes_sidecars,
+            keeps_sources=keeps,
         )
 
     def end(self, job: Job) -> Job:

@@ -1,8 +1,9 @@
 """Small real file systems that a test fills, makes read-only, unmounts and mounts again."""
 
+import fcntl
 import os
+import struct
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,6 @@ import pytest
 from tests.parts.tools import tool
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-#: How long to try to unmount: a folder that is in use, however briefly, cannot be.
-_BUSY_S = 20.0
 
 
 class SmallDisk:
@@ -31,11 +29,9 @@ class SmallDisk:
         mount("--bind", str(self._home), str(self.path))
 
     def unmount(self) -> None:
-        """Take the disk away; the empty folder below it becomes visible."""
-        deadline_s = time.monotonic() + _BUSY_S
-        while (done := _run("umount", str(self.path))).returncode:
-            assert time.monotonic() < deadline_s, done.stderr
-            time.sleep(0.02)
+        """Take the disk away, though a daemon holds its lock; the folder below becomes visible."""
+        done = _run("umount", "--lazy", str(self.path))
+        assert done.returncode == 0, done.stderr
 
     def make_read_only(self) -> None:
         """Let every write fail from now on, as a disk with errors does."""
@@ -114,3 +110,43 @@ class RenumberedDisk:
         _run("umount", "--lazy", str(self.path))
         for device in self._others:
             _run("losetup", "--detach", device)
+
+
+class BadDisk:
+    """A file system in a file; reading what lies at its end fails with EIO, as on a bad sector."""
+
+    _SIZE_BYTES = 4 << 20
+    _FIBMAP = 1  # from <linux/fs.h>: the number of a block on the disk
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._image = path.with_name(path.name + ".image")
+        make_file_system = tool("mke2fs", package="e2fsprogs")
+        path.mkdir()
+        with self._image.open("wb") as stream:
+            stream.truncate(self._SIZE_BYTES)
+        _run(make_file_system, "-q", str(self._image))
+        self._mount()
+
+    def _mount(self) -> None:
+        mount("-o", "loop", str(self._image), str(self.path))
+
+    def spoil_last(self) -> str:
+        """Cut the disk off before the file that lies last on it, and return the file's name."""
+        there = [file for file in self.path.iterdir() if file.is_file()]
+        blocks = {self._first_block(file): file.name for file in there}
+        block_bytes = self.path.stat().st_blksize
+        _run("umount", str(self.path))
+        self._mount()  # so that no file is in memory
+        os.truncate(self._image, max(blocks) * block_bytes)
+        return blocks[max(blocks)]
+
+    def _first_block(self, file: Path) -> int:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+            found = fcntl.ioctl(stream, self._FIBMAP, struct.pack("i", 0))
+        return int(struct.unpack("i", found)[0])
+
+    def destroy(self) -> None:
+        """Unmount for good."""
+        _run("umount", "--lazy", str(self.path))

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,13 @@ from tests.parts.publish_parts import (
     resume,
     worked,
 )
+from tests.parts.small_disk import SmallDisk
 from tests.parts.tiny_settings import SettingsFactory
+from zssr_daemon.errors import Reason
+from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_names import printable, tagged
 
@@ -190,3 +195,79 @@ def test_crash_at_every_step_of_failing(
             assert all_files(settings)["inbox"] == []
         number += 1
     assert number > 7
+
+
+@pytest.fixture
+def inbox_disk(settings: Settings) -> Iterator[SmallDisk]:
+    """Return the inbox as a disk of its own."""
+    disk = SmallDisk(settings.folders.inbox, 1 << 20)
+    yield disk
+    disk.destroy()
+
+
+class TestReadOnlyInbox:
+    """Nothing leaves it; what failed has its record in failed/, and can be tried again."""
+
+    @pytest.fixture
+    def publisher(
+        self,
+        make_settings: SettingsFactory,
+        ledger: Ledger,
+        inbox_disk: SmallDisk,  # noqa: ARG002 (before the folders are marked)
+    ) -> FileMoves:
+        """Return a publisher whose inbox is to be read only."""
+        settings = make_settings(output={"on_success": "keep"})
+        return FileMoves(settings, ledger, marked(settings, ledger))
+
+    def test_failed_source_stays(
+        self,
+        publisher: FileMoves,
+        settings: Settings,
+        ledger: Ledger,
+        inbox_disk: SmallDisk,
+    ) -> None:
+        """Its record overwrites no other, also when a crash repeats the step."""
+        failed = settings.folders.failed
+        (failed / "sub").mkdir()
+        (failed / "sub" / "a.png.error.json").write_text("of an older a.png")
+        job, _ = worked(ledger, settings, publisher, "sub/a.png")
+        inbox_disk.make_read_only()
+        publisher.discard_part(job)
+        publisher.disposer.dispose(
+            ledger.fail(job.id, now=5.0, reason=Reason.CORRUPT, message="it is broken")
+        )
+        job = publisher.end(ledger.get(job.id))
+        assert job.disposal == "keep"
+        record = f"sub/a-{job.id[:8]}.png"
+        assert all_files(settings) == {
+            "inbox": ["sub/a.png"],
+            "output": [],
+            "archive": [],
+            "failed": [f"{record}.error.json", "sub/a.png.error.json"],
+        }
+        assert json.loads((failed / f"{record}.error.json").read_text())["image"] == "sub/a.png"
+        assert ledger.is_kept(job.identity)
+        assert ledger.kept("sub/a.png", job.identity, None) == job
+
+    def test_retry(
+        self,
+        publisher: FileMoves,
+        settings: Settings,
+        ledger: Ledger,
+        inbox_disk: SmallDisk,
+    ) -> None:
+        """The record goes, and the next scan makes another job of the file."""
+        job, _ = worked(ledger, settings, publisher)
+        inbox_disk.make_read_only()
+        fail(ledger, publisher, job)
+        assert Retrier(settings.folders, ledger, Markers(ledger)).retry(job.id) == "a.png"
+        assert all_files(settings)["failed"] == []
+        assert not ledger.is_kept(job.identity)
+        assert not ledger.is_blocking(job.identity)
+
+    def test_that_can_be_written_to(
+        self, publisher: FileMoves, settings: Settings, ledger: Ledger
+    ) -> None:
+        """There a failed source is moved, as ever."""
+        fail(ledger, publisher, worked(ledger, settings, publisher)[0])
+        assert all_files(settings)["failed"] == ["a.png", "a.png.error.json"]

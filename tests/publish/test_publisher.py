@@ -165,14 +165,18 @@ def _check_after_crash(settings: Settings, *, is_taken: bool) -> bool:
 
 
 def test_parts_of_others_are_left_alone(settings: Settings, publisher: FileMoves) -> None:
-    """Only files named as ours are removed at a start, in sub-folders too."""
+    """Only files named as ours are removed at a start, in sub-folders too.
+
+    A part of a job that the ledger does not know can be another daemon's, unless it is a day old.
+    """
     output = settings.folders.output
     (output / "sub").mkdir()
-    (output / "sub" / f".{'0' * 32}.1.part").touch()
-    for name in ("a.part", ".a.part", "sub/download.part"):
+    stale, fresh = (f"sub/.{digit * 32}.1.part" for digit in "01")
+    for name in (stale, fresh, "a.part", ".a.part", "sub/download.part"):
         (output / name).touch()
+    os.utime(output / stale, (1, 1))
     publisher.remove_stale_parts()
-    assert files_in(output) == [".a.part", "a.part", "sub/download.part"]
+    assert files_in(output) == [".a.part", "a.part", fresh, "sub/download.part"]
 
 
 def test_discarding_never_fails(settings: Settings, ledger: Ledger, publisher: FileMoves) -> None:

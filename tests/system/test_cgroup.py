@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_parts import wait_until
-from zssr_daemon.system.cgroup import memory_bytes, oom_kills
+from zssr_daemon.system.cgroup import cpu_quota, memory_bytes, oom_kills
 
 MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
@@ -32,6 +32,23 @@ UNLIMITED = {
 }
 
 
+SLICE = "sys/fs/cgroup/system.slice"
+GROUP = f"{SLICE}/zssr.service"
+
+
+def cpu_v1(group: str, quota_us: int) -> dict[str, str]:
+    """Return the files of a group of version 1 with a quota."""
+    folder = f"sys/fs/cgroup/cpu/{group}"
+    return {f"{folder}cpu.cfs_quota_us": f"{quota_us}\n", f"{folder}cpu.cfs_period_us": "100000\n"}
+
+
+def put(root: Path, files: dict[str, str]) -> None:
+    """Write files of the kernel below `root`."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
 @pytest.mark.parametrize(
     ("files", "kills", "limit_bytes"),
     [(V2, 3, 1_000_000), (V1, 4, 2_000_000), (UNLIMITED, 77, MACHINE), ({}, 0, MACHINE)],
@@ -40,11 +57,32 @@ def test_files_of_the_kernel(
     tmp_path: Path, files: dict[str, str], kills: int, limit_bytes: int
 ) -> None:
     """Our own group's counter comes before the machine's; where there is none, the count is 0."""
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    put(tmp_path, files)
     assert oom_kills(tmp_path) == kills
     assert memory_bytes(tmp_path) == limit_bytes
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        pytest.param(V2, None, id="no file"),
+        pytest.param(V2 | {f"{GROUP}/cpu.max": "max 100000\n"}, None, id="no limit"),
+        pytest.param(V2 | {f"{GROUP}/cpu.max": "150000 100000\n"}, 1.5, id="ours"),
+        pytest.param(
+            V2 | {f"{GROUP}/cpu.max": "400000 100000\n", f"{SLICE}/cpu.max": "100000 50000\n"},
+            2.0,
+            id="the group above has less",
+        ),
+        pytest.param(UNLIMITED | {"sys/fs/cgroup/cpu.max": "50000 100000\n"}, 0.5, id="container"),
+        pytest.param(V1 | cpu_v1("zssr/", 300000), 3.0, id="version 1"),
+        pytest.param(V1 | cpu_v1("zssr/", -1), None, id="version 1, no limit"),
+        pytest.param(V1 | cpu_v1("", 200000), 2.0, id="version 1, container"),
+    ],
+)
+def test_quota_of_processors(tmp_path: Path, files: dict[str, str], quota: float | None) -> None:
+    """The smallest quota of our group and those above it counts, in both versions."""
+    put(tmp_path, files)
+    assert cpu_quota(tmp_path) == quota
 
 
 def test_this_machine_can_be_read() -> None:

@@ -1,17 +1,22 @@
 """Check: whether settings, folders, disk and devices are ready for a run."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.daemon.start_check import configured_start, start_warnings
-from zssr_daemon.executor.placement import placements
+from zssr_daemon.executor.placement import cores, placements
 from zssr_daemon.folders.check import check_folders
+from zssr_daemon.folders.inbox_lock import InboxLock
 from zssr_daemon.folders.obstacle import find_obstacle
+from zssr_daemon.inbox.watch import why_scan
+from zssr_daemon.ledger.lock import is_locked
 from zssr_daemon.protocol.messages import SHORT_SHA256
 from zssr_daemon.settings.load import unknown_environment_names
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.system.cgroup import cpu_quota
 from zssr_daemon.worker.enlarger import Enlarger
 
 
@@ -39,13 +44,35 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     check_folders(settings, settings_file)
     for name, folder in settings.folders.by_name().items():
         yield CheckResult(f"folder {name}", True, str(folder))
+    yield from _inbox(settings)
+    yield _watch(settings)
     kernel = configured_kernel(settings)
     named = str(settings.degradation.resolved().kernel) if kernel is None else kernel.name
     yield CheckResult("kernel", True, named)
     yield _start(settings)
     yield _disk(settings)
+    yield _cores()
     for device in sorted({place.device for place in placements(settings.worker)}):
         yield _device(device)
+
+
+def _inbox(settings: Settings) -> Iterator[CheckResult]:
+    """Look for a daemon with another state folder on the inbox, while none runs with this one."""
+    if is_locked(settings.folders.state):
+        return
+    lock = InboxLock(settings.folders.inbox)
+    fault = lock.fault()
+    lock.release()
+    if fault is not None:
+        yield CheckResult("inbox", False, fault)
+
+
+def _watch(settings: Settings) -> CheckResult:
+    """Tell how new files are noticed; scans alone are slower and no fault."""
+    why = why_scan(settings.folders.inbox, settings.watch)
+    interval_s = settings.watch.scan_interval_s
+    told = "events" if why is None else f"scans only, every {interval_s:g} s: {why}"
+    return CheckResult("watch", True, told)
 
 
 def _start(settings: Settings) -> CheckResult:
@@ -67,6 +94,13 @@ def _disk(settings: Settings) -> CheckResult:
         return CheckResult("disk", False, obstacle.message)
     reserve = settings.limits.min_free_disk_bytes
     return CheckResult("disk", True, f"more than {reserve} bytes free")
+
+
+def _cores() -> CheckResult:
+    quota = cpu_quota()
+    why = "" if quota is None else f"; the control group grants the time of {quota:g}"
+    message = f"{cores()} of the machine's {os.cpu_count()} are used{why}"
+    return CheckResult("cores", True, message)
 
 
 def _device(device: str) -> CheckResult:

@@ -124,9 +124,10 @@ def jobs_named(state_folder: Path, prefixes: list[str]) -> list[Job]:
 
 
 def failed_jobs(state_folder: Path) -> list[Job]:
-    """Return the failed jobs whose files are in failed/, oldest first."""
+    """Return the failed jobs whose files are in failed/, or stayed in the inbox, oldest first."""
+    there = {Disposal.FAILED, Disposal.KEEP}
     with closing(Ledger.open_to_read(state_folder)) as ledger:
-        return [job for job in ledger.in_state(JobState.FAILED) if job.disposal is Disposal.FAILED]
+        return [job for job in ledger.in_state(JobState.FAILED) if job.disposal in there]
 
 
 def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:

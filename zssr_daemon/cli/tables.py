@@ -98,6 +98,10 @@ def _status_rows(status: Status) -> list[tuple[str, Text]]:
         rows.append(("since", Text(_ago(status.started_at))))
         rows.append(("workers", Text(_workers(status))))
         rows.append(("last scan", Text(_ago(status.last_scan_at))))
+        if status.links:
+            rows.append(("links", Text(f"{status.links} in the inbox, not followed")))
+        if status.watch_fault is not None:
+            rows.append(("watch", Text(f"by scans only: {status.watch_fault}", style="yellow")))
         rows.append(("settling", Text(str(status.settling))))
         if status.passed_over:
             rows.append(("no images", Text(f"{status.passed_over} files, left where they are")))

@@ -34,6 +34,7 @@ class Admin:
         self._log = logs.get_logger()
         self._has_warned_of_control = False
         self._has_warned_of_metrics = False
+        self._has_warned_of_watch = False
         self._next_report_s = self._next_write_s = 0.0
         self._watch_restarts = 0  # that the metrics have counted
         self._logged_faults: tuple[str, ...] = ()
@@ -67,12 +68,15 @@ class Admin:
         if status.faults and status.faults != self._logged_faults:
             self._log.warning(Events.UNHEALTHY, faults=list(status.faults))
         self._logged_faults = status.faults
+        if status.watch_fault is not None and not self._has_warned_of_watch:
+            self._has_warned_of_watch = True
+            self._log.warning(Events.WATCH_UNAVAILABLE, message=status.watch_fault)
         if now >= self._next_write_s:
             self._next_write_s = now + WRITE_S
             self._write_metrics(status)
 
     def _write_metrics(self, status: Status) -> None:
-        restarts = self._intake.watch_restarts
+        restarts = self._intake.watch.restarts
         self._metrics.watch_restarted(restarts - self._watch_restarts)
         self._watch_restarts = restarts
         publishing = self._reporter.publishing()

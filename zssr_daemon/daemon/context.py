@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zssr_daemon.daemon.control_socket import ControlSocket
 from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.daemon.signals import Signals
+from zssr_daemon.folders.inbox_lock import InboxLock
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.sd_notify import Notifier
@@ -22,4 +23,5 @@ class Context:
     control: ControlSocket
     metrics: Metrics
     board: Board | None  # None where there is no terminal
+    inbox_lock: InboxLock | None = None  # None in tests of the supervisor alone
     kernel: KernelFile | None = None  # the file that `[degradation] kernel` names

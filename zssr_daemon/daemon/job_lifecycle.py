@@ -1,6 +1,7 @@
 """JobLifecycle: the jobs in work, how each goes on, and what is to blame when one cannot."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,16 @@ from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.imaging.formats import ImageInfo
+from zssr_daemon.folders.obstacle import Obstacle
+from zssr_daemon.inbox.gate_outcome import (
+    Delayed,
+    Duplicate,
+    GateOutcome,
+    Ignored,
+    LinkIgnored,
+    Queued,
+    Refused,
+)
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
@@ -19,10 +29,23 @@ from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.telemetry.metrics import Outcome
+from zssr_daemon.system.disk_faults import is_away
+from zssr_daemon.telemetry.metrics import FileResult, Outcome
 
 #: The wait after a failed attempt begins at `retry_after_s`, and doubles each time, up to this.
 _MAX_WAIT_S = 3600.0
+
+#: The queue pauses so often for one job's errors of a disk that is well whenever it is looked at.
+#: After that the file is to blame, as on a bad sector, and the queue goes on.
+_MAX_UNSEEN_FAULTS = 3
+
+#: The result that the metrics count for each outcome of the gate.
+_RESULTS = {
+    Queued: FileResult.READY,
+    Refused: FileResult.UNSAFE,
+    Ignored: FileResult.IGNORED,
+    Duplicate: FileResult.DUPLICATE,
+}
 
 
 @dataclass(slots=True)
@@ -59,6 +82,7 @@ class JobLifecycle:
         self._board = context.board
         self._log = JobLog(settings.logging.progress_interval_s)
         self._running: dict[str, RunningJob] = {}
+        self._unseen_faults: Counter[str] = Counter()  # by job
         self.has_failures = False
 
     # -- the jobs in work ---------------------------------------------------------------------
@@ -87,9 +111,22 @@ class JobLifecycle:
 
     # -- what happens to a job ----------------------------------------------------------------
 
-    def queued(self, job: Job, info: ImageInfo) -> None:
-        """Log that a file passed the gate."""
-        self._log.queued(job, info)
+    def admit(self, outcome: GateOutcome) -> None:
+        """Log and count what the gate decided about a file, and fail the job of a refused one."""
+        if (result := _RESULTS.get(type(outcome))) is not None:
+            self._metrics.file_seen(result)
+        match outcome:
+            case Queued(job, info):
+                reach(Failpoint.QUEUED)
+                self._log.queued(job, info)
+            case Refused(job, reason, message):
+                self.fail(job, reason, message)
+            case Ignored(rel):
+                self._log.ignored(rel)
+            case LinkIgnored(rel):
+                self._log.link_ignored(rel)
+            case Delayed(rel, message, wait_s):
+                self._log.delayed(rel, message, wait_s)
 
     def started(self, job_id: str, device: str) -> None:
         """Log that a worker has the job."""
@@ -193,23 +230,43 @@ class JobLifecycle:
         try:
             yield
         except OSError as error:
-            obstacle = self._pause.explain(error)
+            obstacle = self._explain(job, error)
             if obstacle is None:
                 self.attempt_failed(job, Reason.IO_ERROR, str(error))
             else:
                 self._pause.begin(obstacle)
                 self.put_back(job, obstacle.reason)
 
+    def _explain(self, job: Job, error: OSError) -> Obstacle | None:
+        """Return the obstacle behind an error; None where this job's files are to blame."""
+        obstacle = self._pause.explain(error)
+        if obstacle is not None and not obstacle.is_seen:
+            self._unseen_faults[job.id] += 1
+            if self._unseen_faults[job.id] > _MAX_UNSEEN_FAULTS:
+                return None
+        return obstacle
+
     def _move_source(self, job: Job) -> Job | None:
         """Move the source away; return None if that fails now and has to be tried again."""
         try:
-            return self._disposer.dispose(job)
+            moved = self._disposer.dispose(job)
+            self._unseen_faults.pop(job.id, None)
+            return moved
         except OSError as error:
-            obstacle = self._pause.explain(error)
-            if obstacle is None:
-                self._log.disposal_delayed(job, str(error))
-            else:
+            obstacle = self._explain(job, error)
+            if obstacle is not None:
                 self._pause.begin(obstacle)
+                return None
+            if job.state is JobState.FAILED and is_away(error.errno):
+                return self._leave(job)  # it cannot even be read, so it cannot be copied either
+            self._log.disposal_delayed(job, str(error))
+            return None
+
+    def _leave(self, job: Job) -> Job | None:
+        try:
+            return self._disposer.leave(job)
+        except OSError as error:
+            self._log.disposal_delayed(job, str(error))
             return None
 
     def _end(self, job: Job, log_end: Callable[[Job], None]) -> None:

@@ -39,6 +39,23 @@ class JobLog:
             **keys,
         )
 
+    def ignored(self, rel: str) -> None:
+        """Log that a file of the inbox is no image; it has no job."""
+        self._log.info(Events.FILE_IGNORED, image=file_names.printable(rel))
+
+    def link_ignored(self, rel: str) -> None:
+        """Log that a link of the inbox is not followed."""
+        self._log.warning(Events.LINK_IGNORED, image=file_names.printable(rel))
+
+    def delayed(self, rel: str, message: str, next_attempt_s: float) -> None:
+        """Log that a file of the inbox cannot be read now; it has no job yet."""
+        self._log.warning(
+            Events.FILE_DELAYED,
+            image=file_names.printable(rel),
+            message=message,
+            next_attempt_s=round(next_attempt_s, 1),
+        )
+
     def started(
         self, job: Job, device: str, config: ZSSRConfig, profiles: Sequence[str] = ()
     ) -> None:

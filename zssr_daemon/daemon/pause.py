@@ -1,7 +1,8 @@
 """Pause: whether the queue waits, for which obstacle, and since when."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from zssr_daemon.errors import Reason
 from zssr_daemon.folders.obstacle import Obstacle
@@ -52,13 +53,21 @@ class Pause:
         """Begin a pause for a fault that no job can be blamed for."""
         self.begin(self.explain(error) or Obstacle(Reason.FOLDER_MISSING, str(error)))
 
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Turn an OSError into a pause: outside a job, a fault of disks or folders is behind it."""
+        try:
+            yield
+        except OSError as error:
+            self.begin_for(error)
+
     def explain(self, error: OSError) -> Obstacle | None:
         """Return the obstacle that explains `error`; None if the error is about one file."""
         obstacle = self._find()
         if obstacle is None and is_full(error.errno):
             obstacle = Obstacle(Reason.DISK_FULL, str(error))
         if obstacle is None and is_away(error.errno):
-            obstacle = Obstacle(Reason.FOLDER_MISSING, str(error))
+            obstacle = Obstacle(Reason.FOLDER_MISSING, str(error), is_seen=False)
         return obstacle
 
     def may_end(self, now: float) -> bool:

@@ -1,8 +1,9 @@
 """Run: puts a supervisor together with its ledger, workers, logs and terminal, and runs it."""
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, cast
 
 from rich.console import Console
 
@@ -18,7 +19,8 @@ from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement, memory_mark_bytes, placements
 from zssr_daemon.folders.check import check_folders
-from zssr_daemon.inbox.observer import is_told_of_changes
+from zssr_daemon.folders.inbox_lock import InboxLock
+from zssr_daemon.inbox.watch import why_scan
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.protocol.kernel_file import KernelFile
@@ -29,6 +31,7 @@ from zssr_daemon.system.sd_notify import Notifier
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events, LogSettings
 from zssr_daemon.telemetry.metrics import Metrics
+from zssr_daemon.telemetry.terminal_stream import TerminalStream, is_in_foreground
 
 #: Wait this long for the lock: a command that holds it for a moment must not stop a start.
 _LOCK_PATIENCE_S = 2.0
@@ -42,6 +45,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     Raises:
         SettingsError: a folder, the kernel, the start or the ledger cannot be used.
         LedgerLockedError: another daemon works on the same state folder.
+        InboxLockedError: another daemon works on the same inbox, or on one above or below it.
     """
     check_folders(settings, settings_file)
     kernel = configured_kernel(settings)
@@ -52,7 +56,11 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     with ExitStack() as stack:
         lock = LedgerLock(settings.folders.state, patience_s=_LOCK_PATIENCE_S)
         stack.callback(lock.release)
+        inbox_lock = InboxLock(settings.folders.inbox)
+        stack.callback(inbox_lock.release)
+        inbox_lock.take(patience_s=_LOCK_PATIENCE_S)
         context = _open_context(stack, settings, settings_file, kernel, terminal)
+        context = replace(context, inbox_lock=inbox_lock)
         daemon = _Daemon(settings, log_settings, placements(settings.worker), context)
         _log_start(daemon, settings_file, warnings)
         while True:
@@ -78,7 +86,13 @@ def _open_context(
     signals.handle(is_terminal=terminal is not None)
     control = ControlSocket(settings.folders.state)
     stack.callback(control.close)
-    board = stack.enter_context(ProgressBoard(terminal)) if terminal else None
+    board = None
+    if terminal:
+        stream = TerminalStream(terminal.file)
+        if is_in_foreground(terminal.file):
+            stream.on_gone = signals.hang_up
+        terminal.file = cast(IO[str], stream)
+        board = stack.enter_context(ProgressBoard(terminal))
     return Context(
         signals=signals,
         load_settings=lambda: load_settings(settings_file),
@@ -124,14 +138,16 @@ def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> Non
     log = logs.get_logger()
     settings = daemon.settings
     inbox = settings.folders.inbox
+    why = why_scan(inbox, settings.watch)
     log.info(
         Events.DAEMON_STARTED,
         version=__version__,
         settings=str(settings_file),
         folders={name: str(path) for name, path in settings.folders.by_name().items()},
         filesystem=mount_of(inbox).kind,
-        watch="events" if is_told_of_changes(inbox, settings.watch.polling) else "scan",
+        watch="events" if why is None else "scan",
         devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
+        **({} if why is None else {"message": why}),
     )
     misspelt = [f"{name} is no setting; misspelt?" for name in unknown_environment_names()]
     for message in misspelt + warnings:

@@ -17,23 +17,36 @@ class Signals:
         self.stops = 0  # how often a stop was asked for; from the second on it is urgent
         self.is_draining = False
         self.wants_reload = False
+        self.is_hung_up = False  # whether the terminal was closed
+        self._heeds_hangup = False
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def handle(self, *, is_terminal: bool) -> None:
         """Let SIGTERM and SIGINT stop, SIGUSR1 drain and SIGHUP reload.
 
-        A terminal that is closed sends SIGHUP too; on a terminal it means stop.
+        A terminal that is closed sends SIGHUP too; on a terminal it means stop, unless somebody
+        has this process ignore it, as `nohup` does.
         """
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         signal.signal(signal.SIGUSR1, lambda *_: self.drain())
-        signal.signal(signal.SIGHUP, lambda *_: self.stop() if is_terminal else self.reload())
+        self._heeds_hangup = is_terminal and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        if self._heeds_hangup:
+            signal.signal(signal.SIGHUP, lambda *_: self.hang_up())
+        elif not is_terminal:
+            signal.signal(signal.SIGHUP, lambda *_: self.reload())
 
     def stop(self) -> None:
         """End after this tick; a second call ends without waiting for the workers' steps."""
         self.stops += 1
         self.wake()
+
+    def hang_up(self) -> None:
+        """Stop because the terminal is gone; its several signs count once. From any thread."""
+        if self._heeds_hangup and not self.stops:
+            self.is_hung_up = True
+            self.stop()
 
     def drain(self) -> None:
         """Start no more jobs, and end as soon as the jobs in work have ended."""

@@ -85,7 +85,9 @@ class StatusReporter:
             failed=ledger.count(JobState.FAILED),
             oldest_queued_at=ledger.oldest_queued_at(),
             last_scan_at=intake.last_scan_at,
-            watch=intake.watch,
+            watch=intake.watch.way,
+            links=intake.links,
+            watch_fault=intake.watch.fault,
         )
 
     def publishing(self) -> int:
@@ -100,13 +102,13 @@ class StatusReporter:
             faults += self._watch_faults(now)
         if reason not in {Reason.DISK_FULL, Reason.FOLDER_MISSING}:
             faults += self._ledger_faults(now)
-        if reason is not Reason.DEVICE_LOST:
+        if reason not in {Reason.DEVICE_LOST, Reason.CHILDREN_UNAVAILABLE}:
             faults += self._worker_faults()
         return tuple(faults)
 
     def _watch_faults(self, now: float) -> list[str]:
         intake, faults = self._parts.intake, []
-        if not intake.is_watch_well:
+        if not intake.watch.is_well:
             faults.append("the watch on the inbox is dead")
         silent_s = now - intake.last_scan_s
         if silent_s > self._scan_limit_s:

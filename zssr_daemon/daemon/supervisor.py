@@ -4,8 +4,6 @@
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 
 from zssr_daemon.daemon.admin import Admin
@@ -18,11 +16,10 @@ from zssr_daemon.daemon.reload import Reloader
 from zssr_daemon.daemon.status_reporter import Parts, StatusReporter
 from zssr_daemon.daemon.worker_events import WorkerEvents
 from zssr_daemon.errors import Reason
-from zssr_daemon.executor.interface import Executor, WorkerEnded
+from zssr_daemon.executor.interface import Executor, WorkerEnd, WorkerEnded
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.markers import Markers
-from zssr_daemon.folders.obstacle import Obstacle, find_obstacle
-from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
+from zssr_daemon.folders.obstacle import Obstacle, find_obstacle, lost_children
 from zssr_daemon.inbox.intake import Intake
 from zssr_daemon.ledger.job import LIVE_STATES, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
@@ -33,30 +30,22 @@ from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.image_settings import Resolver
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
-from zssr_daemon.telemetry.metrics import FileResult
 
 #: The longest nap: silent workers and passed deadlines are noticed at least this often.
 _MAX_NAP_S = 1.0
-
-#: The result that the metrics count for each outcome of the intake.
-_RESULTS = {
-    Queued: FileResult.READY,
-    Refused: FileResult.UNSAFE,
-    Ignored: FileResult.IGNORED,
-    Duplicate: FileResult.DUPLICATE,
-}
 
 
 class RunEnd(StrEnum):
     """Why a run of the daemon ends."""
 
     SIGNAL = "signal"
+    TERMINAL_CLOSED = "terminal_closed"
     DRAIN = "drain"  # somebody asked for it, and the jobs in work are done
     DRAINED = "drained"  # `--once`: nothing is left to do
     DEVICE_LOST = "device_lost"  # `--once`: no device can be used
+    CHILDREN_UNAVAILABLE = "children_unavailable"  # `--once`: no child process can start
 
 
 class Supervisor:
@@ -76,7 +65,7 @@ class Supervisor:
         self._reloader = Reloader(context.load_settings, context.notifier)
         self._has_failures = False
         self._build(settings)
-        self._device_fault = ""  # why the last worker ended
+        self._worker_end = WorkerEnded(WorkerEnd.DEVICE_LOST, None, "")  # the last
         self._is_recovered = False
         self._scans_while_busy = 0
 
@@ -88,9 +77,12 @@ class Supervisor:
         job_settings = JobSettings(ledger, settings)
         sources = Sources(settings.folders.inbox, ledger, self._markers)
         of_files = (settings.folders, ledger, self._markers, job_settings, sources)
-        takes_sidecars = settings.watch.sidecars == "follow"
         publisher = Publisher(*of_files)
-        disposer = Disposer(*of_files, takes_sidecars=takes_sidecars)
+        disposer = Disposer(
+            *of_files,
+            takes_sidecars=settings.watch.sidecars == "follow",
+            keeps_sources=settings.output.on_success == "keep",
+        )
         self._jobs = JobLifecycle(
             settings=settings,
             ledger=ledger,
@@ -101,7 +93,14 @@ class Supervisor:
             context=self._context,
         )
         self._recovery = Recovery(ledger, publisher, self._jobs)
-        self._intake = Intake(settings, ledger, resolver, job_settings, self._signals.wake)
+        self._intake = Intake(
+            settings,
+            ledger,
+            resolver,
+            job_settings,
+            self._signals.wake,
+            is_disk_well=self._is_disk_well,
+        )
         self._dispatcher = Dispatcher(
             settings=settings,
             executor=self._executor,
@@ -114,8 +113,11 @@ class Supervisor:
         self._worker_events = WorkerEvents(
             self._jobs, publisher, self._metrics, self._intake.scan_soon
         )
+        self._admin = self._build_admin(settings)
+
+    def _build_admin(self, settings: Settings) -> Admin:
         parts = Parts(
-            ledger=ledger,
+            ledger=self._ledger,
             executor=self._executor,
             intake=self._intake,
             lifecycle=self._jobs,
@@ -123,8 +125,8 @@ class Supervisor:
             signals=self._signals,
         )
         reporter = StatusReporter(parts, scan_interval_s=settings.watch.scan_interval_s)
-        retrier = Retrier(settings.folders, ledger, self._markers)
-        self._admin = Admin(self._context, reporter, self._intake, retrier)
+        retrier = Retrier(settings.folders, self._ledger, self._markers)
+        return Admin(self._context, reporter, self._intake, retrier)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -145,11 +147,11 @@ class Supervisor:
         finally:
             self._close()
         is_good = not (self._has_failures or self._jobs.has_failures)
-        return is_good and end is not RunEnd.DEVICE_LOST
+        return is_good and end not in {RunEnd.DEVICE_LOST, RunEnd.CHILDREN_UNAVAILABLE}
 
     def _begin(self) -> None:
         """Recover now if every folder is there; otherwise at the end of the pause that begins."""
-        with self._pausing():
+        with self._pause.beginning():
             self._pause.look()
             if not self._pause:
                 self._recover()
@@ -159,28 +161,28 @@ class Supervisor:
         self._is_recovered = True
 
     def _end_of_run(self, *, is_once: bool) -> RunEnd | None:
-        """Return why the run is over, or None; a service waits for a lost device, `--once` ends."""
+        """Return why the run is over, or None; a service waits for lost children, `--once` ends."""
         if self._signals.stops:
-            return RunEnd.SIGNAL
+            return RunEnd.TERMINAL_CLOSED if self._signals.is_hung_up else RunEnd.SIGNAL
         if self._signals.is_draining and self._jobs.is_idle:
             return RunEnd.DRAIN
-        if is_once and self._executor.is_lost():
-            return RunEnd.DEVICE_LOST
+        if is_once and (obstacle := self._lost_children()) is not None:
+            return RunEnd(obstacle.reason)
         return RunEnd.DRAINED if is_once and self._is_drained() else None
 
     def step(self, now: float) -> None:
         """Do everything that is due at `now`, in seconds of the monotonic clock."""
         self._reload_when_due()
-        with self._pausing():
+        with self._pause.beginning():
             for outcome in self._intake.step(now):
-                self._admit(outcome)
+                self._jobs.admit(outcome)
         for event in self._executor.poll():
-            with self._pausing():
+            with self._pause.beginning():
                 if isinstance(event, WorkerEnded):
-                    self._device_fault = event.message
+                    self._worker_end = event
                 self._worker_events.handle(event)
-        with self._pausing():
-            self._look_at_devices()
+        with self._pause.beginning():
+            self._look_at_children()
             if self._pause.may_end(now):
                 self._resume()
             if not self._pause:
@@ -226,7 +228,7 @@ class Supervisor:
         self._log.info(Events.DAEMON_STOPPING, reason=reason)
         self._intake.stop()
         self._executor.cancel_all(is_urgent=lambda: self._signals.stops > 1, on_rung=self._log_rung)
-        with self._pausing():  # the next start finds what cannot be recorded now
+        with self._pause.beginning():  # the next start finds what cannot be recorded now
             for running in self._jobs.running():
                 self._jobs.put_back(running.job, Reason.STOPPING)
             self._admin.finish(time.monotonic())
@@ -240,16 +242,6 @@ class Supervisor:
         self._executor.cancel_all(is_urgent=lambda: True, on_rung=self._log_rung)
 
     # -- files and jobs -----------------------------------------------------------------------
-
-    def _admit(self, outcome: GateOutcome) -> None:
-        self._metrics.file_seen(_RESULTS[type(outcome)])
-        if isinstance(outcome, Queued):
-            reach(Failpoint.QUEUED)
-            self._jobs.queued(outcome.job, outcome.info)
-        elif isinstance(outcome, Refused):
-            self._jobs.fail(outcome.job, outcome.reason, outcome.message)
-        elif isinstance(outcome, Ignored):
-            self._log.info(Events.FILE_IGNORED, image=printable(outcome.rel))
 
     def _claim(self) -> None:
         while self._may_claim() and self._executor.has_room():
@@ -273,15 +265,21 @@ class Supervisor:
     # -- pauses -------------------------------------------------------------------------------
 
     def _find_obstacle(self) -> Obstacle | None:
-        obstacle = find_obstacle(self._settings, markers=self._markers)
-        return obstacle or self._lost_device()
+        lock = self._context.inbox_lock
+        obstacle = find_obstacle(self._settings, markers=self._markers, inbox_lock=lock)
+        return obstacle or self._lost_children()
 
-    def _lost_device(self) -> Obstacle | None:
+    def _is_disk_well(self) -> bool:
+        """Tell whether folders and disks are well; otherwise the queue pauses."""
+        self._pause.look()
+        return not self._pause
+
+    def _lost_children(self) -> Obstacle | None:
         is_lost = self._executor.is_lost()
-        return Obstacle(Reason.DEVICE_LOST, self._device_fault) if is_lost else None
+        return lost_children(self._worker_end if is_lost else None, self._intake.probe_fault)
 
-    def _look_at_devices(self) -> None:
-        if not self._pause and (obstacle := self._lost_device()) is not None:
+    def _look_at_children(self) -> None:
+        if not self._pause and (obstacle := self._lost_children()) is not None:
             self._pause.begin(obstacle)
 
     def _resume(self) -> None:
@@ -294,11 +292,3 @@ class Supervisor:
         self._recovery.after_pause(reason)
         if self._pause.begins == begins:  # no new obstacle meanwhile
             self._pause.end()
-
-    @contextmanager
-    def _pausing(self) -> Iterator[None]:
-        """Turn an OSError into a pause: outside a job, a fault of disks or folders is behind it."""
-        try:
-            yield
-        except OSError as error:
-            self._pause.begin_for(error)

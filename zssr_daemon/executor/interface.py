@@ -20,6 +20,7 @@ class WorkerEnd(StrEnum):
 
     CRASH = "crash"
     DEVICE_LOST = "device_lost"
+    NO_START = "no_start"  # before it had loaded its modules: no image and no device is at fault
     OOM = "oom"  # killed by the kernel: the machine ran out of memory
     RECYCLE = "recycle"  # replaced between two jobs, to free the memory it holds
     SILENT = "silent"  # no sign of life for too long

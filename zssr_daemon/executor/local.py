@@ -109,7 +109,7 @@ class LocalExecutor:
     def _why_it_ends(self, slot: WorkerSlot, *, was_alive: bool) -> tuple[WorkerEnd, str] | None:
         """Return reason and message if the slot's process has ended, or must be ended."""
         if slot.fault is not None:
-            return WorkerEnd.DEVICE_LOST, slot.fault
+            return slot.how_it_failed()
         if slot.child is None:
             return None
         if not was_alive:

@@ -1,11 +1,12 @@
 """Placement: on which device, and with how many threads, each worker process runs."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.settings.schema import Worker
-from zssr_daemon.system.cgroup import memory_bytes
+from zssr_daemon.system.cgroup import cpu_quota, memory_bytes
 
 # A fit is far too small to gain from threads, so on a CPU each core gets a process of its own;
 # each holds about 0.8 GB, so a large machine must ask for more by name.
@@ -39,8 +40,10 @@ def memory_mark_bytes(worker: Worker, processes: int) -> int:
 
 
 def cores() -> int:
-    """Count the cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Count the cores this process may use; of a core that is granted in part, the whole counts."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = cpu_quota()
+    return allowed if quota is None else min(allowed, max(1, math.ceil(quota)))
 
 
 def _processes_on(device: str, worker: Worker) -> int:

@@ -10,6 +10,7 @@ from zssr_daemon.protocol.messages import (
     WorkCancelled,
     WorkDone,
     WorkerBroken,
+    WorkerLoaded,
     WorkerReady,
     WorkFailed,
     WorkMessage,
@@ -18,13 +19,10 @@ from zssr_daemon.protocol.messages import (
 )
 from zssr_daemon.system.cgroup import oom_kills
 from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.system.start_retry import StartRetry, no_start
 from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.telemetry.status import WorkerStatus
 from zssr_daemon.worker.main import worker_main
-
-#: After a failed start the next one waits this long; the wait doubles with each, up to the second.
-_START_RETRY_S = 5.0
-_START_RETRY_MAX_S = 300.0
 
 
 class WorkerSlot:
@@ -36,8 +34,7 @@ class WorkerSlot:
         self.device = placement.device
         self.is_doubtful = False  # the last process hung, and the present one is not ready yet
         self.is_lost = False  # the last start failed, and no process has become ready since
-        self._failed_starts = 0
-        self._ended_s = 0.0
+        self._retry = StartRetry()
         self._spawn()
 
     def _spawn(self) -> None:
@@ -48,6 +45,7 @@ class WorkerSlot:
         self.jobs = 0  # jobs that this process has finished
         self.resident_bytes = 0  # its memory after the last of them
         self._is_ready = False
+        self._is_loaded = False  # whether the process has said anything
         self._oom_kills = oom_kills()
         self._expect_sign()
         placement = self._placement
@@ -57,12 +55,11 @@ class WorkerSlot:
             )
         except OSError as error:
             self.is_lost = True
-            self.fault = f"no process can be started: {error}"
+            self.fault = no_start("worker", str(error))
 
     def spawn_when_due(self) -> None:
-        """Start a process again, once the pause after a failed start is over."""
-        wait_s = min(_START_RETRY_MAX_S, _START_RETRY_S * 2 ** (self._failed_starts - 1))
-        if time.monotonic() - self._ended_s >= wait_s:
+        """Start a process again, once the wait after a failed start is over."""
+        if self._retry.is_due():
             self._spawn()
 
     def status(self, silent_after_s: float) -> WorkerStatus:
@@ -110,16 +107,23 @@ class WorkerSlot:
 
     def receive(self) -> list[WorkMessage]:
         """Return the worker's messages since the last call, and note what they say."""
-        messages: list[WorkMessage] = self.child.received() if self.child else []
+        messages: list[WorkMessage | WorkerLoaded] = self.child.received() if self.child else []
         for message in messages:
             self._note(message)
-        return messages
+        return [message for message in messages if not isinstance(message, WorkerLoaded)]
+
+    def how_it_failed(self) -> tuple[WorkerEnd, str]:
+        """Return reason and message for a process with a fault."""
+        assert self.fault is not None
+        return WorkerEnd.DEVICE_LOST if self._is_loaded else WorkerEnd.NO_START, self.fault
 
     def how_it_died(self) -> tuple[WorkerEnd, str]:
         """Return reason and message for a process that ended by itself."""
         code = self.child.exit_code if self.child else None
         if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
             return WorkerEnd.OOM, "killed by the kernel: the machine's memory ran out"
+        if not self._is_loaded:
+            return WorkerEnd.NO_START, no_start("worker", f"exit code {code}")
         return WorkerEnd.CRASH, f"exit code {code}"
 
     def replace(self) -> None:
@@ -128,15 +132,15 @@ class WorkerSlot:
         At once if the process had been ready, or if this was its first failed start without a
         fault of the device. Otherwise the device is lost until a later start goes well.
         """
-        is_device_well = self._is_ready or (self.fault is None and self._failed_starts == 0)
-        self._failed_starts += not self._is_ready
+        is_device_well = self._is_ready or (self.fault is None and self._retry.failures == 0)
+        if not self._is_ready:
+            self._retry.failed()
         self.end()
         self.order = self.fault = None
         if is_device_well:
             self._spawn()
         else:
             self.is_lost = True
-            self._ended_s = time.monotonic()
 
     def end(self) -> None:
         """Kill the process, and leave the place empty."""
@@ -144,13 +148,14 @@ class WorkerSlot:
             self.child.kill()
             self.child = None
 
-    def _note(self, message: WorkMessage) -> None:
+    def _note(self, message: WorkMessage | WorkerLoaded) -> None:
         self._heard_s = time.monotonic()
+        self._is_loaded = True
         match message:
             case WorkerReady():
                 self._is_ready = True
                 self.is_lost = self.is_doubtful = False
-                self._failed_starts = 0
+                self._retry.succeeded()
                 self.device = message.device
             case WorkProgress():
                 self.has_begun = True

@@ -1,5 +1,6 @@
 """FolderCheck: whether a daemon can work with the folders of its settings, before it starts."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.disk_faults import is_disk_fault
+from zssr_daemon.system.mounts import mount_of
 
 
 def check_folders(settings: Settings, settings_file: Path | None) -> None:
@@ -22,7 +24,25 @@ def check_folders(settings: Settings, settings_file: Path | None) -> None:
     _refuse_overlap(folders)
     _refuse_holding(folders, settings_file)
     for name, path in folders.items():
-        _make_writable(name, path)
+        if name != "inbox" or not _is_kept_as_it_is(path, settings):
+            _make_writable(name, path)
+
+
+def _is_kept_as_it_is(inbox: Path, settings: Settings) -> bool:
+    """Tell whether the inbox is only to be read, because sources stay there and it is read-only.
+
+    Raises:
+        SettingsError: it is mounted read-only, and sources are to leave it.
+    """
+    on_success = settings.output.on_success
+    if on_success == "keep":
+        return os.access(inbox, os.R_OK | os.X_OK) and not os.access(inbox, os.W_OK)
+    if inbox.is_dir() and mount_of(inbox).is_read_only:
+        raise SettingsError(
+            f"[folders] inbox = {inbox}: it is mounted read-only, and [output] on_success = "
+            f'"{on_success}" takes sources out of it; set on_success = "keep", or mount it writable'
+        )
+    return False
 
 
 def _refuse_overlap(folders: dict[str, Path]) -> None:
@@ -55,7 +75,8 @@ def _make_writable(name: str, path: Path) -> None:
     except OSError as error:
         if is_disk_fault(error.errno) and name != "state":
             return
+        cure = ', or set [output] on_success = "keep"' if name == "inbox" and path.is_dir() else ""
         raise SettingsError(
             f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
-            "able to create and write to it"
+            f"able to create and write to it{cure}"
         ) from error

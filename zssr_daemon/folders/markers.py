@@ -4,9 +4,12 @@ An unmounted inbox looks like one whose pictures were all taken away, and result
 unmounted output folder are not found again. So each folder gets a marker file with a token, and
 the ledger remembers the token and the mount point. A folder without its marker on the same mount
 was emptied by its owner, and is marked again; on another mount, it is the wrong folder.
+
+An inbox that cannot be written to gets no marker: the ledger knows it by its mount and its inode.
 """
 
 import errno
+import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +41,8 @@ class Markers:
         if known is not None and token == known.token:
             return None
         here = mount_of(folder)
+        if token is None and not os.access(folder, os.W_OK):
+            return self._fault_of_read_only(folder, known, here.point)
         was_meant = token == ""  # a person has made an empty file: this folder is the right one
         if known is None or was_meant or here.point == known.mount_point:
             self._mark(folder, token, here.point)
@@ -47,6 +52,17 @@ class Markers:
             f"without its marker file; mount it, or, if this is the right folder, "
             f"touch {folder / MARKER_NAME}"
         )
+
+    def _fault_of_read_only(
+        self, folder: Path, known: FolderMark | None, mount_point: str
+    ) -> str | None:
+        """Know a folder without marker by mount and inode; what is mounted on it since counts."""
+        mark = FolderMark(token=f"inode {folder.stat().st_ino}", mount_point=mount_point)
+        if known is None or Path(mount_point).is_relative_to(known.mount_point):
+            if known != mark:
+                self._ledger.mark_folder(folder, mark)
+            return None
+        return f"it is not mounted: it was on {known.mount_point} and is on {mount_point} now"
 
     def require(self, folder: Path) -> None:
         """Raise OSError where `folder` is missing, or is only the mount point of the one meant."""
@@ -62,6 +78,8 @@ class Markers:
 
 def _read(marker: Path) -> str | None:
     """Return the token; None without a marker file, "" from an empty one."""
-    with suppress(FileNotFoundError):
-        return marker.read_text(errors="replace").partition("\n")[0]
+    with suppress(FileNotFoundError), marker.open("rb") as stream:
+        with suppress(OSError):  # so that the disk is asked, and not the memory
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return stream.read().decode(errors="replace").partition("\n")[0]
     return None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.errors import Reason
+from zssr_daemon.executor.interface import WorkerEnd, WorkerEnded
+from zssr_daemon.folders.inbox_lock import InboxLock
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.disk_faults import is_full
@@ -19,19 +21,29 @@ class Obstacle:
 
     reason: Reason
     message: str
+    is_seen: bool = True  # by a look at the folders; else only the error of one file speaks of it
 
 
-def find_obstacle(settings: Settings, *, markers: Markers | None = None) -> Obstacle | None:
+def find_obstacle(
+    settings: Settings, *, markers: Markers | None = None, inbox_lock: InboxLock | None = None
+) -> Obstacle | None:
     """Look for a missing folder, and for a disk with less free space than must stay free.
 
-    With `markers`, a folder whose file system is not mounted counts as missing.
+    With `markers`, a folder whose file system is not mounted counts as missing. `inbox_lock` is let
+    go while a folder is missing, so that it can be unmounted, and taken again afterwards.
     """
     for name, folder in settings.folders.by_name().items():
         holds_pictures = name != "state"
-        obstacle = _folder_fault(name, folder, markers if holds_pictures else None)
+        is_written = name != "inbox" or settings.output.on_success != "keep"
+        obstacle = _folder_fault(
+            name, folder, markers if holds_pictures else None, is_written=is_written
+        )
         if obstacle is not None:
+            if inbox_lock is not None:
+                inbox_lock.release()
             return obstacle
-    return find_shortage(settings)
+    fault = None if inbox_lock is None else inbox_lock.fault()
+    return find_shortage(settings) if fault is None else Obstacle(Reason.FOLDER_MISSING, fault)
 
 
 def find_shortage(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
@@ -44,13 +56,28 @@ def find_shortage(settings: Settings, out_pixels: int = 0) -> Obstacle | None:
     return None
 
 
-def _folder_fault(name: str, folder: Path, markers: Markers | None) -> Obstacle | None:
+def lost_children(worker: WorkerEnded | None, probe_fault: str | None) -> Obstacle | None:
+    """Return what keeps the child processes from working; None if nothing does.
+
+    Args:
+        worker: how the last worker ended; None while some worker can be used.
+        probe_fault: why no probe starts; None while one does.
+    """
+    if worker is not None and worker.reason is not WorkerEnd.NO_START:
+        return Obstacle(Reason.DEVICE_LOST, worker.message)
+    fault = probe_fault if worker is None else worker.message
+    return None if fault is None else Obstacle(Reason.CHILDREN_UNAVAILABLE, fault)
+
+
+def _folder_fault(
+    name: str, folder: Path, markers: Markers | None, *, is_written: bool
+) -> Obstacle | None:
     try:
         if not folder.is_dir():
             return _missing(name, folder, "it is not there")
         with os.scandir(folder):  # stat can succeed on a share that fails
             pass
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if is_written and not os.access(folder, os.W_OK | os.X_OK):
             return _missing(name, folder, "it cannot be written to")
         fault = None if markers is None else markers.fault(folder)
     except OSError as error:  # a stale share, or no access to a folder above

@@ -35,10 +35,26 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkIgnored:
+    """A symbolic link of the inbox is not followed, and stays where it is."""
+
+    rel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicate:
     """A file is known already: it is another name of a queued one, or was done and kept."""
 
     rel: str
 
 
-GateOutcome = Queued | Refused | Ignored | Duplicate
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """Disk or share cannot read a file now; it is tried again after `wait_s` seconds."""
+
+    rel: str
+    message: str
+    wait_s: float
+
+
+GateOutcome = Queued | Refused | Ignored | LinkIgnored | Duplicate | Delayed

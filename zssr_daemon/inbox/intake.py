@@ -9,17 +9,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import Any
 
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
-from zssr_daemon.inbox.gate_outcome import Duplicate, GateOutcome, Ignored, Queued, Refused
+from zssr_daemon.inbox.gate_outcome import (
+    Delayed,
+    Duplicate,
+    GateOutcome,
+    Ignored,
+    LinkIgnored,
+    Queued,
+    Refused,
+)
 from zssr_daemon.inbox.known_files import KnownFiles
-from zssr_daemon.inbox.observer import InboxObserver, is_told_of_changes
 from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
 from zssr_daemon.inbox.scan import Candidate, InboxScan
 from zssr_daemon.inbox.settle import SettleTracker
+from zssr_daemon.inbox.share_faults import ShareFaults
+from zssr_daemon.inbox.watch import InboxWatch
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
@@ -47,8 +56,13 @@ class Intake:
         resolver: Resolver,
         job_settings: JobSettings,
         on_hint: Callable[[], None],
+        *,
+        is_disk_well: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`on_hint` is called, in another thread, when the kernel reports a change."""
+        """`on_hint` is called, in another thread, when the kernel reports a change.
+
+        `is_disk_well` is asked when a file cannot be read.
+        """
         self._settings = settings
         self._inbox = settings.folders.inbox
         self._ledger = ledger
@@ -58,21 +72,17 @@ class Intake:
         self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
         self._tracker = SettleTracker(watch.stable_after_s)
         self._prober = Prober(image_limits(settings.limits, settings.output))
+        self._share_faults = ShareFaults(is_disk_well)
         self._probing: dict[str, Resolved] = {}  # files at the probe, with their settings
         self._kept: set[FileIdentity] = set()  # done, and left in the inbox by `on_success`
         self._hinted = threading.Event()
         self._on_hint = on_hint
-        self._observer = (
-            InboxObserver(self._inbox, is_recursive=watch.recursive, on_hint=self._hint)
-            if is_told_of_changes(self._inbox, watch.polling)
-            else None
-        )
+        self.watch = InboxWatch(self._inbox, watch, self._hint)
         self._next_scan = self._scan_allowed = 0.0
         self.scans = 0  # completed so far
         self.last_scan_s = time.monotonic()  # before the first scan, the start
         self.last_scan_at: float | None = None  # the same, since the epoch
         self.scan_took_s = 0.0
-        self.watch_starts = 0
 
     def step(self, now: float) -> Iterator[GateOutcome]:
         """Do what is due, and yield each outcome as soon as it is recorded.
@@ -80,15 +90,16 @@ class Intake:
         Raises:
             OSError: the inbox cannot be read.
         """
-        if self._observer is not None and self._observer.ensure_alive():
+        if self.watch.ensure_alive():
             self._hinted.set()  # nobody reported what happened before the watch began
-            self.watch_starts += 1
         if now >= self._next_scan or (self._hinted.is_set() and now >= self._scan_allowed):
             self._scan_inbox(now)
         for rel in self._tracker.due(now):
             yield from self._look_again(rel, now)
         while self._scan.ignored:
             yield Ignored(self._scan.ignored.pop(0))
+        while self._scan.new_links:
+            yield LinkIgnored(self._scan.new_links.pop(0))
         for result in self._prober.poll():
             yield from self._judge(result, now)
 
@@ -108,6 +119,11 @@ class Intake:
         return self._tracker.waiting == 0 and self._prober.is_idle
 
     @property
+    def probe_fault(self) -> str | None:
+        """Why no probe can start, or None; the files wait, and none is to blame."""
+        return self._prober.fault
+
+    @property
     def settling(self) -> int:
         """How many files are on their way to the queue."""
         return len(self._tracker)
@@ -118,20 +134,9 @@ class Intake:
         return self._scan.passed_over
 
     @property
-    def watch(self) -> Literal["events", "scan"]:
-        """How changes are noticed now."""
-        return "events" if self._observer is not None and self._observer.is_watching else "scan"
-
-    @property
-    def is_watch_well(self) -> bool:
-        """Whether the kernel reports changes, or is known not to on this file system."""
-        observer = self._observer
-        return observer is None or observer.is_watching or observer.has_given_up
-
-    @property
-    def watch_restarts(self) -> int:
-        """How often a watch that had worked was rebuilt."""
-        return max(0, self.watch_starts - 1)
+    def links(self) -> int:
+        """How many symbolic links the last scan passed over."""
+        return len(self._scan.links)
 
     def forget_kept(self) -> None:
         """Scan at the next step, and consider also files that were done before and kept."""
@@ -144,8 +149,7 @@ class Intake:
 
     def stop(self) -> None:
         """End the watch and the probe."""
-        if self._observer is not None:
-            self._observer.stop()
+        self.watch.stop()
         self._prober.stop()
 
     def _hint(self) -> None:
@@ -215,12 +219,27 @@ class Intake:
     def _wait_or_refuse(
         self, candidate: Candidate, fault: JobError, now: float
     ) -> list[GateOutcome]:
+        wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
+        if fault.reason is Reason.SHARE_FAULT:
+            return self._wait_for_disk(candidate, fault, now, wait_s)
         if self._may_still_change(fault.reason, candidate, now):
-            self._tracker.observe(candidate, now)  # a changed file settles again from the start
-            wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
-            self._tracker.defer(candidate.rel, now + wait_s)
+            self._defer(candidate, now, wait_s)
             return []
         return self._refuse(candidate, fault)
+
+    def _wait_for_disk(
+        self, candidate: Candidate, fault: JobError, now: float, first_s: float
+    ) -> list[GateOutcome]:
+        wait_s = self._share_faults.wait_s(candidate, first_s)
+        if wait_s is None:
+            message = f"{fault}; other files of this disk can be read, this one could not"
+            return self._refuse(candidate, ImageError(message, reason=Reason.UNREADABLE))
+        self._defer(candidate, now, wait_s)
+        return [Delayed(candidate.rel, str(fault), wait_s)]
+
+    def _defer(self, candidate: Candidate, now: float, wait_s: float) -> None:
+        self._tracker.observe(candidate, now)  # a changed file settles again from the start
+        self._tracker.defer(candidate.rel, now + wait_s)
 
     def _fault(self, result: ProbeResult, identity: FileIdentity, own: Resolved) -> JobError | None:
         """Return why a file must not be queued now, or None."""
@@ -241,7 +260,7 @@ class Intake:
         return is_cut and self._may_still_change(Reason.TRUNCATED, candidate, now)
 
     def _may_still_change(self, reason: Reason, candidate: Candidate, now: float) -> bool:
-        if reason in {Reason.SOURCE_CHANGED, Reason.SHARE_FAULT}:
+        if reason is Reason.SOURCE_CHANGED:
             return True
         if reason not in UNFINISHED_REASONS:
             return False
@@ -251,10 +270,7 @@ class Intake:
     def _queue(self, result: ProbeResult, candidate: Candidate, own: Resolved) -> list[GateOutcome]:
         assert result.info is not None and result.sha256 is not None
         info = result.info
-        kept = self._ledger.kept(candidate.rel, candidate.identity, result.sha256)
-        if kept is not None:  # done before its share was mounted again
-            self._ledger.adopt(kept.id, candidate.identity)
-            self._tracker.drop(candidate.rel)
+        if self._was_kept(candidate, result.sha256):
             return [Duplicate(candidate.rel)]
         job = self._add(
             candidate,
@@ -265,8 +281,16 @@ class Intake:
         )
         return [Duplicate(candidate.rel) if job is None else Queued(job, info)]
 
+    def _was_kept(self, candidate: Candidate, sha256: str | None) -> bool:
+        """Tell whether a job ended with this file before its share was mounted again."""
+        kept = self._ledger.kept(candidate.rel, candidate.identity, sha256)
+        if kept is not None:
+            self._ledger.adopt(kept.id, candidate.identity)
+            self._tracker.drop(candidate.rel)
+        return kept is not None
+
     def _refuse(self, candidate: Candidate, fault: JobError) -> list[GateOutcome]:
-        job = self._add(candidate)
+        job = None if self._was_kept(candidate, None) else self._add(candidate)
         if job is None:
             return [Duplicate(candidate.rel)]
         return [Refused(job, fault.reason, str(fault))]
@@ -274,6 +298,7 @@ class Intake:
     def _add(self, candidate: Candidate, **known: Any) -> Job | None:
         """Queue a file; `known` are further arguments of `Ledger.add`."""
         self._tracker.drop(candidate.rel)
+        self._share_faults.forget(candidate.rel)
         identity = candidate.identity
         if self._ledger.is_blocking(identity):
             return None  # another name of a file that is queued already

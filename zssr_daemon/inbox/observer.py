@@ -1,9 +1,9 @@
 """InboxObserver: hears from the kernel that something in the inbox has changed."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -17,8 +17,6 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from zssr_daemon.system.mounts import mount_of, tells_of_changes
-
 #: The events that bring a file, or end its writing. Reads are left out, since our own gate reads
 #: every file and would then wake itself for ever; so are the events for each block written.
 _ARRIVALS: list[type[FileSystemEvent]] = [
@@ -29,15 +27,11 @@ _ARRIVALS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
+#: Where the kernel shows the limits of inotify.
+_LIMITS = Path("/proc/sys/fs/inotify")
+
 #: watchdog leaks descriptors with each watch that it fails to set up, so the tries are limited.
 _MAX_FAILED_WATCHES = 5
-
-
-def is_told_of_changes(inbox: Path, polling: Literal["auto"] | bool) -> bool:
-    """Tell whether to watch the inbox as well as scan it; `polling` is `[watch] polling`."""
-    if polling == "auto":
-        return tells_of_changes(mount_of(inbox).kind)
-    return not polling
 
 
 class InboxObserver:
@@ -53,6 +47,7 @@ class InboxObserver:
         self._handler = _Hint(on_hint)
         self._observer: BaseObserver | None = None
         self._failures = 0  # since the last success
+        self.fault: str | None = None  # why the last try failed, and the cure
 
     def ensure_alive(self) -> bool:
         """Start the watch, or rebuild it when a part of it died; tell whether that was done."""
@@ -70,10 +65,12 @@ class InboxObserver:
                 event_filter=_ARRIVALS,
             )
             observer.start()
-        except (OSError, RecursionError):  # no watches left, or folders nested too deep
+        except (OSError, RecursionError) as error:  # no watches left, or folders nested too deep
             self._failures += 1
+            self.fault = _fault(error)
             return False
         self._failures = 0
+        self.fault = None
         self._observer = observer
         return True
 
@@ -99,6 +96,38 @@ class InboxObserver:
         # An emitter can die while the observer's own thread lives on.
         emitters = observer.emitters
         return observer.is_alive() and bool(emitters) and all(e.is_alive() for e in emitters)
+
+
+def _fault(error: OSError | RecursionError) -> str:
+    """Return why a watch cannot be set up, and what raises the limit that stands in its way."""
+    if isinstance(error, RecursionError):
+        return "folders are nested too deep to be watched"
+    if error.errno == errno.ENOSPC:
+        return _limit("watches, one for each folder", "max_user_watches")
+    if error.errno == errno.EMFILE and not _is_short_of_descriptors():
+        return _limit("instances, one for each watching program", "max_user_instances")
+    return f"the inbox cannot be watched: {error}"
+
+
+def _limit(what: str, name: str) -> str:
+    try:
+        value = (_LIMITS / name).read_text().strip()
+    except OSError:
+        value = "unknown"
+    return (
+        f"the user's limit of inotify {what}, is reached (fs.inotify.{name} = {value}): "
+        f"raise it, as with `sysctl fs.inotify.{name}=1048576`, and restart the daemon; "
+        "until then new files are noticed by scans"
+    )
+
+
+def _is_short_of_descriptors() -> bool:
+    """Tell whether the process, not the user, has reached its limit: both are EMFILE."""
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        return error.errno == errno.EMFILE
+    return False
 
 
 class _Hint(FileSystemEventHandler):

@@ -47,14 +47,20 @@ class ProbeResult:
     oserror_errno: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeReady:
+    """The probe has loaded its decoders, and takes requests."""
+
+
 def probe_main(connection: Connection, limits: ImageLimits) -> None:
-    """Answer requests until the other end of the pipe is closed: the child's entry function."""
+    """Say `ProbeReady`, then answer requests until the pipe is closed: the child's entry."""
     # Ctrl-C at the terminal reaches the whole process group; stopping is the supervisor's task.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from zssr_daemon.imaging.decode import inspect  # noqa: PLC0415 - see the module's docstring
 
     confine(limits.decoder_bytes)
     try:
+        connection.send(ProbeReady())
         while True:
             connection.send(examine(connection.recv(), limits, inspect))
     except (EOFError, BrokenPipeError, ConnectionResetError):

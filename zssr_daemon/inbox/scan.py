@@ -86,6 +86,8 @@ class InboxScan:
         self._is_recursive = is_recursive
         self._is_ignored = _any_case(IGNORED_NAMES + ignore)
         self._no_image: dict[str, FileIdentity] = {}
+        self.links: set[str] = set()  # that the last scan passed over
+        self.new_links: list[str] = []  # passed over for the first time; the caller empties it
         self.ignored: list[str] = []  # files newly found not to be images; the caller empties it
 
     def __iter__(self) -> Iterator[Candidate]:
@@ -96,6 +98,7 @@ class InboxScan:
                 over until the next scan.
         """
         passed_over = {}
+        links: set[str] = set()
         folders = [""]  # a list instead of recursion: folders can nest deeper than our stack
         while folders:
             for rel, entry in self._entries(folders.pop()):
@@ -106,7 +109,11 @@ class InboxScan:
                         yield candidate
                     elif rel in self._no_image:
                         passed_over[rel] = self._no_image[rel]
+                    elif entry.is_symlink() and (self._is_recursive or not entry.is_dir()):
+                        links.add(rel)
         self._no_image = passed_over  # without those that are gone
+        self.new_links += sorted(links - self.links)
+        self.links = links
 
     def look(self, rel: str) -> Candidate | None:
         """Look at one file again; None when it is gone, unreadable or not a candidate."""

@@ -112,15 +112,18 @@ class Ledger:
         return self._jobs.select_blocking("state IN ('done', 'failed') AND disposal IS NULL")
 
     def is_kept(self, identity: FileIdentity) -> bool:
-        """Tell whether a job is done with exactly this file and left it in the inbox."""
+        """Tell whether a job has ended with exactly this file and left it in the inbox."""
         is_same = " AND ".join(f"{name} = ?" for name in IDENTITY_COLUMNS)
-        where = f"state = 'done' AND disposal = 'keep' AND {is_same}"
+        where = f"disposal = 'keep' AND {is_same}"
         values = list(identity_columns(identity).values())
         return bool(self._jobs.select(where, values, index="jobs_identity"))
 
-    def kept(self, src_rel: str, identity: FileIdentity, sha256: str) -> Job | None:
-        """Return the job that is done with this path and content, whatever device it is on now."""
-        where = "state = 'done' AND disposal = 'keep' AND src_rel = ? AND sha256 = ?"
+    def kept(self, src_rel: str, identity: FileIdentity, sha256: str | None) -> Job | None:
+        """Return the job that ended with this path and content, whatever device it is on now.
+
+        A file that was refused has no `sha256`.
+        """
+        where = "disposal = 'keep' AND src_rel = ? AND sha256 IS ?"
         where += " AND size = ? AND mtime_ns = ?"
         values = [os.fsencode(src_rel), sha256, str(identity.size), str(identity.mtime_ns)]
         found = self._jobs.select(where, values, index="jobs_kept")

@@ -40,6 +40,11 @@ def is_part(name: str) -> bool:
     return _PART_NAME.fullmatch(name) is not None
 
 
+def job_of(part_name: str) -> str:
+    """Return the id of the job whose attempt wrote a part."""
+    return part_name.split(".")[1]
+
+
 def companion_part(part: Path, kind: str) -> Path:
     """Return where an attempt that writes its output to `part` writes a companion."""
     return part.with_suffix(kind)

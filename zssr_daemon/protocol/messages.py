@@ -42,6 +42,11 @@ class WorkOrder:
     mtime_ns: int | None = None  # modification time of the outputs, since the epoch; None is now
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerLoaded:
+    """The process has loaded its modules; a fault from here on is one of device or image."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerReady:
     """The worker's device has passed its self-test."""
@@ -124,6 +129,7 @@ class WorkFailed:
     message: str
     is_retryable: bool
     oserror_errno: int | None = None
+    ends_worker: bool = False  # whether the process is of no more use, and ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Each step is durable before the next begins, and can be repeated after a crash.
 """
 
 import json
+import os
 import stat
 from contextlib import suppress
 from dataclasses import replace
@@ -37,9 +38,15 @@ class Disposer:
         sources: Sources,
         *,
         takes_sidecars: bool = False,
+        keeps_sources: bool = False,
     ) -> None:
-        """Take the parts; `takes_sidecars`: files of other programs follow their image."""
+        """Take the parts.
+
+        `takes_sidecars`: files of other programs follow their image. `keeps_sources`: an inbox
+        that cannot be written to is meant to be so.
+        """
         self._takes_sidecars = takes_sidecars
+        self._keeps_sources = keeps_sources
         self._folders = folders
         self._ledger = ledger
         self._markers = markers
@@ -53,6 +60,8 @@ class Disposer:
         The source's own profiles follow it. A call after a crash goes on where the last one
         stopped. Returns the job with its disposal, which `close` then records.
         """
+        if self._must_leave(job):
+            return self.leave(job)
         if job.state is JobState.FAILED:
             job = self._move(job, self._folders.failed)
             self._let_follow(job, self._folders.failed)
@@ -72,6 +81,33 @@ class Disposer:
         closed = self._ledger.disposed(job.id, job.disposal)
         failpoints.reach(Failpoint.DISPOSED)
         return closed
+
+    def _must_leave(self, job: Job) -> bool:
+        """Tell whether the source has to stay, because the inbox is only to be read."""
+        source = self._folders.inbox / job.src_rel
+        is_fixed = os.path.lexists(source) and not os.access(source.parent, os.W_OK)
+        return self._keeps_sources and is_fixed
+
+    def leave(self, job: Job) -> Job:
+        """Leave an ended job's source in the inbox; a failed one gets its record in failed/."""
+        if job.state is JobState.FAILED:
+            job = self._write_lone_record(job)
+        return replace(job, disposal=Disposal.KEEP)
+
+    def _write_lone_record(self, job: Job) -> Job:
+        folder = self._folders.failed
+        self._markers.require(folder)
+        rel = next(rel for rel in self._free_rels(job) if self._is_free(rel, job))
+        job = self._ledger.plan_disposal(job.id, rel)
+        durable.make_folder((folder / rel).parent, below=folder)
+        self._write_error_record(job)
+        return job
+
+    def _is_free(self, rel: str, job: Job) -> bool:
+        """Tell whether a record can have the name that belongs to `rel`, as its own job's can."""
+        record = self._folders.failed / (rel + ERROR_RECORD)
+        is_taken = os.path.lexists(record) or os.path.lexists(self._folders.failed / rel)
+        return rel == job.disposal_rel or not is_taken
 
     def _move(self, job: Job, folder: Path) -> Job:
         """Move the source below `folder`; its name there is committed to the ledger first."""

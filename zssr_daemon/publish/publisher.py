@@ -28,6 +28,7 @@ from zssr_daemon.protocol.attempt_files import (
     frame_of,
     frame_parts,
     is_part,
+    job_of,
     part_rel,
 )
 from zssr_daemon.publish.legal_names import LegalNames
@@ -35,6 +36,9 @@ from zssr_daemon.publish.output_names import name_tags, output_rel, told_scale
 from zssr_daemon.publish.sources import Sources, has_hash
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system import durable, file_names
+
+#: A part of a job that the ledger does not know is stale after this.
+_FOREIGN_PART_S = 86400.0
 
 
 class Publisher:
@@ -125,10 +129,17 @@ class Publisher:
         return self._ledger.requeue(job.id)
 
     def remove_stale_parts(self) -> None:
-        """Remove what attempts of an earlier process left; to be called while none is running."""
+        """Remove what attempts of an earlier process left; to be called while none is running.
+
+        Another daemon may use the same output folder: parts of unknown jobs are only removed when
+        nobody has written to them for long.
+        """
         for path in durable.files_below(self._folders.output):
-            if is_part(path.name):
+            if is_part(path.name) and (self._is_ours(path.name) or _is_old(path)):
                 path.unlink(missing_ok=True)
+
+    def _is_ours(self, part_name: str) -> bool:
+        return bool(self._ledger.find(job_of(part_name)))
 
     def _part(self, job: Job) -> Path:
         return self._folders.output / part_rel(self._names.rel(job.src_rel), job.id, job.attempts)
@@ -203,6 +214,12 @@ class Publisher:
         done = self._ledger.done(job.id, now=time.time())
         failpoints.reach(Failpoint.DONE)
         return done
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > _FOREIGN_PART_S
+    return False
 
 
 def _is_linked(part: Path, final: Path, may_be_reserved: bool) -> bool:

@@ -48,7 +48,9 @@ class Retrier:
             job = self._ledger.get(job_id)
         except KeyError as error:
             raise RetryRefusedError(f"no job has the id {job_id}") from error
-        if job.state is JobState.DONE and job.disposal is Disposal.KEEP:
+        if job.disposal is Disposal.KEEP:
+            if job.state is JobState.FAILED:
+                self._remove_record(job)
             self._ledger.disposed(job.id, Disposal.RERUN)  # the next scan makes a new job
             return job.src_rel
         source = self._source_of(job)

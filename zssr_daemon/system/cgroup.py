@@ -1,4 +1,4 @@
-"""Control group: how much memory the kernel lets us have, and how many processes it killed."""
+"""Control group: how much memory and processor time we get, and how many processes were killed."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,40 @@ def memory_bytes(root: Path = Path("/")) -> int:
         if text.isdigit():  # else there is no limit, or no such group
             return min(machine, int(text))
     return machine
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """Return how many processors' time our control group gets, as by `--cpus 2`; None: of all.
+
+    A group above ours can have less than ours, so the smallest counts.
+    """
+    quotas = [
+        quota
+        for controller, mount, read in (
+            ("", "sys/fs/cgroup", _quota_of_version_2),
+            ("cpu", "sys/fs/cgroup/cpu", _quota_of_version_1),
+        )
+        for group in _with_parents(_own(root, controller, mount), root / mount)
+        if (quota := read(group)) is not None
+    ]
+    return min(quotas, default=None)
+
+
+def _quota_of_version_2(group: Path) -> float | None:
+    quota, _, period = _text(group / "cpu.max").partition(" ")
+    return int(quota) / int(period) if quota.isdigit() else None  # "max": there is no limit
+
+
+def _quota_of_version_1(group: Path) -> float | None:
+    quota = _text(group / "cpu.cfs_quota_us").strip()
+    period = _text(group / "cpu.cfs_period_us").strip()
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None  # -1: none
+
+
+def _with_parents(group: Path, top: Path) -> list[Path]:
+    """Return a group and those above it; in a container only the top may be there."""
+    inside = [each for each in group.parents if each.is_relative_to(top)]
+    return [group, *inside, top]
 
 
 def _own(root: Path, controller: str, mount: str) -> Path:

@@ -24,6 +24,7 @@ class Mount:
 
     point: str  # in `os.fsdecode` form; "" where the table cannot be read
     kind: str  # "unknown" where the table cannot be read
+    is_read_only: bool = False  # as somebody mounted it; a disk that failed since is not
 
 
 def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
@@ -36,10 +37,12 @@ def mount_of(folder: Path, mountinfo: Path = MOUNTINFO) -> Mount:
         return best
     for line in lines:
         before, _, after = line.partition(b" - ")
-        point = _unescape(before.split(b" ")[4])
+        fields = before.split(b" ")
+        point, options = _unescape(fields[4]), fields[5].split(b",")
         # Of equal mount points, the last one hides the others.
         if _holds(point, wanted) and len(point) >= len(os.fsencode(best.point)):
-            best = Mount(os.fsdecode(point), after.split(b" ")[0].decode())
+            kind = after.split(b" ")[0].decode()
+            best = Mount(os.fsdecode(point), kind, is_read_only=b"ro" in options)
     return best
 
 

@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 #: syslog's priorities, by which `journalctl -p err` selects lines.
@@ -21,7 +22,9 @@ class StdoutSink(logging.Handler):
         """Write one line."""
         try:
             prefix = f"<{_PRIORITIES.get(record.levelname, 6)}>" if self._is_journal else ""
-            _write(sys.stdout.fileno(), prefix + self.format(record))
+            line = prefix + self.format(record)
+            with suppress(OSError):  # nobody reads any more, as after `| head -1`; the file goes on
+                _write(sys.stdout.fileno(), line)
         except Exception:  # noqa: BLE001 (as in every handler: a line must not end the program)
             self.handleError(record)
 

@@ -32,7 +32,12 @@ _BUCKETS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _RESTART_LABELS = {"silent": "timeout", "device_lost": "cuda"}
 
 #: The reasons for which the queue can be paused.
-PAUSE_REASONS = (Reason.DISK_FULL, Reason.FOLDER_MISSING, Reason.DEVICE_LOST)
+PAUSE_REASONS = (
+    Reason.DISK_FULL,
+    Reason.FOLDER_MISSING,
+    Reason.DEVICE_LOST,
+    Reason.CHILDREN_UNAVAILABLE,
+)
 
 _Families = Iterator[GaugeMetricFamily]
 

@@ -60,6 +60,8 @@ class Status:
     oldest_queued_at: float | None
     last_scan_at: float | None
     watch: Literal["events", "scan"] | None
+    links: int = 0  # symbolic links of the inbox, which are not followed
+    watch_fault: str | None = None  # why the kernel tells of no changes although it could
 
     @property
     def is_healthy(self) -> bool:

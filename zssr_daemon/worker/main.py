@@ -20,6 +20,7 @@ from zssr_daemon.protocol.messages import (
     WorkCancelled,
     WorkDone,
     WorkerBroken,
+    WorkerLoaded,
     WorkFailed,
     WorkOrder,
     WorkProgress,
@@ -28,6 +29,9 @@ from zssr_daemon.telemetry import logs
 
 #: The supervisor hears at most this often; every step would only fill the pipe.
 _PROGRESS_INTERVAL_S = 0.2
+
+#: What a module raises that was replaced, or is incomplete, when the work loads it late.
+_REPLACED = (ImportError, SyntaxError)
 
 #: `enlarge_file` with its device.
 Enlarge = Callable[[WorkOrder, Callable[[WorkProgress], None]], WorkDone]
@@ -54,7 +58,7 @@ def worker_main(
                 continue  # a late "cancel" finds nothing to cancel
             answer = _serve(order, connection, enlarge)
             connection.send(answer)
-            if isinstance(answer, WorkFailed) and answer.reason == DeviceError.reason:
+            if isinstance(answer, WorkFailed) and answer.ends_worker:
                 return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
@@ -66,6 +70,7 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enl
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
     from zssr_daemon.worker.frames import enlarge_file  # noqa: PLC0415
 
+    connection.send(WorkerLoaded())
     try:
         enlarger = Enlarger(device, threads)
         connection.send(enlarger.self_test())
@@ -82,14 +87,16 @@ def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarge: Enlarg
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:
-        return _failed(order, error.reason, str(error), is_retryable=error.is_retryable)
+        failed = _failed(order, error.reason, str(error), is_retryable=error.is_retryable)
+        return replace(failed, ends_worker=error.reason == DeviceError.reason)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except OSError as error:
         failed = _failed(order, Reason.IO_ERROR, str(error), is_retryable=True)
         return replace(failed, oserror_errno=error.errno)
     except Exception as error:  # noqa: BLE001 (the job boundary: one bad image, not one dead worker)
-        return _failed(order, Reason.INTERNAL_ERROR, repr(error), is_retryable=True)
+        failed = _failed(order, Reason.INTERNAL_ERROR, repr(error), is_retryable=True)
+        return replace(failed, ends_worker=isinstance(error, _REPLACED))
 
 
 def _failed(order: WorkOrder, reason: Reason, message: str, *, is_retryable: bool) -> WorkFailed:
