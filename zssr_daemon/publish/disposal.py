@@ -97,7 +97,9 @@ class Disposer:
     def _write_lone_record(self, job: Job) -> Job:
         folder = self._folders.failed
         self._markers.require(folder)
-        rel = next(rel for rel in self._free_rels(job) if self._is_free(rel, job))
+        rel = next(
+            rel for rel in self._free_rels(job, self._names[folder]) if self._is_free(rel, job)
+        )
         job = self._ledger.plan_disposal(job.id, rel)
         durable.make_folder((folder / rel).parent, below=folder)
         self._write_error_record(job)
@@ -175,16 +177,18 @@ class Disposer:
         source = self._folders.failed / job.disposal_rel
         # The source beside it is this job's, so an older record here belongs to no file.
         record = source.with_name(source.name + ERROR_RECORD)
-        durable.write_new(record, _error_record(job), mode=_mode_of(source))
+        durable.write_new(
+            record, _error_record(job), mode=_mode_of(source, self._folders.inbox / job.src_rel)
+        )
         failpoints.reach(Failpoint.RECORD_WRITTEN)
 
 
-def _mode_of(source: Path) -> int:
-    """Return what others may do with a file; nothing where it is gone."""
-    try:
-        return stat.S_IMODE(source.lstat().st_mode)
-    except OSError:
-        return 0o600
+def _mode_of(*places: Path) -> int:
+    """Return what others may do with a file that lies at one of the places; nothing if at none."""
+    for place in places:
+        with suppress(OSError):
+            return stat.S_IMODE(place.lstat().st_mode)
+    return 0o600
 
 
 def _error_record(job: Job) -> bytes:
