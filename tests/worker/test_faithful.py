@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from tests.parts.kinds import KINDS, WIDE, XMP, deep, pillow
+from tests.parts.metadata_files import PQ, chunked_png
 from tests.parts.picture_files import (
     decode_path,
     deep_file,
@@ -26,6 +27,7 @@ from tests.parts.picture_files import (
     png_chunk,
 )
 from tests.parts.tiny_settings import TINY
+from zssr_daemon.errors import ImageError
 from zssr_daemon.imaging.decode import inspect
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
@@ -180,6 +182,17 @@ def test_gamma_of_a_png_is_kept(tmp_path: Path, depth: int) -> None:
     done = enlarge(path, output=rules("tiff"))
     assert done.report.note is not None
     assert "gAMA" in done.report.note
+
+
+def test_hdr_is_kept_by_a_png_and_refused_by_others(tmp_path: Path) -> None:
+    """PQ said by cICP stays said; a format that cannot say it gets no picture of it."""
+    path = tmp_path / "source"
+    path.write_bytes(chunked_png(PQ))
+    enlarge(path)
+    assert decode_path(tmp_path / "out").metadata.png_colour == (PQ,)
+    with pytest.raises(ImageError) as caught:
+        enlarge(path, output=rules("jpeg"))
+    assert caught.value.reason == "output_without_hdr"
 
 
 def test_a_shallower_format_is_the_users_right_and_told(tmp_path: Path) -> None:

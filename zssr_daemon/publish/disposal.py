@@ -175,6 +175,7 @@ class Disposer:
         if job.disposal_rel is None:  # the source was gone before it could be moved
             return
         source = self._folders.failed / job.disposal_rel
+        mode = _mode_of(source, self._folders.inbox / job.src_rel)
         # The source beside it is this job's, so an older record here belongs to no file.
         record = source.with_name(source.name + ERROR_RECORD)
         durable.write_new(

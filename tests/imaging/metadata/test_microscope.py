@@ -38,6 +38,18 @@ def test_unit_of_imagej_stays(tmp_path: Path) -> None:
     assert [float(tags[tag]) for tag in (282, 283, 296)] == pytest.approx([20, 20, 3])
 
 
+@pytest.mark.parametrize("setting", ["png", "jpeg", "webp", "tiff"])
+@pytest.mark.parametrize("dpi", [0.01, 70_000.0, 1e8])
+def test_any_resolution_has_a_place(tmp_path: Path, setting: str, dpi: float) -> None:
+    """A field of 16 bits would say something else; the EXIF says it."""
+    data = tiff_bytes({282: dpi, 283: dpi, 296: 2}, "RGB")
+    picture, note = output(tmp_path / "a", data, setting)
+    tags = picture.getexif()
+    stated = float(tags[282]) if 282 in tags else picture.info["dpi"][0]
+    assert stated == pytest.approx(dpi, rel=1e-3)
+    assert note is None
+
+
 def test_print_resolution_stays(tmp_path: Path) -> None:
     """Dots an inch of a print are those of the printer: the print becomes larger."""
     picture, _ = output(tmp_path / "a", tiff_bytes({282: 300.0, 283: 300.0, 296: 2}))

@@ -18,7 +18,7 @@ from zssr_daemon.imaging.metadata.exif import (
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.namespaces import DC, XMP_NOTE
 from zssr_daemon.imaging.metadata.png_text import Text
-from zssr_daemon.imaging.metadata.resolution import resolution_tags
+from zssr_daemon.imaging.metadata.resolution import has_field, resolution_tags
 from zssr_daemon.imaging.metadata.xmp import Xmp
 from zssr_daemon.imaging.metadata.xmp_rules import enlarge_xmp
 from zssr_daemon.imaging.output_format import OutputFormat
@@ -101,10 +101,8 @@ class _Fitting:
                 self._set(tiff_tags=placed)
             elif placed:
                 self.lost.append('georeference ([output] format = "tiff" keeps it)')
-        if self._output.name != "TIFF" and self.metadata.aspect is not None:
-            directory = loaded(self.metadata.exif)
-            directory.update(resolution_tags(None, self.metadata.aspect))
-            self._set(exif=directory.tobytes())
+        if self._output.name != "TIFF":
+            self._put_resolution_in_exif()
 
     def fit_xmp(self) -> None:
         """Turn, scale and strike what the XMP says."""
@@ -171,6 +169,17 @@ class _Fitting:
         light = [name.decode() for name, _ in tags if name in {b"mDCV", b"cLLI"}]
         self.lost += light
         return []
+
+    def _put_resolution_in_exif(self) -> None:
+        """Let the EXIF state a resolution that the format has no field for."""
+        dpi, aspect = self.metadata.dpi, self.metadata.aspect
+        if dpi is not None and has_field(self._output.name, dpi):
+            return
+        tags = resolution_tags(dpi, aspect, is_per_cm=self.metadata.is_per_cm)
+        if tags:
+            directory = loaded(self.metadata.exif)
+            directory.update(tags)
+            self._set(exif=directory.tobytes(), dpi=None)
 
     def _set(self, **changes: object) -> None:
         self.metadata = replace(self.metadata, **changes)  # type: ignore[arg-type]

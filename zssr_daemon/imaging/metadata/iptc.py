@@ -46,17 +46,19 @@ _AS_XMP: Final = {
 # Record 2: its own version, and the time that belongs to the date.
 _VERSION, _DATE, _TIME = 0, 55, 60
 
-# Resources of Photoshop that others name: records and EXIF are read by themselves, the resolution
-# is the file's, thumbnails show the old picture, digests compare what is no longer there.
-_KNOWN_RESOURCES: Final = {RESOURCE, 0x03ED, 0x0409, 0x040C, 0x0425, 0x040F, 0x0422, 0x0423, 0x0424}
-# Numbers, defaults and switches of the program itself, which say nothing about the picture.
-_PROGRAM_STATE: Final = {0x03E8, 0x03E9, 0x03EA, 0x03F3, 0x03F5, 0x03F8, 0x0400, 0x0402, 0x0406}
-_PROGRAM_STATE_TOO: Final = {0x0408, 0x040D, 0x0411, 0x0414, 0x0419, 0x041A, 0x041E, 0x0421}
-_PROGRAM_STATE_LATE: Final = {0x0426, 0x0428, 0x043A, 0x043B, 0x2710}
-_SILENT: Final = _KNOWN_RESOURCES | _PROGRAM_STATE | _PROGRAM_STATE_TOO | _PROGRAM_STATE_LATE
+# Resources of Photoshop that need no word: records, EXIF, XMP and profile are read by themselves,
+# the resolution is the file's, thumbnails show the old picture, digests compare what is no longer
+# there; the others are numbers, defaults and switches of the program itself.
+_SILENT: Final = frozenset(
+    {RESOURCE, 0x03ED, 0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424, 0x0425}
+    | {0x03E8, 0x03E9, 0x03EA, 0x03F3, 0x03F5, 0x03F8, 0x0400, 0x0402, 0x0406, 0x040D, 0x0411}
+    | {0x0414, 0x0419, 0x041E, 0x0421, 0x0426, 0x0428, 0x043A, 0x043B, 0x2710}
+)
 _RESOURCE_NAMES: Final = {
+    0x0408: "guides",
     0x040A: "copyright flag",
     0x040B: "URL",
+    0x041A: "slices",
     0x0BB7: "name of the clipping path",
 }
 _PATHS: Final = range(0x07D0, 0x0BB7)

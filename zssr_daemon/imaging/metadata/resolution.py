@@ -10,9 +10,13 @@ from PIL import ExifTags, Image
 
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 
-# Pillow says 1 where a TIFF says nothing.
-_MIN_DPI: Final = 1.0
-_MAX_DPI: Final = 100_000.0
+# Pillow says this where a TIFF says nothing.
+_NOTHING: Final = (1.0, 1.0)
+_MAX_DPI: Final = 1e9  # of an electron microscope
+
+# What the formats' own fields can say: least and most dots an inch. JPEG has whole numbers of 16
+# bits, PNG dots a metre of 31.
+_FIELDS: Final = {"JPEG": (1.0, 65_535.0), "PNG": (0.03, 5e7)}
 
 # Of a TIFF and of EXIF.
 _NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
@@ -23,7 +27,14 @@ def read_dpi(image: Image.Image) -> tuple[float, float] | None:
     """Return the resolution if the file states a sane one: Pillow says 72 for a JPEG without."""
     if "exif" in image.info and image.format in {"JPEG", "MPO"} and not _states_dpi(image):
         return None
-    return _sane(image.info.get("dpi"), _MIN_DPI)
+    dpi = _sane(image.info.get("dpi"))
+    return None if dpi == _NOTHING else dpi
+
+
+def has_field(format_name: str, dpi: tuple[float, float]) -> bool:
+    """Tell whether a format's own field can state a resolution; the EXIF can state any."""
+    least, most = _FIELDS.get(format_name, (0.0, _MAX_DPI))
+    return all(least <= each <= most for each in dpi)
 
 
 def read_aspect(image: Image.Image) -> tuple[float, float] | None:
@@ -33,11 +44,11 @@ def read_aspect(image: Image.Image) -> tuple[float, float] | None:
     pixel is from a square, and equal ones say nothing.
     """
     if image.format == "PNG":
-        value = _sane(image.info.get("aspect"), 0)
+        value = _sane(image.info.get("aspect"))
     elif image.format in {"JPEG", "MPO"} and image.info.get("jfif_unit") == 0:
-        value = _sane(image.info.get("jfif_density"), 0)
+        value = _sane(image.info.get("jfif_density"))
     elif image.format == "TIFF" and _unit(image) == _NO_UNIT:
-        return _sane(image.info.get("resolution"), 0)
+        return _sane(image.info.get("resolution"))
     else:
         return None
     return value if value and value[0] != value[1] else None
@@ -92,12 +103,12 @@ def _unit(image: Image.Image) -> object:
         return None
 
 
-def _sane(value: object, above: float) -> tuple[float, float] | None:
+def _sane(value: object) -> tuple[float, float] | None:
     try:
         horizontal, vertical = map(float, value)  # type: ignore[call-overload]
     except (TypeError, ValueError, ArithmeticError):
         return None
-    if not all(math.isfinite(n) and above < n <= _MAX_DPI for n in (horizontal, vertical)):
+    if not all(math.isfinite(n) and 0 < n <= _MAX_DPI for n in (horizontal, vertical)):
         return None
     return horizontal, vertical
 
