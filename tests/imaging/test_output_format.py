@@ -69,12 +69,37 @@ def test_alpha_is_not_dropped_for_jpeg() -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "float", "bit_depth": 32},
+        {"kind": "signed", "bit_depth": 16},
+        {"bit_depth": 32},
+        {"extra_codes": (0,)},
+        {"extra_codes": (2, 0), "has_alpha": True},
+    ],
+)
+def test_only_tiff_holds_numbers(changes: dict[str, Any]) -> None:
+    """All other formats refuse them, with the cure; a sample of each band counts as memory."""
+    source = info(format="TIFF", **changes)
+    for setting in ("png", "webp"):
+        fault = rules(setting).fault(source, 20, 20)
+        assert fault is not None
+        assert (fault.reason, '"tiff"' in str(fault)) == ("output_without_samples", True)
+    for setting in ("tiff", "same"):
+        assert rules(setting).fault(source, 20, 20) is None
+    needed = (10 * 10 * 4 + 20 * 20 * source.bit_depth // 8) * source.bands
+    assert rules("tiff").predicted_bytes(source, 20, 20) == needed
+    assert source.bands == 3 + len(source.extra_codes)
+
+
+@pytest.mark.parametrize(
     ("setting", "changes", "word"),
     [
         ("jpeg", {"bit_depth": 16}, "16 bits"),
         ("webp", {"bit_depth": 16}, "16 bits"),
         ("webp", {"channels": 1}, "grey"),
         ("same", {"format": "AVIF"}, "AVIF"),
+        ("png", {"nodata": "-9999"}, "-9999"),
     ],
 )
 def test_what_the_format_cannot_hold_is_told(

@@ -10,11 +10,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.parts.picture_files import deep_file, smooth_picture
+from tests.parts.picture_files import LIMITS, deep_file, smooth_picture
+from tests.parts.rasters import raster
 from tests.parts.worker_parts import order_of
+from zssr_daemon.imaging.decode import decode, read_file
 from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
+from zssr_daemon.worker.layers import Layer
+from zssr_daemon.worker.source_degradation import noise_std_of
 
 ENLARGER = Enlarger("cpu", 1)
 
@@ -56,6 +60,28 @@ def test_noise_of_deep_pictures_is_in_levels_of_255_too(tmp_path: Path) -> None:
         path = deep_file(tmp_path / "deep.png", pixels)
         report = enlarged(path, noise_std="auto").report
         assert report.noise_std == pytest.approx(8, rel=0.15)
+
+
+@pytest.mark.parametrize("void_to", [0, 48, 90])
+def test_noise_is_that_of_the_content(tmp_path: Path, void_to: int) -> None:
+    """What fills the void is smooth, and is not measured."""
+    pixels = noisy(8)[..., :1].astype(np.int16)
+    pixels[:void_to] = -9999
+    path = raster(tmp_path / "a.tif", pixels, nodata="-9999")
+    with path.open("rb") as file:
+        content = decode(read_file(file.fileno(), LIMITS), LIMITS).colour
+    layer = Layer(content=content, samples=pixels, factor=1.0)
+    measured = noise_std_of(layer.taken_picture(), layer.void) * content.sample_range.span / 255
+    assert measured == (pytest.approx(8, rel=0.2) if void_to < 90 else 0)
+
+
+def test_compression_is_found_in_16_bits(tmp_path: Path) -> None:
+    """JPEG counts in levels of its container, whatever range the picture fills."""
+    Image.fromarray(noisy(3).astype(np.uint8)).save(tmp_path / "photo.jpg", quality=70)
+    with Image.open(tmp_path / "photo.jpg") as image:
+        pixels = np.asarray(image).astype(np.uint16) * np.uint16(257)
+    path = deep_file(tmp_path / "photo.png", pixels)
+    assert enlarged(path, jpeg_quality="auto").report.jpeg_quality == 70
 
 
 def test_compression_is_found_where_asked(tmp_path: Path) -> None:

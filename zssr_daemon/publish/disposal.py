@@ -178,9 +178,7 @@ class Disposer:
         mode = _mode_of(source, self._folders.inbox / job.src_rel)
         # The source beside it is this job's, so an older record here belongs to no file.
         record = source.with_name(source.name + ERROR_RECORD)
-        durable.write_new(
-            record, _error_record(job), mode=_mode_of(source, self._folders.inbox / job.src_rel)
-        )
+        durable.write_new(record, _error_record(job), mode=mode)
         failpoints.reach(Failpoint.RECORD_WRITTEN)
 
 
