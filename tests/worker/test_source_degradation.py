@@ -13,7 +13,8 @@ from PIL import Image
 from tests.parts.picture_files import LIMITS, deep_file, smooth_picture
 from tests.parts.rasters import raster
 from tests.parts.worker_parts import order_of
-from zssr_daemon.imaging.decode import decode, read_file
+from zssr_daemon.imaging.decode import decode
+from zssr_daemon.imaging.readers.content import read_file
 from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
