@@ -76,6 +76,7 @@ def with_parts(metadata: ImageMetadata, data: bytes, format_name: str, grid: Gri
         "WEBP": _add_webp,
         "AVIF": _add_iso,
         "HEIF": _add_iso,
+        "BMP": _add_bmp,
     }
     add = readers.get(format_name)
     if add is None:
@@ -138,6 +139,10 @@ def _lost_profiles(texts: tuple[Text, ...]) -> list[str]:
 def _add_webp(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
     lost = (*metadata.lost_metadata, *other_parts.lost_of_webp(data))
     return replace(metadata, lost_metadata=lost)
+
+
+def _add_bmp(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
+    return replace(metadata, lost_parts=(*metadata.lost_parts, *other_parts.lost_of_bmp(data)))
 
 
 def _add_iso(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
