@@ -19,6 +19,7 @@ from tests.parts.picture_files import (
     smooth_picture,
     tiff,
 )
+from zssr_daemon.imaging.output_format import JPEG, PNG, TIFF, WEBP, OutputFormat
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -136,6 +137,25 @@ def test_thumbnail_is_removed(tmp_path: Path) -> None:
     assert b"THUMBNAIL" not in image.metadata.exif
     with Image.open(path) as source:
         assert source.getexif().get_ifd(ExifTags.IFD.IFD1)[0x0202] == 9
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {0xA20E: "wide", 0xA20F: (1, 2)},
+        {0x9214: "here", 0xA214: (1.5, 2.5, 3.5)},
+        {0x9214: (1,), 0xA002: "wide", 0xA003: b"high"},
+    ],
+)
+@pytest.mark.parametrize("output", [PNG, TIFF, JPEG, WEBP])
+def test_odd_values_in_exif_never_fail_an_image(
+    tmp_path: Path, output: OutputFormat, details: dict[int, Any]
+) -> None:
+    """Words where numbers belong cost themselves, and are named."""
+    exif = Image.Exif()
+    exif[0x8769] = details
+    image = decode_path(save_picture(tmp_path / "a.jpg", smooth_picture(), exif=exif))
+    assert "damaged" in "".join(encode_path(tmp_path / "out", image, output=output))
 
 
 @pytest.mark.parametrize(

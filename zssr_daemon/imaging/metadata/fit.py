@@ -93,14 +93,11 @@ class _Fitting:
     def fit_exif(self) -> None:
         """Turn and scale what the EXIF says; a georeference has a place in a TIFF only."""
         if self.metadata.exif is not None:
-            exif, placed = enlarged_exif(
-                self.metadata.exif, self._way, self.metadata.pages, self.lost
-            )
-            self._set(exif=exif)
-            if self._output.name == "TIFF":
-                self._set(tiff_tags=placed)
-            elif placed:
-                self.lost.append('georeference ([output] format = "tiff" keeps it)')
+            try:
+                self._enlarge_exif(self.metadata.exif)
+            except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
+                self._set(exif=None, tiff_tags={})
+                self.lost.append(f"damaged EXIF ({error})")
         if self._output.name != "TIFF":
             self._put_resolution_in_exif()
 
@@ -169,6 +166,14 @@ class _Fitting:
         light = [name.decode() for name, _ in tags if name in {b"mDCV", b"cLLI"}]
         self.lost += light
         return []
+
+    def _enlarge_exif(self, content: bytes) -> None:
+        exif, placed = enlarged_exif(content, self._way, self.metadata.pages, self.lost)
+        self._set(exif=exif)
+        if self._output.name == "TIFF":
+            self._set(tiff_tags=placed)
+        elif placed:
+            self.lost.append('georeference ([output] format = "tiff" keeps it)')
 
     def _put_resolution_in_exif(self) -> None:
         """Let the EXIF state a resolution that the format has no field for."""
