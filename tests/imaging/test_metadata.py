@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
+from tests.parts.metadata_files import tiff_bytes
 from tests.parts.picture_files import (
     decode_path,
     encode_path,
@@ -19,7 +20,30 @@ from tests.parts.picture_files import (
     smooth_picture,
     tiff,
 )
+from zssr_daemon.imaging.metadata.file_text import FileText
 from zssr_daemon.imaging.output_format import JPEG, PNG, TIFF, WEBP, OutputFormat
+
+
+@pytest.mark.parametrize("output", [PNG, TIFF, JPEG, WEBP])
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_texts_of_any_alphabet_keep_their_bytes(
+    tmp_path: Path, suffix: str, output: OutputFormat
+) -> None:
+    """Names and signs of copyright are no question marks."""
+    author, lens = "Jérôme ©".encode(), "Объектив".encode()
+    exif = Image.Exif()
+    exif[0x013B] = FileText(author.decode("latin-1"))
+    exif[0x8769] = {0xA434: FileText(lens.decode("latin-1"))}
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "jpg":
+        save_picture(path, smooth_picture(), exif=exif)
+    else:
+        path.write_bytes(tiff_bytes({0x013B: exif[0x013B]}))
+    assert author in path.read_bytes()
+    assert encode_path(tmp_path / "out", decode_path(path), output=output) == []
+    written = (tmp_path / "out").read_bytes()
+    assert author in written
+    assert (lens in written) is (lens in path.read_bytes())
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

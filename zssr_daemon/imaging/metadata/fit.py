@@ -15,6 +15,7 @@ from zssr_daemon.imaging.metadata.exif import (
     put_user_comment,
     user_comment,
 )
+from zssr_daemon.imaging.metadata.file_text import as_file_text, serialised
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.namespaces import DC, XMP_NOTE
 from zssr_daemon.imaging.metadata.png_text import Text
@@ -184,7 +185,7 @@ class _Fitting:
         if tags:
             directory = loaded(self.metadata.exif)
             directory.update(tags)
-            self._set(exif=directory.tobytes(), dpi=None)
+            self._set(exif=serialised(directory), dpi=None)
 
     def _set(self, **changes: object) -> None:
         self.metadata = replace(self.metadata, **changes)  # type: ignore[arg-type]
@@ -222,8 +223,8 @@ class _Fitting:
         """Put a text into the EXIF, if it has a free place for it."""
         exif = loaded(self.metadata.exif)
         if text.keyword == "Software" and _SOFTWARE not in exif:
-            exif[_SOFTWARE] = text.text
-            self._set(exif=exif.tobytes())
+            exif[_SOFTWARE] = as_file_text(text.text)
+            self._set(exif=serialised(exif))
             return True
         if self._output.name == "JPEG" and _is_comment(text):
             return False
