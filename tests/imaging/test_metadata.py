@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
+from tests.parts.metadata_files import tiff_bytes
 from tests.parts.picture_files import (
     decode_path,
     encode_path,
@@ -19,6 +20,30 @@ from tests.parts.picture_files import (
     smooth_picture,
     tiff,
 )
+from zssr_daemon.imaging.metadata.file_text import FileText
+from zssr_daemon.imaging.output_format import JPEG, PNG, TIFF, WEBP, OutputFormat
+
+
+@pytest.mark.parametrize("output", [PNG, TIFF, JPEG, WEBP])
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_texts_of_any_alphabet_keep_their_bytes(
+    tmp_path: Path, suffix: str, output: OutputFormat
+) -> None:
+    """Names and signs of copyright are no question marks."""
+    author, lens = "Jérôme ©".encode(), "Объектив".encode()
+    exif = Image.Exif()
+    exif[0x013B] = FileText(author.decode("latin-1"))
+    exif[0x8769] = {0xA434: FileText(lens.decode("latin-1"))}
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "jpg":
+        save_picture(path, smooth_picture(), exif=exif)
+    else:
+        path.write_bytes(tiff_bytes({0x013B: exif[0x013B]}))
+    assert author in path.read_bytes()
+    assert encode_path(tmp_path / "out", decode_path(path), output=output) == []
+    written = (tmp_path / "out").read_bytes()
+    assert author in written
+    assert (lens in written) is (lens in path.read_bytes())
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -136,6 +161,25 @@ def test_thumbnail_is_removed(tmp_path: Path) -> None:
     assert b"THUMBNAIL" not in image.metadata.exif
     with Image.open(path) as source:
         assert source.getexif().get_ifd(ExifTags.IFD.IFD1)[0x0202] == 9
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {0xA20E: "wide", 0xA20F: (1, 2)},
+        {0x9214: "here", 0xA214: (1.5, 2.5, 3.5)},
+        {0x9214: (1,), 0xA002: "wide", 0xA003: b"high"},
+    ],
+)
+@pytest.mark.parametrize("output", [PNG, TIFF, JPEG, WEBP])
+def test_odd_values_in_exif_never_fail_an_image(
+    tmp_path: Path, output: OutputFormat, details: dict[int, Any]
+) -> None:
+    """Words where numbers belong cost themselves, and are named."""
+    exif = Image.Exif()
+    exif[0x8769] = details
+    image = decode_path(save_picture(tmp_path / "a.jpg", smooth_picture(), exif=exif))
+    assert "damaged" in "".join(encode_path(tmp_path / "out", image, output=output))
 
 
 @pytest.mark.parametrize(

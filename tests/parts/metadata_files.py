@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from tests.parts.picture_files import png_chunk, smooth_picture
@@ -317,15 +316,3 @@ FILES: dict[str, Callable[[], bytes]] = {
 def write(path: Path, kind: str) -> None:
     """Write a file of a kind."""
     path.write_bytes(FILES[kind]())
-
-
-def grid_of(data: bytes) -> tuple[int, int]:
-    """Return (width, height) of a picture."""
-    with Image.open(io.BytesIO(data)) as opened:
-        return opened.size
-
-
-def mean_of(path: Path) -> float:
-    """Return the mean level of a picture."""
-    with Image.open(path) as opened:
-        return float(np.asarray(opened).mean())

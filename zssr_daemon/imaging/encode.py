@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from zssr_daemon.imaging.colour import grey_to_srgb
 from zssr_daemon.imaging.metadata.exif import loaded
+from zssr_daemon.imaging.metadata.file_text import serialised
 from zssr_daemon.imaging.metadata.fit import fit
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.iptc import jpeg_segment
@@ -77,11 +78,11 @@ def _write_jpeg(
     quality: int,
 ) -> list[str]:
     """Write with full colour resolution; what is too long for a segment is left out and told."""
-    options: dict[str, object] = {"exif": exif.tobytes()}
+    options: dict[str, object] = {"exif": serialised(exif)}
     notes, extra = [], b""
-    if len(exif.tobytes()) > _MAX_JPEG_EXIF_BYTES:
+    if len(serialised(exif)) > _MAX_JPEG_EXIF_BYTES:
         notes.append("EXIF dropped: too long for a JPEG")
-        options["exif"] = _signed_exif(None, {"": str(exif[_SOFTWARE])}).tobytes()
+        options["exif"] = serialised(_signed_exif(None, {"": str(exif[_SOFTWARE])}))
     if metadata.xmp is not None:
         xmp = metadata.xmp.encode()
         if len(xmp) > _MAX_JPEG_XMP_BYTES:
@@ -120,7 +121,7 @@ def _write_webp(
         picture, icc = grey_to_srgb(picture, icc)
     options: dict[str, object] = {} if metadata.xmp is None else {"xmp": metadata.xmp.encode()}
     picture.save(
-        file, "WEBP", lossless=True, exact=True, icc_profile=icc, exif=exif.tobytes(), **options
+        file, "WEBP", lossless=True, exact=True, icc_profile=icc, exif=serialised(exif), **options
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from zssr_daemon.imaging.metadata.file_text import bytewise
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.resolution import resolution_tags
 from zssr_daemon.imaging.vips import file_target, from_samples
@@ -80,7 +81,7 @@ def _add_tags(file: BinaryIO, tags: dict[int, Any]) -> None:
     file.seek(written.next)
     written.load(file)
     directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-    for tag, value in {**written, **tags}.items():
+    for tag, value in {**written, **bytewise(tags)}.items():
         directory[tag] = value
     if _X_RESOLUTION not in tags:  # libvips has written one of its own
         for tag in (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT):

@@ -23,6 +23,7 @@ from tests.parts.metadata_files import (
 )
 from tests.parts.picture_files import decode_path, encode_path, tiff
 from zssr_daemon.imaging.metadata.png_text import Text
+from zssr_daemon.imaging.metadata.xmp import Xmp
 from zssr_daemon.imaging.output_format import JPEG, PNG, TIFF, WEBP, OutputFormat
 
 
@@ -81,6 +82,16 @@ def test_records_are_fields_of_xmp_too(tmp_path: Path, output: OutputFormat) -> 
     for wanted in (HEADLINE, *KEYWORDS, "Berlin", "2024-01-31T12:00:00+01:00"):
         assert f">{wanted}</" in xmp
     assert ("IPTC 2:7" in notes[0]) is (output is WEBP)
+
+
+def test_characters_that_xml_cannot_hold_are_left_out(tmp_path: Path) -> None:
+    """A packet that no reader could read would be no place."""
+    data = chunked_png((b"tEXt", b"Title\0bell\x07 rings"))
+    assert through(tmp_path / "a", data, WEBP) == []
+    xmp = decode_path(tmp_path / "out").metadata.xmp
+    assert xmp is not None
+    assert ">bell rings</" in xmp
+    assert Xmp(xmp).has("http://purl.org/dc/elements/1.1/", "title")
 
 
 def test_what_xmp_says_already_is_not_said_again(tmp_path: Path) -> None:

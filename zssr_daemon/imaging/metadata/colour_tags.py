@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from zssr_daemon.imaging.containers import Part, iso_boxes, png_chunks
-from zssr_daemon.imaging.metadata.icc_writer import Curve, Primaries, write_profile
+from zssr_daemon.imaging.icc_writer import Curve, Primaries, write_profile
 
 ColourTags = tuple[tuple[bytes, bytes], ...]
 

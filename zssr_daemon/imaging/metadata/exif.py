@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 
 from zssr_daemon.imaging.metadata import geo
 from zssr_daemon.imaging.metadata.enlargement import Enlargement
+from zssr_daemon.imaging.metadata.file_text import serialised
 from zssr_daemon.imaging.metadata.microscope import enlarged_description
 from zssr_daemon.imaging.metadata.xmp_rules import enlarged_subject
 
@@ -62,7 +63,7 @@ def read_exif(image: Image.Image, notes: list[str], lost: list[str]) -> bytes | 
             return None
         exif[_ORIENTATION] = 1
         # Written and read once, so that nothing can go wrong when the output is written.
-        return _enlarged_again(exif.tobytes(), lost)
+        return _enlarged_again(serialised(exif), lost)
     except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
         notes.append(f"damaged EXIF dropped ({error})")
         lost.append("damaged EXIF")
@@ -93,7 +94,7 @@ def enlarged_exif(
         _put_subject(details, way, lost)
         _put_focal_plane(details, way)
         directory[_DETAILS] = details
-    return directory.tobytes(), placed
+    return serialised(directory), placed
 
 
 def user_comment(exif: Image.Exif) -> bytes | None:
@@ -114,7 +115,7 @@ def put_user_comment(exif: bytes | None, text: str) -> bytes:
         order = "utf-16-le" if directory.endian == "<" else "utf-16-be"
         details[_USER_COMMENT] = _UNICODE + text.encode(order, "replace")
     directory[_DETAILS] = details
-    return directory.tobytes()
+    return serialised(directory)
 
 
 def _enlarged_again(exif: bytes, lost: list[str]) -> bytes:
@@ -132,7 +133,7 @@ def _enlarged_again(exif: bytes, lost: list[str]) -> bytes:
                 tag: value for tag, value in interop.items() if tag not in _RELATED_SIZES
             }
         directory[_DETAILS] = details
-    return directory.tobytes()
+    return serialised(directory)
 
 
 def _drop_private(exif: Image.Exif) -> list[str]:

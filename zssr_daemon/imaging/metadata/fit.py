@@ -15,6 +15,7 @@ from zssr_daemon.imaging.metadata.exif import (
     put_user_comment,
     user_comment,
 )
+from zssr_daemon.imaging.metadata.file_text import as_file_text, serialised
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 from zssr_daemon.imaging.metadata.namespaces import DC, XMP_NOTE
 from zssr_daemon.imaging.metadata.png_text import Text
@@ -93,14 +94,11 @@ class _Fitting:
     def fit_exif(self) -> None:
         """Turn and scale what the EXIF says; a georeference has a place in a TIFF only."""
         if self.metadata.exif is not None:
-            exif, placed = enlarged_exif(
-                self.metadata.exif, self._way, self.metadata.pages, self.lost
-            )
-            self._set(exif=exif)
-            if self._output.name == "TIFF":
-                self._set(tiff_tags=placed)
-            elif placed:
-                self.lost.append('georeference ([output] format = "tiff" keeps it)')
+            try:
+                self._enlarge_exif(self.metadata.exif)
+            except Exception as error:  # noqa: BLE001 - damaged metadata never fails an image
+                self._set(exif=None, tiff_tags={})
+                self.lost.append(f"damaged EXIF ({error})")
         if self._output.name != "TIFF":
             self._put_resolution_in_exif()
 
@@ -170,6 +168,14 @@ class _Fitting:
         self.lost += light
         return []
 
+    def _enlarge_exif(self, content: bytes) -> None:
+        exif, placed = enlarged_exif(content, self._way, self.metadata.pages, self.lost)
+        self._set(exif=exif)
+        if self._output.name == "TIFF":
+            self._set(tiff_tags=placed)
+        elif placed:
+            self.lost.append('georeference ([output] format = "tiff" keeps it)')
+
     def _put_resolution_in_exif(self) -> None:
         """Let the EXIF state a resolution that the format has no field for."""
         dpi, aspect = self.metadata.dpi, self.metadata.aspect
@@ -179,7 +185,7 @@ class _Fitting:
         if tags:
             directory = loaded(self.metadata.exif)
             directory.update(tags)
-            self._set(exif=directory.tobytes(), dpi=None)
+            self._set(exif=serialised(directory), dpi=None)
 
     def _set(self, **changes: object) -> None:
         self.metadata = replace(self.metadata, **changes)  # type: ignore[arg-type]
@@ -217,8 +223,8 @@ class _Fitting:
         """Put a text into the EXIF, if it has a free place for it."""
         exif = loaded(self.metadata.exif)
         if text.keyword == "Software" and _SOFTWARE not in exif:
-            exif[_SOFTWARE] = text.text
-            self._set(exif=exif.tobytes())
+            exif[_SOFTWARE] = as_file_text(text.text)
+            self._set(exif=serialised(exif))
             return True
         if self._output.name == "JPEG" and _is_comment(text):
             return False

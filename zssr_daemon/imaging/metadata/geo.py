@@ -18,7 +18,6 @@ _RPC: Final = 50844
 TAGS: Final = frozenset(
     {_SCALE, _TIEPOINTS, _MATRIX, _KEYS, _DOUBLES, _TEXTS, _GDAL_METADATA, _RPC}
 )
-_PLACING: Final = frozenset({_SCALE, _TIEPOINTS, _MATRIX, _RPC})
 
 # GTRasterTypeGeoKey and its value for "a pixel is a point": (0, 0) is then the middle of the first
 # pixel, else its corner. OGC 19-008r4, 7.4 and annex D.
@@ -47,11 +46,6 @@ def enlarged_georeference(
     if _GDAL_METADATA in tags:
         kept |= _gdal_items(str(tags[_GDAL_METADATA]), lost)
     return kept
-
-
-def is_placed(tags: Mapping[int, Any]) -> bool:
-    """Tell whether tags tie pixels to the ground."""
-    return not _PLACING.isdisjoint(tags)
 
 
 def _is_point(tags: Mapping[int, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""OtherParts: what a PNG, WebP, AVIF or TIFF holds that no output keeps."""
+"""OtherParts: what a PNG, WebP, BMP or AVIF holds that no output keeps."""
 
 import struct
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ _WEBP_KNOWN: Final = frozenset(
 _ISO_KNOWN: Final = frozenset(
     {b"ftyp", b"meta", b"mdat", b"idat", b"free", b"skip", b"moov", b"mini"}
 )
+_BMP_V5_BYTES: Final = 124
+_BMP_PROFILES: Final = frozenset({b"DEBM", b"KNIL"})  # embedded, linked
 _C2PA_UUID: Final = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 
@@ -55,6 +57,13 @@ def lost_of_iso(data: bytes) -> list[str]:
         elif part.name not in _ISO_KNOWN:
             lost.append(f"box {part.name.decode('latin-1')}")
     return list(dict.fromkeys(lost))
+
+
+def lost_of_bmp(data: bytes) -> list[str]:
+    """Name the colour profile that the largest kind of header can bring, and that is not read."""
+    size, kind = struct.unpack_from("<I", data, 14)[0], data[70:74]
+    has_profile = size == _BMP_V5_BYTES and kind in _BMP_PROFILES
+    return ["colour profile of the BMP"] if has_profile else []
 
 
 def _riff_chunks(data: bytes) -> Iterator[Part]:

@@ -134,6 +134,10 @@ def _add_webp(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
     return replace(metadata, lost_metadata=lost)
 
 
+def _add_bmp(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
+    return replace(metadata, lost_parts=(*metadata.lost_parts, *other_parts.lost_of_bmp(data)))
+
+
 def _add_iso(metadata: ImageMetadata, data: bytes) -> ImageMetadata:
     tags = () if metadata.icc is not None else colour_tags.read_iso_colour(data)
     lost = (*metadata.lost_parts, *other_parts.lost_of_iso(data))
@@ -175,4 +179,5 @@ _ADDERS: Final = {
     "WEBP": _add_webp,
     "AVIF": _add_iso,
     "HEIF": _add_iso,
+    "BMP": _add_bmp,
 }

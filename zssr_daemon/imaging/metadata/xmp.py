@@ -15,6 +15,9 @@ _HEAD: Final = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _TAIL: Final = '<?xpacket end="w"?>'
 _EMPTY: Final = f'<x:xmpmeta xmlns:x="{X}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 
+# Characters that no XML may hold.
+_NOT_XML: Final = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 #: What a rule asks of a property: its namespace and its local name.
 Rule = Callable[[str, str], bool]
 
@@ -58,10 +61,6 @@ class Xmp:
                 Tree.register_namespace(prefix, namespace)
         return f"{_HEAD}{Tree.tostring(self.root, encoding='unicode')}{_TAIL}"
 
-    def descriptions(self) -> list[Tree.Element]:
-        """Return the elements that hold the properties."""
-        return list(self.root.iter(f"{{{RDF}}}Description"))
-
     def has(self, namespace: str, name: str) -> bool:
         """Tell whether a property is there, whatever it says."""
         return next(self._places(namespace, name), None) is not None
@@ -104,6 +103,7 @@ class Xmp:
         self._names += [(prefix, namespace), ("rdf", RDF)]
         self.is_changed = True
         element = Tree.SubElement(self._description(), f"{{{namespace}}}{local}")
+        values = [_NOT_XML.sub("", value) for value in values]
         kind = _container(namespace, local, len(values))
         if kind is None:
             element.text = values[0]
