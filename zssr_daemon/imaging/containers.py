@@ -116,6 +116,15 @@ def iso_boxes(data: Buffer, start: int = 0, stop: int | None = None) -> Iterator
         position = end
 
 
+def boxes_tell_the_end(data: Buffer) -> bool:
+    """Tell whether every box says how long it is: the last one may say "up to the end" instead."""
+    for part in iso_boxes(data):
+        is_short_header = data[part.start - 4 : part.start] == part.name
+        if is_short_header and data[part.start - 8 : part.start - 4] == bytes(4):
+            return False
+    return True
+
+
 def tiff_tags(data: Buffer, page: int = 0) -> TiffDirectory:
     """Read the tags that describe the pixels of a page of a TIFF, BigTIFF too."""
     layout = _TiffLayout.of(data)

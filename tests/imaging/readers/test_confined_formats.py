@@ -15,6 +15,7 @@ from tests.parts.picture_files import LIMITS, deep_levels, levels, samples, smoo
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError
 from zssr_daemon.imaging.decode import count_frames, decode, inspect
 from zssr_daemon.imaging.formats import ImageLimits, sniff_format
+from zssr_daemon.imaging.readers.confined import read_header
 
 NOISE = samples(40, 50, 3)
 FILES = {name: write(Image.fromarray(NOISE)) for name, write in WRITERS.items()}
@@ -203,6 +204,16 @@ class TestJpeg2000:
 
 class TestJpegXl:
     """Archives, and files made from JPEGs."""
+
+    @pytest.mark.parametrize("use_container", [True, False])
+    def test_a_large_one_is_described_by_its_header_if_its_boxes_tell_the_end(
+        self, use_container: bool
+    ) -> None:
+        """Without boxes only decoding tells whether the file is whole, so it is decoded."""
+        options = {"use_container": use_container, "effort": 1}
+        data = saved(Image.new("L", (4100, 4100)), "JXL", **options)
+        header = read_header(data, "JXL", replace(LIMITS, max_input_pixels=10**8), [])
+        assert header.is_slow == use_container
 
     def test_grey_of_16_bits_is_exact(self) -> None:
         """Each level comes out."""

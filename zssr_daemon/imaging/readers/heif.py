@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from zssr_daemon.errors import ImageError, Reason
+from zssr_daemon.imaging.containers import boxes_tell_the_end
 from zssr_daemon.imaging.readers.picture import Header, Picture, stretched, unsupported
 
 # Names of what comes with a picture, by words in the name of its kind.
@@ -54,7 +55,7 @@ def read_heif(data: bytes, notes: list[str]) -> Header:
         has_alpha=mode[-1:] in {"A", "a"},
         bit_depth=16 if bits > 8 else 8,
         load=load,
-        is_slow=picture.size[0] * picture.size[1] > _SLOW_PIXELS,
+        is_slow=picture.size[0] * picture.size[1] > _SLOW_PIXELS and boxes_tell_the_end(data),
     )
 
 

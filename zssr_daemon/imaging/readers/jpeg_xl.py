@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from zssr_daemon.errors import ImageError, Reason
-from zssr_daemon.imaging.containers import iso_boxes
+from zssr_daemon.imaging.containers import boxes_tell_the_end, iso_boxes
 from zssr_daemon.imaging.pillow import open_picture
 from zssr_daemon.imaging.readers.jxl_header import JxlHeader, read_jxl_header
 from zssr_daemon.imaging.readers.picture import Header, Picture, unsupported
@@ -39,7 +39,7 @@ def read_jpeg_xl(data: bytes, notes: list[str]) -> Header:
         has_alpha=header.has_alpha,
         bit_depth=16 if header.bits > 8 else 8,
         load=load,
-        is_slow=header.width * header.height > _SLOW_PIXELS,
+        is_slow=header.width * header.height > _SLOW_PIXELS and _tells_its_end(data),
     )
 
 
@@ -69,6 +69,11 @@ def _codestream(data: bytes) -> bytes:
         if box.name == b"jxlp":  # begins with its number
             found += data[box.start + 4 : box.end]
     return found
+
+
+def _tells_its_end(data: bytes) -> bool:
+    """Tell whether a cut file would have been noticed without decoding."""
+    return not data.startswith(CODESTREAM) and boxes_tell_the_end(data)
 
 
 def _decoded(data: bytes, header: JxlHeader) -> Picture:

@@ -31,7 +31,8 @@ class Picture:
 class Header:
     """What the header of a file says, before anything is decoded; sizes are of the source grid.
 
-    `load` decodes a frame in full. Where `is_slow`, that takes longer than about a second.
+    `load` decodes a frame in full. Where `is_slow`, that takes longer than about a second, and it
+    is not needed to notice that a file is cut.
     """
 
     width: int
