@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from zssr_daemon.system.disk_faults import is_away, is_disk_fault, is_full
+from zssr_daemon.system.disk_faults import is_away, is_disk_fault, is_full, is_unreadable
 
 FULL = [errno.ENOSPC, errno.EDQUOT]
 AWAY = [
@@ -38,6 +38,13 @@ def test_disk_that_does_not_serve(number: int) -> None:
     assert is_away(number)
     assert not is_full(number)
     assert is_disk_fault(number)
+
+
+def test_bad_sector() -> None:
+    """Only these can be about one file for ever; a busy file, or a share away, comes back."""
+    numbers = [number for number in errno.errorcode if is_unreadable(number)]
+    assert sorted(numbers) == sorted([errno.EIO, errno.EREMOTEIO])
+    assert all(is_away(number) for number in numbers)
 
 
 def test_every_other_error_is_about_one_file() -> None:

@@ -29,13 +29,13 @@ from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.image_settings import Resolved
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.system.disk_faults import is_away
+from zssr_daemon.system.disk_faults import is_unreadable
 from zssr_daemon.telemetry.metrics import FileResult, Outcome
 
 #: The wait after a failed attempt begins at `retry_after_s`, and doubles each time, up to this.
 _MAX_WAIT_S = 3600.0
 
-#: The queue pauses so often for one job's errors of a disk that is well whenever it is looked at.
+#: The queue pauses so often for one job's EIO, on a disk that is well whenever it is looked at.
 #: After that the file is to blame, as on a bad sector, and the queue goes on.
 _MAX_UNSEEN_FAULTS = 3
 
@@ -240,7 +240,8 @@ class JobLifecycle:
     def _explain(self, job: Job, error: OSError) -> Obstacle | None:
         """Return the obstacle behind an error; None where this job's files are to blame."""
         obstacle = self._pause.explain(error)
-        if obstacle is not None and not obstacle.is_seen:
+        is_seen = obstacle is None or obstacle.is_seen
+        if not is_seen and is_unreadable(error.errno):
             self._unseen_faults[job.id] += 1
             if self._unseen_faults[job.id] > _MAX_UNSEEN_FAULTS:
                 return None
@@ -257,7 +258,7 @@ class JobLifecycle:
             if obstacle is not None:
                 self._pause.begin(obstacle)
                 return None
-            if job.state is JobState.FAILED and is_away(error.errno):
+            if job.state is JobState.FAILED and is_unreadable(error.errno):
                 return self._leave(job)  # it cannot even be read, so it cannot be copied either
             self._log.disposal_delayed(job, str(error))
             return None

@@ -27,7 +27,7 @@ from zssr_daemon.inbox.probe import ProbeRequest, ProbeResult
 from zssr_daemon.inbox.prober import Prober
 from zssr_daemon.inbox.scan import Candidate, InboxScan
 from zssr_daemon.inbox.settle import SettleTracker
-from zssr_daemon.inbox.share_faults import ShareFaults
+from zssr_daemon.inbox.share_faults import ShareFaultError, ShareFaults
 from zssr_daemon.inbox.watch import InboxWatch
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.job_settings import JobSettings
@@ -194,7 +194,7 @@ class Intake:
         except ImageSettingsError as error:
             return self._wait_or_refuse(candidate, error, now)
         except OSError as error:
-            fault = ImageError(str(error), reason=Reason.SHARE_FAULT)
+            fault = ShareFaultError(str(error), error.errno)
             return self._wait_or_refuse(candidate, fault, now)
         self._probing[candidate.rel] = own
         each_frame = own.settings.output.frames == "each"
@@ -220,7 +220,7 @@ class Intake:
         self, candidate: Candidate, fault: JobError, now: float
     ) -> list[GateOutcome]:
         wait_s = max(_MIN_WAIT_S, self._settings.watch.stable_after_s)
-        if fault.reason is Reason.SHARE_FAULT:
+        if isinstance(fault, ShareFaultError):
             return self._wait_for_disk(candidate, fault, now, wait_s)
         if self._may_still_change(fault.reason, candidate, now):
             self._defer(candidate, now, wait_s)
@@ -228,14 +228,14 @@ class Intake:
         return self._refuse(candidate, fault)
 
     def _wait_for_disk(
-        self, candidate: Candidate, fault: JobError, now: float, first_s: float
+        self, candidate: Candidate, fault: ShareFaultError, now: float, first_s: float
     ) -> list[GateOutcome]:
-        wait_s = self._share_faults.wait_s(candidate, first_s)
-        if wait_s is None:
-            message = f"{fault}; other files of this disk can be read, this one could not"
+        wait = self._share_faults.wait(candidate, fault, first_s)
+        if wait is None:
+            message = f"{fault}; folders and disk are well, but this file cannot be read"
             return self._refuse(candidate, ImageError(message, reason=Reason.UNREADABLE))
-        self._defer(candidate, now, wait_s)
-        return [Delayed(candidate.rel, str(fault), wait_s)]
+        self._defer(candidate, now, wait.seconds)
+        return [Delayed(candidate.rel, str(fault), wait.seconds)] if wait.is_news else []
 
     def _defer(self, candidate: Candidate, now: float, wait_s: float) -> None:
         self._tracker.observe(candidate, now)  # a changed file settles again from the start
@@ -244,9 +244,9 @@ class Intake:
     def _fault(self, result: ProbeResult, identity: FileIdentity, own: Resolved) -> JobError | None:
         """Return why a file must not be queued now, or None."""
         if result.oserror_errno is not None:
-            is_of_disk = is_disk_fault(result.oserror_errno)
-            reason = Reason.SHARE_FAULT if is_of_disk else Reason.UNREADABLE
-            return ImageError(str(result.message), reason=reason)
+            if is_disk_fault(result.oserror_errno):
+                return ShareFaultError(str(result.message), result.oserror_errno)
+            return ImageError(str(result.message), reason=Reason.UNREADABLE)
         if result.reason is not None:
             return ImageError(str(result.message), reason=result.reason)
         if result.identity != identity:

@@ -19,6 +19,9 @@ _AWAY = frozenset(
     }
 )
 
+#: The disk, or the part of it that a file lies on, cannot be read.
+_UNREADABLE = frozenset({errno.EIO, errno.EREMOTEIO})
+
 
 def is_full(number: int | None) -> bool:
     """Tell whether an errno says that there is no space left."""
@@ -28,6 +31,11 @@ def is_full(number: int | None) -> bool:
 def is_away(number: int | None) -> bool:
     """Tell whether an errno says that the disk or share does not serve anybody now."""
     return number in _AWAY
+
+
+def is_unreadable(number: int | None) -> bool:
+    """Tell whether an errno can be about a whole disk, or about a bad sector under one file."""
+    return number in _UNREADABLE
 
 
 def is_disk_fault(number: int | None) -> bool:
