@@ -233,7 +233,7 @@ def test_a_hot_pixel_survives(tmp_path: Path) -> None:
     enlarge(tmp_path / "source", TINY, rules("tiff"))
     hot, _ = read_back(tmp_path / "out")
     assert hot.max() > 40_000  # without back-projections bicubic spreads it
-    np.testing.assert_array_equal(hot[:40], without[:40])
+    np.testing.assert_allclose(hot[:40].astype(int), without[:40], atol=4)  # of 1020
 
 
 def test_one_bit_becomes_grey_and_it_is_told(tmp_path: Path) -> None:
