@@ -49,7 +49,7 @@ def test_good_file_is_described(child: Child, tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n", "truncated"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "unsupported_format"),
         (png((1 << 30, 1 << 30), 8, 0, bytes(10)), "too_many_pixels"),
-        (grey_tiff((1, 1), 32, bytes(4), sample_format=3), "unsupported_depth"),
+        (grey_tiff((1, 1), 64, bytes(8), sample_format=6), "unsupported_depth"),
         (bytes(LIMITS.max_file_bytes + 1), "file_too_large"),
     ],
 )

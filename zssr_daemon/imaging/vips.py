@@ -68,7 +68,8 @@ def read_samples(
     """Return the samples of a 16-bit PNG, or of a page of a TIFF: (H, W, C) in their own type.
 
     A colour key of a PNG has become alpha. The orientation is not applied. Raises ImageError
-    (`too_many_pixels`) before any pixel is decoded, pyvips.Error for damage.
+    (`too_many_pixels`) before any pixel is decoded, or (`unsupported_format`) for a compression
+    that is not known; pyvips.Error for damage.
     """
     if format_name == "PNG":  # a warning about a chunk without pixels would count as damage
         data = png_with_only(data, PNG_PIXELS)
@@ -76,7 +77,13 @@ def read_samples(
     if image.width * image.height > max_pixels:
         message = f"{image.width * image.height} pixels, more than the limit of {max_pixels}"
         raise ImageError(message, reason=Reason.TOO_MANY_PIXELS)
-    samples: NDArray[np.generic] = np.atleast_3d(image.numpy())
+    try:
+        samples: NDArray[np.generic] = np.atleast_3d(image.numpy())
+    except pyvips.Error as error:
+        if "support is not configured" not in str(error):
+            raise
+        message = f"a {format_name} that is compressed in a way that is not supported"
+        raise ImageError(message, reason=Reason.UNSUPPORTED_FORMAT) from error
     return samples
 
 

@@ -40,13 +40,16 @@ class Meaning:
     def of(
         cls,
         samples: NDArray[Any],
-        source: Image.Image,
+        source: Image.Image | None,
         layout: TiffLayout | None,
         notes: list[str],
     ) -> "Meaning":
-        """Describe samples that were read from `source`; layout: of its page, if it is a TIFF."""
+        """Describe samples that were read from `source`; layout: of its page, if it is a TIFF.
+
+        source: None for what Pillow does not open.
+        """
         bands = samples.shape[2]
-        nodata = None if layout is None else _nodata(source, layout, notes)
+        nodata = None if layout is None or source is None else _nodata(source, layout, notes)
         if layout is None or layout.is_plain:
             channels = 3 if bands > 2 else 1
             return cls(channels=channels, has_alpha=bands in {2, 4}, nodata=nodata)
