@@ -17,8 +17,8 @@ from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging.decode import DecodedImage
 from zssr_daemon.imaging.encode import encode
-from zssr_daemon.imaging.metadata import at_resolution
 from zssr_daemon.imaging.output_format import OutputFormat
+from zssr_daemon.imaging.print_resolution import at_resolution
 from zssr_daemon.imaging.verify import verify
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.worker.source_degradation import SourceDegradation
