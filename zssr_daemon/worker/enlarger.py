@@ -85,7 +85,7 @@ class Enlarger:
         progress = _FrameProgress(order, on_progress)
         with progress.stage("decode"):
             source, picture = _decode(order, file, draft)
-            degradation = SourceDegradation.of(order, picture)
+            degradation = SourceDegradation.of(order, picture, file.jpeg_tables)
         samples = output_samples(order, source)
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
         store, initial = _start(order, source, degradation)

@@ -12,8 +12,9 @@ from zssr_daemon.system.file_names import printable
 from zssr_daemon.worker.kernel_files import find_beside, load_kernel
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 
@@ -26,21 +27,25 @@ class SourceDegradation:
     estimate: BlurEstimate | None = None  # of the blur, where one was asked for
 
     @classmethod
-    def of(cls, order: WorkOrder, picture: Tensor) -> "SourceDegradation":
+    def of(
+        cls, order: WorkOrder, picture: Tensor, tables: JpegTables | None = None
+    ) -> "SourceDegradation":
         """Take the kernel beside the image, else what is ordered; estimate what is to be estimated.
 
-        picture: (C, H, W) float32, CPU, [0, 1].
+        picture: (C, H, W) float32, CPU, [0, 1]; tables: of the JPEG that it was read from.
 
         Raises:
             KernelError: the kernel cannot be used.
             OSError: the disk is at fault.
         """
-        estimates = _Estimates(picture)
+        estimates = _Estimates(picture, tables)
         name, blur, estimate = _blur(order, estimates)
+        quality = _ordered_quality(order, estimates)
         degradation = Degradation(
             blur=blur,
             noise_std=estimates.noise_std if order.noise_std == "auto" else order.noise_std,
-            jpeg_quality=_ordered_quality(order, estimates),
+            jpeg_quality=quality,
+            jpeg_tables=estimates.tables if order.jpeg_quality == "auto" else None,
         )
         return cls(name, degradation, estimate)
 
@@ -73,14 +78,22 @@ class SourceDegradation:
             told["noise_std"] = self.degradation.noise_std
         if self.degradation.jpeg_quality is not None:
             told["jpeg_quality"] = self.degradation.jpeg_quality
+        if self.degradation.jpeg_tables is not None:
+            told["jpeg_tables"] = "of the file"
         return told
 
 
 class _Estimates:
-    """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it."""
+    """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it.
 
-    def __init__(self, picture: Tensor) -> None:
+    tables: of the JPEG that the picture was read from. Compression as fine as they may be is let
+    be; the picture can have been compressed before.
+    """
+
+    def __init__(self, picture: Tensor, tables: JpegTables | None) -> None:
         self.picture = picture
+        is_felt = tables is not None and tables.quality <= MAX_QUALITY
+        self.tables = tables if is_felt else None
 
     @cached_property
     def noise_std(self) -> float:
@@ -88,7 +101,7 @@ class _Estimates:
 
     @cached_property
     def jpeg_quality(self) -> int | None:
-        return estimate_quality(self.picture)
+        return estimate_quality(self.picture) if self.tables is None else self.tables.quality
 
 
 def _blur(order: WorkOrder, estimates: _Estimates) -> tuple[str, Blur, BlurEstimate | None]:

@@ -4,9 +4,11 @@ import os
 
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
+from zssr_daemon.imaging.jpeg_coding import read_jpeg_tables
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 
 class SourceFile:
@@ -20,6 +22,7 @@ class SourceFile:
         self._order = order
         self._data: bytes | None = None
         self._frames = 1
+        self.jpeg_tables: JpegTables | None = None  # of a JPEG, once it is decoded
 
     def count_frames(self) -> int:
         """Return how many frames are to be enlarged."""
@@ -32,7 +35,9 @@ class SourceFile:
         data = self._read()
         if frame == self._frames - 1:
             self._data = None  # the fit needs the memory
-        return decode.decode(data, self._order.limits, frame=frame)
+        decoded = decode.decode(data, self._order.limits, frame=frame)
+        self.jpeg_tables = read_jpeg_tables(data)
+        return decoded
 
     def _read(self) -> bytes:
         if self._data is None:

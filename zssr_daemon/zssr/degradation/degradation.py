@@ -14,6 +14,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 # Noise of this strength, levels of 255, halves the number of back-projections.
 HALVING_NOISE_STD = 2.0
@@ -29,6 +30,7 @@ class Degradation:
     blur: Blur = BICUBIC
     noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
+    jpeg_tables: JpegTables | None = None  # where they are known; else those of the quality
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names them."""
@@ -78,7 +80,9 @@ class Degradation:
             son = (son + noise * (self.noise_std / 255)).clamp(0, 1)
         if is_rounded:
             son = son.mul(255).round().div(255)
-        return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
+        if self.jpeg_quality is None:
+            return son
+        return compress(son, self.jpeg_tables or JpegTables.of_quality(self.jpeg_quality))
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
         """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""
