@@ -13,12 +13,15 @@ from PIL import Image
 from torch import Tensor
 
 from tests.parts.picture_files import deep_file, smooth_picture
+from tests.parts.tiny_settings import TINY
 from tests.parts.worker_parts import order_of
+from zssr_daemon.errors import KernelError
 from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.worker.source_degradation import SourceDegradation
 from zssr_daemon.worker.source_file import SourceFile
+from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
@@ -108,6 +111,58 @@ def test_a_jpeg_as_fine_as_they_may_be_is_seen_by_its_pixels(tmp_path: Path) -> 
     assert found.jpeg_quality == pytest.approx(60, abs=2)
     clean = torch.rand(3, 48, 64)
     assert degradation_of(tmp_path / "fine.jpg", clean, jpeg_quality="auto").jpeg_quality is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ordered", "sentence"),
+    [
+        ("clean.png", {}, "taken as it is: nothing was looked for"),
+        (
+            "clean.png",
+            {"kernel": "auto", "noise_std": "auto", "jpeg_quality": "auto"},
+            "no JPEG, noise or blur found",
+        ),
+        (
+            "small.jpg",
+            {"kernel": "auto", "noise_std": "auto", "jpeg_quality": "auto"},
+            "JPEG of quality 60 removed; no noise or blur found",
+        ),
+        (
+            "clean.png",
+            {"noise_std": 3.0, "jpeg_quality": 75},
+            "JPEG of quality 75 and noise of 3 levels removed",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_found_and_done(
+    tmp_path: Path, name: str, ordered: dict[str, Any], sentence: str
+) -> None:
+    """It names what was removed, what was looked for in vain, and nothing else."""
+    smooth_picture(96, 64).save(tmp_path / name, quality=60)  # of a JPEG
+    assert enlarged(tmp_path / name, **ordered).report.found == sentence
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (replace(TINY, scale_factor=3.0, scale_times=2), "at a total scale of 9"),
+        (replace(TINY, preset="instant"), "with the preset instant"),
+    ],
+)
+def test_a_blur_nobody_asked_for_is_passed_over_where_it_cannot_be(
+    tmp_path: Path, config: ZSSRConfig, why: str
+) -> None:
+    """The job runs, and says so; one that was asked for is refused, or looked for, as ever."""
+    path = tmp_path / "small.png"
+    smooth_picture(24, 16).save(path)
+    report = enlarged(path, config=config, kernel="auto").report
+    assert (report.kernel, report.found) == ("bicubic", f"blur not looked for {why}")
+    if config.scale_times > 1:
+        with pytest.raises(KernelError, match="an estimated kernel"):
+            enlarged(path, config=config, kernel="estimate")
+    else:
+        found = enlarged(path, config=config, kernel="estimate").report.found
+        assert found == "no blur found"
 
 
 def test_numbers_are_taken_as_they_are(tmp_path: Path) -> None:

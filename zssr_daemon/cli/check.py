@@ -40,8 +40,8 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     for name, folder in settings.folders.by_name().items():
         yield CheckResult(f"folder {name}", True, str(folder))
     kernel = configured_kernel(settings)
-    named = str(settings.degradation.resolved().kernel) if kernel is None else kernel.name
-    yield CheckResult("kernel", True, named)
+    asked = settings.degradation.resolved(settings.zssr.preset).kernel
+    yield CheckResult("kernel", True, str(asked) if kernel is None else kernel.name)
     yield _start(settings)
     yield _disk(settings)
     for device in sorted({place.device for place in placements(settings.worker)}):

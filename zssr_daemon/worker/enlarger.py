@@ -249,6 +249,7 @@ def _work_report(
         kernel=degradation.kernel,
         kernel_sha256=degradation.degradation.blur.sha256,
         kernel_why=degradation.why,
+        found=degradation.found,
         noise_std=degradation.degradation.noise_std,
         jpeg_quality=degradation.degradation.jpeg_quality,
         note=written.note,
