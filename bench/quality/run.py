@@ -26,8 +26,9 @@ from zssr_daemon.worker.kernel_files import load_kernel
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve
@@ -52,10 +53,12 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     config = config_of(options)
-    spoil = Spoil(options.noise, options.jpeg)
+    spoil = Spoil(options.noise, options.jpeg, options.subsampling)
     rows = []
     for pair in pairs_of(options):
-        degradation = degradation_of(options, to_tensor(spoil(Image.open(pair.source))))
+        image = Image.open(pair.source)
+        tables = spoil.tables(image) if options.file else None
+        degradation = degradation_of(options, to_tensor(spoil(image)), tables)
         row = measure(pair, config, degradation=degradation, spoil=spoil)[0]
         if is_degraded(options):
             row |= degradation_row(row, pair, config, degradation, spoil)
@@ -91,6 +94,10 @@ def parse() -> argparse.Namespace:
         help="standard deviation put on the sources, in levels of 255",
     )
     parser.add_argument("--jpeg", type=int, help="quality to compress the sources at")
+    parser.add_argument("--subsampling", choices=["4:4:4", "4:2:2", "4:2:0"], default="4:2:0")
+    parser.add_argument(
+        "--file", action="store_true", help="take the tables from the JPEG file, as the daemon does"
+    )
     parser.add_argument("--noise-std", default="0", help="as in settings.toml, or auto")
     parser.add_argument("--jpeg-quality", default="none", help="as in settings.toml, or auto")
     parser.add_argument(
@@ -130,17 +137,24 @@ def config_of(options: argparse.Namespace) -> ZSSRConfig:
     return ZSSRConfig.from_preset(options.preset, **overrides)
 
 
-def degradation_of(options: argparse.Namespace, source: torch.Tensor) -> Degradation:
+def degradation_of(
+    options: argparse.Namespace, source: torch.Tensor, tables: JpegTables | None = None
+) -> Degradation:
     """Return the degradation that the options name, or that the source shows where they say so.
 
-    The source is (3, H, W) float32 in [0, 1].
+    The source is (3, H, W) float32 in [0, 1]; tables: of its file.
     """
     noise_std, quality = options.noise_std, options.jpeg_quality
-    found = estimate_quality(source) if quality == "auto" else None
+    if quality != "auto" or (tables is not None and tables.quality > MAX_QUALITY):
+        tables = None
+    found = None
+    if quality == "auto":
+        found = estimate_quality(source) if tables is None else tables.quality
     return Degradation(
         blur=blur_of(options, source),
         noise_std=estimate_noise_std(source) if noise_std == "auto" else float(noise_std),
         jpeg_quality=found if quality in ("none", "auto") else int(quality),
+        jpeg_tables=tables,
     )
 
 
@@ -304,7 +318,7 @@ def set_name(options: argparse.Namespace) -> str:
         return str(options.pair[0].stem)
     data = options.data.resolve()
     name = data.parent.name if (data / "HR").is_dir() else data.name
-    label = Spoil(options.noise, options.jpeg).label
+    label = Spoil(options.noise, options.jpeg, options.subsampling).label
     return f"{name}{label}-auto" if options.auto else f"{name}{label}"
 
 

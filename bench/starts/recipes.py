@@ -2,4 +2,19 @@
 
 from zssr_daemon.zssr.start.recipe import Recipe
 
-RECIPES = {"rgb-64x8": Recipe(width=64, depth=8, channels=3, iterations=30_000)}
+RECIPES = {
+    "rgb-64x8": Recipe(width=64, depth=8, channels=3, iterations=30_000),
+    # For sources that were compressed; it learns what is left to learn after the one above.
+    "rgb-64x8-jpeg": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        begins_with="rgb-64x8",
+        qualities=(30, 95),
+        seed=18,
+        renewal=12,
+        iterations=2_400,
+        lr=1e-3,
+        memory=0.998,
+    ),
+}

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from bench.quality.metrics import luma
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.start.picture_pool import drawn_picture
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.training.pair_rule import PairRule
@@ -39,12 +40,17 @@ def pictures_of(folder: Path, recipe: Recipe) -> list[Tensor]:
     return found
 
 
+# The quality at which a start for JPEGs is scored.
+SCORED_QUALITY = 75
+
+
 @torch.no_grad()
 def score_db(weights: Weights, recipe: Recipe, pictures: list[Tensor]) -> dict[str, float]:
     """Return the mean PSNR-Y (dB) of bicubic and of the start alone, without back-projection."""
     network = new_network(pictures[0], recipe.config, torch.Generator().manual_seed(0))
     weights.apply(network)
-    rule = PairRule.of(recipe.config)
+    degradation = IDEAL if recipe.qualities is None else Degradation(jpeg_quality=SCORED_QUALITY)
+    rule = PairRule.of(recipe.config, degradation)
     scores = []
     for picture in pictures:
         inputs, residual = rule.pair(picture)[None].chunk(2, dim=1)

@@ -86,7 +86,7 @@ def test_order_is_by_them(make_daemon: DaemonFactory) -> None:
     assert (plain.config.scale_factor, own.config.scale_factor) == (2.0, 3.0)
     assert (plain.output.quality, own.output.quality) == (95, 7)
     assert (plain.limits.each_frame, own.limits.each_frame) == (False, True)
-    assert (plain.kernel, plain.kernel_phase, plain.report_path) == (None, "centred", None)
+    assert (plain.kernel, plain.kernel_phase, plain.report_path) == ("auto", "centred", None)
     assert own.kernel == KernelFile(name="lens.npy", content=b"weights")
     assert own.kernel_phase == "topleft"
     assert own.report_path is not None
@@ -132,7 +132,7 @@ def test_kernel_of_settings_toml_reaches_the_order(
 ) -> None:
     """As it was read at the start, for every image whose own settings name no other."""
     kernel = KernelFile(name="lens.npy", content=b"weights of all")
-    named = Degradation(kernel=Path("/gone/since/lens.npy"), kernel_phase="topleft")
+    named = Degradation(kernel=Path("/gone/since/lens.npy"), kernel_phase="topleft", auto=False)
     daemon = by_degradation(named, kernel)
     inbox = daemon.settings.folders.inbox
     (inbox / "b.toml").write_text("[zssr]\nseed = 3")

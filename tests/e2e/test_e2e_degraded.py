@@ -11,14 +11,10 @@ from tests.parts.daemon_process import DATA, DaemonProcess, command, prepare
 
 pytestmark = pytest.mark.e2e
 
-SETTINGS = '[degradation]\nnoise_std = "auto"\njpeg_quality = "auto"\n'
-
 
 def test_each_image_is_measured(tmp_path: Path) -> None:
-    """`job_done` and the output tell the measured noise and JPEG quality; `upscale` agrees."""
+    """By default; `job_done`, `jobs` and the output tell what was found; `upscale` agrees."""
     inbox = prepare(tmp_path)
-    file = tmp_path / "settings.toml"
-    file.write_text(SETTINGS + file.read_text())
     with Image.open(DATA / "butterfly_lr.png") as image:
         picture = image.convert("RGB")
     noise = np.random.default_rng(0).normal(0, 10, (picture.height, picture.width, 3))
@@ -34,6 +30,10 @@ def test_each_image_is_measured(tmp_path: Path) -> None:
     assert qualities == {"clean.png": None, "small.jpg": 60, "noisy.png": None}
     assert (done["clean.png"]["noise_std"], done["small.jpg"]["noise_std"]) == (0, 0)
     assert done["noisy.png"]["noise_std"] == pytest.approx(10, rel=0.15)
+    assert done["small.jpg"]["found"].startswith("JPEG of quality 60 removed; no noise")
+    assert done["clean.png"]["found"] == "no JPEG, noise or blur found"
+    shown = command(tmp_path, "jobs", done["small.jpg"]["job_id"], "--json", "-s", "settings.toml")
+    assert json.loads(shown.stdout)["message"] == done["small.jpg"]["found"]
     with Image.open(tmp_path / "output" / "noisy_x2.png") as image:
         told = json.loads(image.info["zssr"])
     assert told["noise_std"] == done["noisy.png"]["noise_std"]

@@ -184,6 +184,7 @@ def test_auto_asks_each_image_and_leaves_clean_ones_alone(tmp_path: Path) -> Non
     folder = inbox / "photos"
     folder.mkdir()
     (folder / "zssr.toml").write_text("[degradation]\nauto = true\n")
+    (inbox / "zssr.toml").write_text("[degradation]\nauto = false\n")
     with Image.open(DATA / "butterfly_lr.png") as image:
         picture = image.convert("RGB")
     noise = np.random.default_rng(0).normal(0, 10, (128, 128, 3))

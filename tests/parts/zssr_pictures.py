@@ -74,12 +74,12 @@ def noised(picture: Tensor, std: float) -> Tensor:
     return (picture + noise * (std / 255)).clamp(0, 1).mul(255).round().div(255)
 
 
-def jpeg(picture: Tensor, quality: int, **options: Any) -> Tensor:
+def jpeg(picture: Tensor, quality: int | None, **options: Any) -> Tensor:
     """Return what Pillow makes of (C, H, W), C 1 or 3, as a JPEG."""
     pixels = picture.mul(255).round().byte().permute(1, 2, 0).numpy()
     stream = io.BytesIO()
     image = Image.fromarray(pixels[..., 0] if len(picture) == 1 else pixels)
-    image.save(stream, "JPEG", quality=quality, **options)
+    image.save(stream, "JPEG", **({} if quality is None else {"quality": quality}), **options)
     with Image.open(stream) as decoded:
         levels = torch.from_numpy(np.array(decoded)).float().div(255)
     return levels[None] if levels.dim() == 2 else levels.permute(2, 0, 1).contiguous()

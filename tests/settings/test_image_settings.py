@@ -305,7 +305,7 @@ class TestKernel:
         """It may lie anywhere and was read at the start; a profile may do without it."""
         write(inbox.parent, {"lens.npy": b"weights"})
         write(inbox, {"a.toml": "[zssr]\nseed = 1", "b.toml": '[degradation]\nkernel = "bicubic"'})
-        toml = '[degradation]\nkernel = "lens.npy"'
+        toml = '[degradation]\nauto = false\nkernel = "lens.npy"'
         own = found(inbox, "a.png", toml)
         assert own.kernel == CONFIGURED
         assert own.settings.degradation.kernel == inbox.parent / "lens.npy"
@@ -345,10 +345,10 @@ def test_auto_of_settings_toml_is_taken_back_by_a_profile(inbox: Path) -> None:
 @pytest.mark.parametrize(
     "toml",
     [
-        "",
+        "auto = false",
         "auto = false\njpeg_quality = 80",
-        'kernel = "estimate"\nnoise_std = "auto"',
-        'kernel = "lens.npy"\nkernel_phase = "topleft"',
+        'auto = false\nkernel = "estimate"\nnoise_std = "auto"',
+        'auto = false\nkernel = "lens.npy"\nkernel_phase = "topleft"',
     ],
 )
 def test_settings_without_auto_are_kept_as_they_were_written(inbox: Path, toml: str) -> None:
@@ -367,6 +367,25 @@ def test_auto_of_a_profile_is_taken_back_by_a_nearer_one(inbox: Path) -> None:
     write(inbox, {"a.toml": "[degradation]\nauto = false\n"})
     toml = '[degradation]\nauto = true\nkernel = "bicubic"\n'
     assert found(inbox, toml=toml).settings.degradation.kernel == "bicubic"
+
+
+def test_auto_is_on_unless_the_nearest_file_says_otherwise(inbox: Path) -> None:
+    """What the image's own file says counts more than its folder's, and this more than the rest."""
+    assert found(inbox).kernel == "auto"
+    assert found(inbox, toml='[zssr]\npreset = "paper"').kernel is None
+    write(inbox, {"zssr.toml": "[degradation]\nauto = false\n"})
+    assert found(inbox).kernel is None
+    write(inbox, {"a.toml": "[degradation]\nauto = true\n"})
+    assert found(inbox, toml="[degradation]\nauto = false\n").kernel == "estimate"
+    write(inbox, {"zssr.toml": '[zssr]\npreset = "paper"\n', "a.toml": '[zssr]\npreset = "fast"\n'})
+    assert found(inbox).settings.degradation.noise_std == "auto"
+    assert found(inbox, "b.png").settings.degradation.noise_std == 0
+
+
+def test_auto_that_nobody_set_refuses_no_scale(inbox: Path) -> None:
+    """Only a kernel that somebody asked for does."""
+    write(inbox, {"a.toml": "[zssr]\nscale_factor = 4.0\nscale_times = 2\n"})
+    assert found(inbox).kernel == "auto"
 
 
 def test_estimated_kernel_has_the_scale_of_a_kernel(inbox: Path) -> None:

@@ -45,25 +45,36 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "kernel", "noise_std", "jpeg_quality"),
     [
+        ("", "auto", "auto", "auto"),
+        ("kernel = 'bicubic'\nnoise_std = 0", "auto", "auto", "auto"),
+        ("kernel = 'estimate'", "estimate", "auto", "auto"),
         ("auto = true", "estimate", "auto", "auto"),
         ("auto = true\nkernel = 'bicubic'\nnoise_std = 0", "estimate", "auto", "auto"),
         ("auto = true\nnoise_std = 3", "estimate", 3, "auto"),
         ("auto = true\njpeg_quality = 80", "estimate", "auto", 80),
         ("auto = false\nkernel = 'estimate'", "estimate", 0, "none"),
-        ("", "bicubic", 0, "none"),
+        ("auto = false", "bicubic", 0, "none"),
+        ("[zssr]\npreset = 'paper'", "bicubic", 0, "none"),
+        ("auto = true\n[zssr]\npreset = 'paper'", "estimate", "auto", "auto"),
+        ("auto = false\n[zssr]\npreset = 'fast'", "bicubic", 0, "none"),
     ],
 )
 def test_auto_replaces_defaults(
     tmp_path: Path, toml: str, kernel: str, noise_std: object, jpeg_quality: object
 ) -> None:
-    """It replaces defaults, also where the file writes them out, as the shipped one does."""
-    degradation = load(tmp_path, f"[degradation]\n{toml}").degradation
-    asked = degradation.resolved()
+    """It replaces defaults, also where the file writes them out, as the shipped one does.
+
+    It is on unless a file says otherwise, but off for the published algorithm.
+    """
+    settings = load(tmp_path, f"[degradation]\n{toml}")
+    asked = settings.degradation.resolved(settings.zssr.preset)
+    assert asked.resolved(settings.zssr.preset) == asked
     assert (asked.kernel, asked.noise_std, asked.jpeg_quality) == (kernel, noise_std, jpeg_quality)
 
 
 def test_auto_leaves_a_given_kernel_alone(tmp_path: Path) -> None:
     """A kernel file is not replaced by an estimate."""
-    asked = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'").degradation.resolved()
+    settings = load(tmp_path, "[degradation]\nauto = true\nkernel = 'lens.npy'")
+    asked = settings.degradation.resolved("balanced")
     assert asked.kernel == tmp_path / "lens.npy"
     assert asked.noise_std == "auto"

@@ -7,19 +7,27 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from tests.parts.picture_files import LIMITS, deep_file, smooth_picture
 from tests.parts.rasters import raster
+from tests.parts.tiny_settings import TINY
 from tests.parts.worker_parts import order_of
+from zssr_daemon.errors import KernelError
 from zssr_daemon.imaging.decode import decode
 from zssr_daemon.imaging.readers.content import read_file
 from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.worker.layers import Layer
-from zssr_daemon.worker.source_degradation import noise_std_of
+from zssr_daemon.worker.source_degradation import SourceDegradation, noise_std_of
+from zssr_daemon.worker.source_file import SourceFile
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 ENLARGER = Enlarger("cpu", 1)
 
@@ -95,6 +103,95 @@ def test_compression_is_found_where_asked(tmp_path: Path) -> None:
         report = enlarged(tmp_path / name, noise_std="auto", jpeg_quality="auto").report
         assert (report.noise_std, report.jpeg_quality) == (0, 70)
         assert told(tmp_path) == {"jpeg_quality": 70}
+
+
+def degradation_of(path: Path, picture: Tensor, **ordered: Any) -> Degradation:
+    """Return the degradation of a file, which holds `picture` after decoding."""
+    order = replace(order_of(path), **ordered)
+    file = SourceFile(order)
+    file.decode(0)
+    return SourceDegradation.of(order, picture, tables=file.jpeg_tables).degradation
+
+
+def test_a_jpeg_tells_its_own_tables(tmp_path: Path) -> None:
+    """No estimate replaces them, and a given number replaces both."""
+    steps = [3 + 2 * at for at in range(64)]
+    path = tmp_path / "camera.jpg"
+    smooth_picture(64, 48).save(path, qtables=[steps, steps], subsampling="4:2:2")
+    picture = torch.rand(3, 48, 64)
+    found = degradation_of(path, picture, jpeg_quality="auto")
+    tables = JpegTables(luma=tuple(steps), chroma=(tuple(steps), tuple(steps)), shrunk=(1, 2))
+    assert (found.jpeg_tables, found.jpeg_quality) == (tables, tables.quality)
+    for ordered in (60, "none"):
+        given = degradation_of(path, picture, jpeg_quality=ordered)
+        assert given.jpeg_tables is None
+        assert given.jpeg_quality == (None if ordered == "none" else ordered)
+
+
+def test_a_jpeg_as_fine_as_they_may_be_is_seen_by_its_pixels(tmp_path: Path) -> None:
+    """It does no harm of its own, but may hold a picture that was compressed before."""
+    coarse = tmp_path / "coarse.jpg"
+    Image.fromarray(noisy(3).astype(np.uint8)).save(coarse, quality=60)
+    with Image.open(coarse) as image:
+        image.save(tmp_path / "fine.jpg", quality=99, subsampling=0)
+        picture = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
+    found = degradation_of(tmp_path / "fine.jpg", picture, jpeg_quality="auto")
+    assert found.jpeg_tables is None
+    assert found.jpeg_quality == pytest.approx(60, abs=2)
+    clean = torch.rand(3, 48, 64)
+    assert degradation_of(tmp_path / "fine.jpg", clean, jpeg_quality="auto").jpeg_quality is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ordered", "sentence"),
+    [
+        ("clean.png", {}, "taken as it is: nothing was looked for"),
+        (
+            "clean.png",
+            {"kernel": "auto", "noise_std": "auto", "jpeg_quality": "auto"},
+            "no JPEG, noise or blur found",
+        ),
+        (
+            "small.jpg",
+            {"kernel": "auto", "noise_std": "auto", "jpeg_quality": "auto"},
+            "JPEG of quality 60 removed; no noise or blur found",
+        ),
+        (
+            "clean.png",
+            {"noise_std": 3.0, "jpeg_quality": 75},
+            "JPEG of quality 75 and noise of 3 levels removed",
+        ),
+    ],
+)
+def test_a_sentence_says_what_was_found_and_done(
+    tmp_path: Path, name: str, ordered: dict[str, Any], sentence: str
+) -> None:
+    """It names what was removed, what was looked for in vain, and nothing else."""
+    smooth_picture(96, 64).save(tmp_path / name, quality=60)  # of a JPEG
+    assert enlarged(tmp_path / name, **ordered).report.found == sentence
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (replace(TINY, scale_factor=3.0, scale_times=2), "at a total scale of 9"),
+        (replace(TINY, preset="instant"), "with the preset instant"),
+    ],
+)
+def test_a_blur_nobody_asked_for_is_passed_over_where_it_cannot_be(
+    tmp_path: Path, config: ZSSRConfig, why: str
+) -> None:
+    """The job runs, and says so; one that was asked for is refused, or looked for, as ever."""
+    path = tmp_path / "small.png"
+    smooth_picture(24, 16).save(path)
+    report = enlarged(path, config=config, kernel="auto").report
+    assert (report.kernel, report.found) == ("bicubic", f"blur not looked for {why}")
+    if config.scale_times > 1:
+        with pytest.raises(KernelError, match="an estimated kernel"):
+            enlarged(path, config=config, kernel="estimate")
+    else:
+        found = enlarged(path, config=config, kernel="estimate").report.found
+        assert found == "no blur found"
 
 
 def test_numbers_are_taken_as_they_are(tmp_path: Path) -> None:

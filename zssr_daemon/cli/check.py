@@ -47,8 +47,8 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     yield from _inbox(settings)
     yield _watch(settings)
     kernel = configured_kernel(settings)
-    named = str(settings.degradation.resolved().kernel) if kernel is None else kernel.name
-    yield CheckResult("kernel", True, named)
+    asked = settings.degradation.resolved(settings.zssr.preset).kernel
+    yield CheckResult("kernel", True, str(asked) if kernel is None else kernel.name)
     yield _start(settings)
     yield _disk(settings)
     yield _cores()

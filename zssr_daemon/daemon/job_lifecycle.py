@@ -148,6 +148,8 @@ class JobLifecycle:
         """End a job whose output is durable."""
         own = self._running[job.id].own
         assert own is not None
+        if report.found:
+            job = self._ledger.tell(job.id, report.found)
         self._remove(job)
         self._metrics.job_ended(Outcome.DONE)
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)

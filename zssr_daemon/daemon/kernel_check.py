@@ -23,8 +23,8 @@ def configured_kernel(settings: Settings) -> KernelFile | None:
     Raises:
         SettingsError: it cannot be read, holds no kernel, or the scale is too large for one.
     """
-    path = settings.degradation.resolved().kernel
-    if path == "bicubic":
+    path = settings.degradation.resolved(settings.zssr.preset).kernel
+    if path in ("bicubic", "auto"):
         return None
     try:
         settings.zssr.in_one_pass()

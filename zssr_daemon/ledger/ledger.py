@@ -245,6 +245,10 @@ class Ledger:
             job_id, state=JobState.DONE, finished_at=now, reason=None, message=None
         )
 
+    def tell(self, job_id: str, message: str) -> Job:
+        """Keep what a reader of the ledger should know of a job that is done."""
+        return self._jobs.update(job_id, message=message)
+
     def fail(self, job_id: str, *, now: float, reason: Reason, message: str) -> Job:
         """Record the end of a job without an output."""
         return self._jobs.update(

@@ -33,8 +33,9 @@ class WorkOrder:
     weights_folder: str | None  # of a WeightsStore to start from and add to; None: there is none
     attempt: int = 1
     report_path: str | None = None  # absolute path to write a report to; None writes none
-    # For an image without a kernel file beside it; "estimate" finds one, None is bicubic.
-    kernel: KernelFile | Literal["estimate"] | None = None
+    # For an image without a kernel file beside it; "estimate" finds one, "auto" does so where the
+    # order can be done with one, None is bicubic.
+    kernel: KernelFile | Literal["estimate", "auto"] | None = None
     kernel_phase: KernelPhase = "centred"  # of that kernel, or of one beside the image
     noise_std: float | Literal["auto"] = 0.0  # of the source, levels of 255; "auto" measures it
     jpeg_quality: int | Literal["none", "auto"] = "none"  # with which the source was compressed
@@ -103,6 +104,7 @@ class WorkReport:
     kernel: str = "bicubic"  # or "estimated", or the name of the kernel's file
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
     kernel_why: str | None = None  # what an estimate found; None without an estimate
+    found: str = ""  # a sentence: what was found in the image, and what was done about it
     noise_std: float = 0.0  # removed, in levels of 255: as ordered, or as measured
     jpeg_quality: int | None = None  # whose compression was undone: as ordered, or as found
     tileable: str = "no"  # the axes that were taken to repeat: as ordered, or as found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, ValidationInfo, field_validator
 
 from zssr_daemon.errors import ImageSettingsError
 from zssr_daemon.protocol.kernel_file import KERNEL_FILE_BYTES, KernelFile
@@ -34,8 +34,9 @@ class ImageSettings(SettingsTable):
 
     @field_validator("degradation")
     @classmethod
-    def _resolve_auto(cls, degradation: Degradation) -> Degradation:
-        return degradation.resolved()
+    def _resolve_auto(cls, degradation: Degradation, info: ValidationInfo) -> Degradation:
+        zssr = info.data.get("zssr")  # missing if it is faulty itself
+        return degradation if zssr is None else degradation.resolved(zssr.preset)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -45,8 +46,9 @@ class ImageSettings(SettingsTable):
 
 _KNOWN = {table: known_keys()[table] for table in ImageSettings.model_fields}
 
-#: The kernel of an image: a file, "estimate" from the image, or None for bicubic.
-KernelChoice = KernelFile | Literal["estimate"] | None
+#: The kernel of an image: a file, "estimate" from the image, "auto" for the same where a job can
+#: run with a kernel, or None for bicubic.
+KernelChoice = KernelFile | Literal["estimate", "auto"] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ class Resolver:
             return self._of_all
         profiles = [*found, self._over]
         merged = _validated(_merged(self._settings, profiles), profiles)
-        if merged.degradation.kernel != "bicubic":
+        if merged.degradation.kernel not in ("bicubic", "auto"):
             _check_scale(merged, profiles)
         merged, kernel = self._with_kernel(merged, profiles)
         rels = tuple(profile.rel for profile in found)
@@ -127,9 +129,9 @@ class Resolver:
 
 def _choice(settings: ImageSettings, configured: KernelFile | None) -> KernelChoice:
     kernel = settings.degradation.kernel
-    if kernel == "estimate":
-        return "estimate"
-    return configured if isinstance(kernel, Path) else None
+    if isinstance(kernel, Path):
+        return configured
+    return None if kernel == "bicubic" else kernel
 
 
 def _merged(settings: Settings, profiles: Sequence[Profile]) -> dict[str, Any]:

@@ -91,35 +91,37 @@ def _kernel_path(path: Path) -> Path:
     """Refuse a file whose ending is not that of a kernel."""
     if path.suffix.lower() not in KERNEL_SUFFIXES:
         endings = ", ".join(KERNEL_SUFFIXES)
-        raise ValueError(f'must be "bicubic", "estimate" or a file that ends in {endings}')
+        raise ValueError(f'must be "bicubic", "estimate", "auto" or a file that ends in {endings}')
     return path
 
 
-#: The values that `[degradation] auto` stands for.
-_FROM_THE_IMAGE = {"kernel": "estimate", "noise_std": "auto", "jpeg_quality": "auto"}
+#: The values that `[degradation] auto` stands for. A kernel that nobody asked for in so many words
+#: is not estimated where a job could not run with one.
+_FROM_THE_IMAGE = {"noise_std": "auto", "jpeg_quality": "auto"}
 
 
 class Degradation(SettingsTable):
     """How the sources were degraded; a relative path counts from the settings file."""
 
-    kernel: Literal["bicubic", "estimate"] | Annotated[PlainPath, AfterValidator(_kernel_path)] = (
-        "bicubic"
-    )
+    kernel: (
+        Literal["bicubic", "estimate", "auto"] | Annotated[PlainPath, AfterValidator(_kernel_path)]
+    ) = "bicubic"
     kernel_phase: KernelPhase = "centred"
     noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
     jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
-    auto: bool = False
+    auto: bool | None = None  # None: true, except with the preset "paper"
 
-    def resolved(self) -> Self:
+    def resolved(self, preset: str) -> Self:
         """Return the values that `auto` stands for: it replaces all that is left at its default.
 
         Resolving twice changes nothing more.
         """
-        if not self.auto:
+        if not (preset != "paper" if self.auto is None else self.auto):
             return self
+        stands_for = _FROM_THE_IMAGE | {"kernel": "estimate" if self.auto else "auto"}
         fields = type(self).model_fields
-        left = [key for key in _FROM_THE_IMAGE if getattr(self, key) == fields[key].default]
-        return self.model_copy(update={key: _FROM_THE_IMAGE[key] for key in left})
+        left = [key for key in stands_for if getattr(self, key) == fields[key].default]
+        return self.model_copy(update={key: stands_for[key] for key in left})
 
 
 class Output(SettingsTable):

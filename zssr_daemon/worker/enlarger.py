@@ -92,8 +92,7 @@ class Enlarger:
             source = source.without_pixels()  # each layer drops its own when its fit begins
             picture = layers[0].taken_picture()
             order, picture = tiling_settled(order, picture, layers[0].visible(source.alpha))
-            void, levels = layers[0].void, layers[0].levels
-            degradation = SourceDegradation.of(order, picture, void=void, levels=levels)
+            degradation = _degradation(order, file, picture, layers[0])
         progress.patience_s = samples.shape[0] * samples.shape[1] * _PATIENCE_S_PER_PIXEL
         progress.layers = len(layers)
         store, initial = _start(order, source, degradation)
@@ -233,6 +232,8 @@ def _decode(
     fault = order.output.fault(source.info, *size)
     if fault is not None:
         raise fault
+    if order.jpeg_quality == "auto" and not source.may_be_jpeg:
+        order = replace(order, jpeg_quality="none")
     if order.jpeg_quality != "none":  # JPEG counts in levels of its container
         source = source.in_container()
     draft.add_source(source, *size)
@@ -244,6 +245,14 @@ def _for_size(order: WorkOrder, width: int, height: int) -> WorkOrder:
         return replace(order, config=order.config.for_size(width, height))
     except ValueError as error:
         raise ImageSettingsError(f"[zssr] {error}") from error
+
+
+def _degradation(
+    order: WorkOrder, file: SourceFile, picture: Tensor, layer: Layer
+) -> SourceDegradation:
+    """Return what degraded the colours of a source; layer: theirs."""
+    tables, void, levels = file.jpeg_tables, layer.void, layer.levels
+    return SourceDegradation.of(order, picture, tables=tables, void=void, levels=levels)
 
 
 def _taken(order: WorkOrder, layer: Layer, source: SourceDegradation) -> tuple[Tensor, Degradation]:
@@ -301,6 +310,7 @@ def _work_report(
         kernel=degradation.kernel,
         kernel_sha256=degradation.degradation.blur.sha256,
         kernel_why=degradation.why,
+        found=degradation.found,
         noise_std=degradation.degradation.noise_std,
         jpeg_quality=degradation.degradation.jpeg_quality,
         tileable=result.tileable,

@@ -9,11 +9,13 @@ from zssr_daemon.errors import KernelError
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_names import printable
+from zssr_daemon.worker.found import sentence
 from zssr_daemon.worker.kernel_files import find_beside, load_kernel
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 
@@ -24,6 +26,7 @@ class SourceDegradation:
     kernel: str  # the file's name, "bicubic" or "estimated"
     degradation: Degradation
     estimate: BlurEstimate | None = None  # of the blur, where one was asked for
+    found: str = ""  # a sentence: what was found in the image, and what was done about it
 
     @classmethod
     def of(
@@ -31,27 +34,31 @@ class SourceDegradation:
         order: WorkOrder,
         picture: Tensor,
         *,
+        tables: JpegTables | None = None,
         void: Tensor | None = None,
         levels: int | None = 255,
     ) -> "SourceDegradation":
         """Take the kernel beside the image, else what is ordered; estimate what is to be estimated.
 
-        picture: (C, H, W) float32, CPU, [0, 1]. void: where it is no content, bool, of the same
-        shape. levels: as in Degradation.
+        picture: (C, H, W) float32, CPU, [0, 1]. tables: of the JPEG that it was read from. void:
+        where it is no content, bool, of the same shape. levels: as in Degradation.
 
         Raises:
             KernelError: the kernel cannot be used.
             OSError: the disk is at fault.
         """
-        estimates = _Estimates(picture, void)
-        name, blur, estimate = _blur(order, estimates)
+        estimates = _Estimates(picture, void, tables)
+        name, blur, estimate, passed_over = _blur(order, estimates)
+        quality = _ordered_quality(order, estimates)
         degradation = Degradation(
             blur=blur,
             noise_std=estimates.noise_std if order.noise_std == "auto" else order.noise_std,
-            jpeg_quality=_ordered_quality(order, estimates),
+            jpeg_quality=quality,
+            jpeg_tables=estimates.tables if order.jpeg_quality == "auto" else None,
             levels=levels,
         )
-        return cls(name, degradation, estimate)
+        found = sentence(degradation, name, order, estimate=estimate, passed_over=passed_over)
+        return cls(name, degradation, estimate, found)
 
     def of_layer(
         self, order: WorkOrder, picture: Tensor, *, void: Tensor | None, levels: int | None
@@ -94,6 +101,8 @@ class SourceDegradation:
             told["noise_std"] = self.degradation.noise_std
         if self.degradation.jpeg_quality is not None:
             told["jpeg_quality"] = self.degradation.jpeg_quality
+        if self.degradation.jpeg_tables is not None:
+            told["jpeg_tables"] = "of the file"
         return told
 
 
@@ -106,11 +115,17 @@ def noise_std_of(picture: Tensor, void: Tensor | None) -> float:
 
 
 class _Estimates:
-    """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it."""
+    """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it.
 
-    def __init__(self, picture: Tensor, void: Tensor | None) -> None:
+    tables: of the JPEG that the picture was read from. Compression as fine as they may be is let
+    be; the picture can have been compressed before.
+    """
+
+    def __init__(self, picture: Tensor, void: Tensor | None, tables: JpegTables | None) -> None:
         self.picture = picture
         self._void = void
+        is_felt = tables is not None and tables.quality <= MAX_QUALITY
+        self.tables = tables if is_felt else None
 
     @cached_property
     def noise_std(self) -> float:
@@ -118,24 +133,48 @@ class _Estimates:
 
     @cached_property
     def jpeg_quality(self) -> int | None:
-        return estimate_quality(self.picture)
+        return estimate_quality(self.picture) if self.tables is None else self.tables.quality
 
 
-def _blur(order: WorkOrder, estimates: _Estimates) -> tuple[str, Blur, BlurEstimate | None]:
-    """Return the name of the blur, the blur, and the estimate that it comes from."""
+def _blur(
+    order: WorkOrder, estimates: _Estimates
+) -> tuple[str, Blur, BlurEstimate | None, str | None]:
+    """Return the name of the blur, the blur, its estimate, and why there is no estimate.
+
+    The last is None but for an estimate that was left to the order.
+    """
     kernel_of = find_beside(order.inbox, order.src_rel) or order.kernel
     if kernel_of is None:
-        return "bicubic", BICUBIC, None
+        return "bicubic", BICUBIC, None, None
     if isinstance(kernel_of, KernelFile):
         _check_scale(order, kernel_of.name)
-        return printable(kernel_of.name), load_kernel(kernel_of, order.kernel_phase), None
+        return printable(kernel_of.name), load_kernel(kernel_of, order.kernel_phase), None, None
+    passed_over = _why_passed_over(order) if kernel_of == "auto" else None
+    if passed_over is not None:
+        return "bicubic", BICUBIC, None, passed_over
     _check_scale(order, "an estimated kernel")
     # The estimate needs noise and quality of the picture, even if they are not to be undone.
     estimate = estimate_blur(
         estimates.picture, noise_std=estimates.noise_std, jpeg_quality=estimates.jpeg_quality
     )
     kernel = estimate.kernel(order.config.total_scale, order.kernel_phase)
-    return ("bicubic", BICUBIC, estimate) if kernel is None else ("estimated", kernel, estimate)
+    if kernel is None:
+        return "bicubic", BICUBIC, estimate, None
+    return "estimated", kernel, estimate, None
+
+
+def _why_passed_over(order: WorkOrder) -> str | None:
+    """Return why a blur is not looked for that nobody asked for in so many words; None: it is.
+
+    The estimate takes half a second, as long as all else with the preset instant.
+    """
+    if order.config.preset == "instant":
+        return "with the preset instant"
+    try:
+        order.config.in_one_pass()
+    except ValueError:
+        return f"at a total scale of {order.config.scale_label}"
+    return None
 
 
 def _check_scale(order: WorkOrder, what: str) -> None:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
 from zssr_daemon.imaging.formats import CONFINED_FORMATS
+from zssr_daemon.imaging.jpeg_coding import read_jpeg_tables
 from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_source
 from zssr_daemon.worker.confined.decoder import count_frames_confined, decode_confined
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 
 @contextmanager
@@ -47,6 +49,7 @@ class SourceFile:
         self._limits = replace(order.limits, ending=ending)
         self._data: bytes | None = None
         self._frames = 1
+        self.jpeg_tables: JpegTables | None = None  # of a JPEG, once it is decoded
 
     def count_frames(self) -> int:
         """Return how many frames are to be enlarged."""
@@ -62,7 +65,9 @@ class SourceFile:
             self._data = None  # the fit needs the memory
         if is_confined:
             return decode_confined(data, self._limits, frame)
-        return decode.decode(data, self._limits, frame=frame)
+        decoded = decode.decode(data, self._limits, frame=frame)
+        self.jpeg_tables = read_jpeg_tables(data)
+        return decoded
 
     def _is_confined(self) -> bool:
         """Whether only a confined child may run the decoder of this file."""

@@ -91,7 +91,7 @@ def super_resolve(
     fitting = (key, network_key(config, image.shape[0]))
     if initial_weights is not None and initial_weights.key not in fitting:
         raise ValueError(f"initial_weights are of {initial_weights.key}: this fit needs {key}")
-    start = _start(config, image.shape[0], initial_weights)
+    start = _start(config, image.shape[0], initial_weights, degradation)
     source = degradation.cleaned(image.to(device), partial(_report_cleaning, on_step))
     planes = to_planes(source, config)
     fit = _fit(planes, config, PairRule.of(config, degradation), on_step, start)
@@ -130,11 +130,16 @@ class _Start:
     weights: Weights
 
 
-def _start(config: ZSSRConfig, channels: int, given: Weights | None) -> _Start | None:
+def _start(
+    config: ZSSRConfig, channels: int, given: Weights | None, degradation: Degradation
+) -> _Start | None:
     """Return what the fit begins with; None for chance."""
     if given is not None:
         return _Start("given", given.sha256, given)
-    drawn = None if config.start == "none" else find_start(config, channels)
+    drawn = None
+    if config.start != "none":
+        is_of_jpeg = degradation.jpeg_quality is not None
+        drawn = find_start(config, channels, is_of_jpeg=is_of_jpeg)
     return None if drawn is None else _Start(drawn.name, drawn.sha256, drawn.weights)
 
 

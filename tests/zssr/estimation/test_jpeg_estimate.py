@@ -24,6 +24,16 @@ def test_quality_is_found_after_a_turn(turn: int) -> None:
     assert estimate_quality(dihedral(compressed, turn)) == 70
 
 
+@pytest.mark.parametrize("origin", [(3, 5), (5, 3), (0, 1), (7, 7)])
+@pytest.mark.parametrize("quality", [60, 85, 95])
+def test_quality_is_found_after_a_cut(origin: tuple[int, int], quality: int) -> None:
+    """Wherever the blocks begin then, and after a turn besides."""
+    top, left = origin
+    cut = jpeg(load("butterfly_lr.png"), quality)[:, top:, left:]
+    assert estimate_quality(cut) == quality
+    assert estimate_quality(dihedral(cut, 1)) == quality
+
+
 def test_clean_pictures_have_no_quality() -> None:
     """Neither photographs nor noise, nor one colour, nor the least of pictures."""
     picture = load("butterfly_lr.png")

@@ -125,18 +125,48 @@ def test_shipped_starts_load_and_fit_their_keys() -> None:
     for start in starts:
         recipe = Recipe.of(start.made["recipe"])
         channels = 1 if "folded_from" in start.made else recipe.channels
-        assert find_start(recipe.config, channels) == start
+        assert find_start(recipe.config, channels, is_of_jpeg=start.is_of_jpeg) == start
         generator = torch.Generator().manual_seed(0)
         network = new_network(torch.zeros(channels, 1, 1), recipe.config, generator)
         start.weights.apply(network)
-    assert len({start.weights.key for start in starts}) == len(starts)
+    assert len({(start.weights.key, start.is_of_jpeg) for start in starts}) == len(starts)
 
 
 @pytest.mark.parametrize("preset", ["instant", "fast", "balanced", "best"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_preset_has_a_start(preset: str, channels: int) -> None:
-    """Colour and grey images begin with a shipped start, whatever preset is chosen."""
-    assert find_start(ZSSRConfig.from_preset(preset), channels) is not None
+    """Colour and grey images begin with a shipped start, whatever preset is chosen.
+
+    Those that JPEG compressed begin with another one.
+    """
+    config = ZSSRConfig.from_preset(preset)
+    clean, compressed = (find_start(config, channels, is_of_jpeg=each) for each in (False, True))
+    assert clean is not None
+    assert compressed is not None
+    assert (clean.is_of_jpeg, compressed.is_of_jpeg) == (False, True)
+
+
+def test_compressed_sources_begin_with_their_own_start() -> None:
+    """Whatever else happened to them; all others begin with the start of clean sources."""
+    config = ZSSRConfig.from_preset("instant", num_epochs=2)
+    names = {
+        super_resolve(texture(24, 24), config, device="cpu", degradation=degradation).start
+        for degradation in (Degradation(jpeg_quality=60), Degradation(noise_std=3, jpeg_quality=90))
+    }
+    assert names == {"rgb-64x8-jpeg"}
+    of_noise = super_resolve(
+        texture(24, 24), config, device="cpu", degradation=Degradation(noise_std=3)
+    )
+    assert of_noise.start == "rgb-64x8"
+
+
+def test_compressed_sources_without_a_start_of_their_own_have_that_of_clean_ones(
+    folder: Path,
+) -> None:
+    """It is far better than chance."""
+    found = find_start(TINY.config, 3, folder, is_of_jpeg=True)
+    assert found is not None
+    assert not found.is_of_jpeg
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,5 +1,6 @@
 """Trainer: trains on drawn pictures, and stops and resumes without a trace."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,13 @@ import torch
 
 from zssr_daemon.zssr.network import input_centre
 from zssr_daemon.zssr.ops.luma import luma
-from zssr_daemon.zssr.start.picture_pool import PicturePool, drawn_picture
+from zssr_daemon.zssr.start.picture_pool import (
+    PicturePool,
+    degradation_of_picture,
+    drawn_picture,
+)
 from zssr_daemon.zssr.start.recipe import Recipe
+from zssr_daemon.zssr.start.shipped import shipped_starts
 from zssr_daemon.zssr.start.trainer import Trainer
 from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
@@ -44,6 +50,28 @@ def test_training_teaches_what_bicubic_lost() -> None:
     with torch.no_grad():
         left = residual - trainer.network(inputs)
     assert left.square().mean() < 0.9 * residual.square().mean()
+
+
+def test_start_for_jpegs_learns_from_compressed_sons() -> None:
+    """Each picture has a quality of its own, the same whenever it is drawn again."""
+    recipe = replace(TINY, qualities=(30, 40))
+    found = [degradation_of_picture(recipe, number) for number in range(40)]
+    assert found == [degradation_of_picture(recipe, number) for number in range(40)]
+    assert {each.jpeg_quality for each in found} == set(range(30, 41))
+    assert {each.jpeg_tables.shrunk for each in found if each.jpeg_tables} == {(1, 1), (2, 2)}
+    assert Recipe.of(json.loads(json.dumps(recipe.values))) == recipe
+    inputs, _ = PicturePool(recipe, torch.float32).sample(torch.Generator().manual_seed(0))
+    clean, _ = PicturePool(TINY, torch.float32).sample(torch.Generator().manual_seed(0))
+    assert (inputs - clean).abs().mean() > 0.01
+
+
+def test_training_goes_on_from_a_shipped_start() -> None:
+    """One that is named in the recipe is what the network is before the first iteration."""
+    start = shipped_starts()[-1]
+    recipe = replace(TINY, width=64, depth=8, begins_with=start.name)
+    assert Trainer(recipe).weights().state.keys() == start.weights.state.keys()
+    for name, value in Trainer(recipe).weights().state.items():
+        assert torch.equal(value, start.weights.state[name])
 
 
 def test_resumed_training_ends_with_the_same_weights() -> None:

@@ -14,6 +14,9 @@ from zssr_daemon.imaging.samples.sample_range import SampleRange
 from zssr_daemon.imaging.samples.void import parse_nodata
 
 
+_LEVEL_OF_8_BITS = 257  # in 16 bits
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A fully decoded picture, not yet turned upright.
@@ -43,6 +46,12 @@ class DecodedImage:
     def pixels(self) -> NDArray[np.float32]:
         """The colours, (H, W, C) float32 in [0, 1]."""
         return self.colour.pixels
+
+    @property
+    def may_be_jpeg(self) -> bool:
+        """Whether the samples are those of 8 bits, as JPEG has: in 16 bits multiples of 257."""
+        step = self.colour.sample_range.step
+        return self.info.bit_depth == 8 or (step is not None and step % _LEVEL_OF_8_BITS == 0)
 
     def without_pixels(self) -> "DecodedImage":
         """Return the image without colours and further samples; alpha stays."""

@@ -14,6 +14,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.ops.wrap import Wrap
 
 # Noise of this strength, levels of 255, halves the number of back-projections.
@@ -34,6 +35,7 @@ class Degradation:
     noise_std: float = 0.0  # levels of 255
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
     levels: int | None = 255  # steps from 0 to 1 that it was rounded to; None: not rounded
+    jpeg_tables: JpegTables | None = None  # where they are known; else those of the quality
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names them."""
@@ -89,7 +91,9 @@ class Degradation:
             son = (son + noise * (self.noise_std / 255)).clamp(0, 1)
         if is_rounded and self.levels is not None:
             son = son.mul(self.levels).round().div(self.levels)
-        return son if self.jpeg_quality is None else compress(son, self.jpeg_quality)
+        if self.jpeg_quality is None:
+            return son
+        return compress(son, self.jpeg_tables or JpegTables.of_quality(self.jpeg_quality))
 
     def cleaned(self, source: Tensor, on_strip: Callable[[], None] = lambda: None) -> Tensor:
         """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""

@@ -1,7 +1,8 @@
 """JpegEstimate: the JPEG quality that a source was once saved with, found in its pixels.
 
 Compression rounds the cosine coefficients of each block to multiples of known steps, and decoding
-leaves them close to these. The quality whose steps explain the coefficients best is looked for.
+leaves them close to these. The quality whose steps explain the coefficients best is looked for, at
+the places where blocks may begin: in a picture that was turned or cut that is not its corner.
 """
 
 import math
@@ -10,15 +11,23 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.degradation.jpeg import quantisation_steps
-from zssr_daemon.zssr.ops.dct import SIDE, blocks, transform
-from zssr_daemon.zssr.ops.dihedral import dihedral
+from zssr_daemon.zssr.ops.dct import SIDE, transform
 from zssr_daemon.zssr.ops.luma import luma
 
 # Finer compression is not looked for: it does less harm than giving up back-projection does.
 MAX_QUALITY = 96
 
-# At most so many blocks are looked at.
-MAX_BLOCKS = 512
+# At most so many blocks are looked at, chosen among so many, for those with clipped pixels tell
+# nothing.
+MAX_BLOCKS, MAX_CHOICE = 512, 2048
+
+# A window holds a block of every origin.
+WINDOW = 2 * SIDE - 1
+
+# Rounding to steps makes fine coefficients 0, but only in blocks that begin where those of the
+# compression did. So many origins with the most of them are tried, besides the corner; decoded
+# zeros are as small as this, in levels.
+TRIED_ORIGINS, ZERO = 2, 0.6
 
 # Coefficients are looked at whose two frequencies add up to at most this; finer ones are nearly
 # always 0.
@@ -43,28 +52,64 @@ MIN_KINDS = 8
 def estimate_quality(image: Tensor) -> int | None:
     """Return the quality at which (C, H, W) float32 in [0, 1] was compressed, from its pixels.
 
-    The image may have been turned or flipped since, but not resized, nor cut at the sides where
-    its blocks begin. None where no quality up to MAX_QUALITY explains the pixels. The same image
-    gives the same number.
+    The image may have been turned, flipped or cut since, but not resized. None where no quality up
+    to MAX_QUALITY explains the pixels. The same image gives the same number.
     """
-    brightness = luma(image * 255)
-    clipped = ((image <= 0) | (image >= 1)).any(dim=0)
-    # An image of whole blocks has the same blocks from all corners, but for signs, which do not
-    # matter.
-    is_whole = all(side % SIDE == 0 for side in brightness.shape)
+    if min(image.shape[-2:]) < WINDOW:
+        return None
+    brightness, clipped = _some_windows(image)
     found = (
-        _best_quality(_some_blocks(dihedral(brightness - 128, turn), dihedral(clipped, turn)))
-        for turn in ((0, 1) if is_whole else range(8))
+        _best_quality(each)
+        for origin in _origins(brightness[_spread(len(brightness), MAX_BLOCKS)])
+        for each in _turned_blocks(brightness, clipped, origin)
     )
     return next((quality for quality in found if quality is not None), None)
 
 
-def _some_blocks(brightness: Tensor, clipped: Tensor) -> Tensor:
-    """Return at most MAX_BLOCKS blocks of (H, W), without clipped pixels if there are such."""
-    every = blocks(brightness, SIDE)
-    whole = every[~blocks(clipped, SIDE).any(dim=2).any(dim=1)]
+def _some_windows(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return at most MAX_CHOICE windows, which begin at multiples of SIDE.
+
+    Brightness in levels about 0, and where a pixel is clipped; both (count, WINDOW, WINDOW).
+    """
+    every = image.unfold(1, WINDOW, SIDE).unfold(2, WINDOW, SIDE)  # (C, rows, columns, y, x)
+    rows, columns = every.shape[1:3]
+    at = _spread(rows * columns, MAX_CHOICE)
+    chosen = every[:, at // columns, at % columns]
+    return luma(chosen * 255) - 128, ((chosen <= 0) | (chosen >= 1)).any(dim=0)
+
+
+def _turned_blocks(brightness: Tensor, clipped: Tensor, origin: tuple[int, int]) -> list[Tensor]:
+    """Return at most MAX_BLOCKS blocks of windows, and these with rows and columns exchanged.
+
+    Those without clipped pixels, if there are such. A flip would change signs only, which do not
+    matter.
+    """
+    top, left = origin
+    every, touched = (
+        each[:, top : top + SIDE, left : left + SIDE] for each in (brightness, clipped)
+    )
+    whole = every[~touched.flatten(1).any(dim=1)]
     chosen = whole if len(whole) > 0 else every
-    return chosen[torch.linspace(0, len(chosen) - 1, min(len(chosen), MAX_BLOCKS)).long()]
+    kept = chosen[_spread(len(chosen), MAX_BLOCKS)]
+    return [kept, kept.mT]
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """Return at most so many of `count` places, evenly spread."""
+    return torch.linspace(0, count - 1, min(count, most)).long()
+
+
+def _origins(windows: Tensor) -> list[tuple[int, int]]:
+    """Return where in the windows blocks may begin: at the corner, or where they are simplest."""
+    zeros = torch.stack(
+        [
+            (transform(windows[:, top : top + SIDE, left : left + SIDE]).abs() < ZERO).sum()
+            for top in range(SIDE)
+            for left in range(SIDE)
+        ]
+    )
+    best = zeros.argsort(descending=True, stable=True)[:TRIED_ORIGINS].tolist()
+    return list(dict.fromkeys([(0, 0), *(divmod(place, SIDE) for place in best)]))
 
 
 def _best_quality(pixels: Tensor) -> int | None:

@@ -8,5 +8,5 @@ WEIGHTS = torch.tensor([0.299, 0.587, 0.114])
 
 
 def luma(image: Tensor) -> Tensor:
-    """Return (H, W) of (C, H, W) float32, C 1 or 3, in the same range; grey stays as it is."""
-    return torch.einsum("c,chw->hw", WEIGHTS, image) if len(image) == 3 else image[0]
+    """Return (..., W) of (C, ..., W) float32, C 1 or 3, in the same range; grey stays as it is."""
+    return torch.einsum("c,c...->...", WEIGHTS, image) if len(image) == 3 else image[0]

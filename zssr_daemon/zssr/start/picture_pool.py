@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
+from zssr_daemon.zssr.degradation.jpeg_tables import HALVED, JpegTables
 from zssr_daemon.zssr.ops.dihedral import dihedral
 from zssr_daemon.zssr.ops.luma import luma
 from zssr_daemon.zssr.start.drawing import draw
@@ -23,13 +25,27 @@ def drawn_picture(recipe: Recipe, number: int) -> Tensor:
     return picture if recipe.channels == 3 else luma(picture)[None]
 
 
+def degradation_of_picture(recipe: Recipe, number: int) -> Degradation:
+    """Return how the son of picture `number` is made besides shrinking it.
+
+    Two of three pictures have their chroma halved, as nearly all JPEGs of the web have.
+    """
+    if recipe.qualities is None:
+        return IDEAL
+    rng = np.random.default_rng([recipe.seed, number, 1])
+    least, most = recipe.qualities
+    quality = int(rng.integers(least, most + 1))
+    tables = JpegTables.of_quality(quality, HALVED if rng.random() < 2 / 3 else (1, 1))
+    return Degradation(jpeg_quality=quality, jpeg_tables=tables)
+
+
 class PicturePool:
     """The newest pictures of the row, each a pair (2C, H, W) made by the rule of fits."""
 
     def __init__(self, recipe: Recipe, dtype: torch.dtype, *, drawn: int = 0) -> None:
         """Draw the first pictures, or those that a pool would have after `drawn` renewals."""
         self._recipe = recipe
-        self._rule = PairRule.of(recipe.config)
+        self._unshuffle = PairRule.of(recipe.config).unshuffle
         self._dtype = dtype
         self._next = recipe.pool + drawn
         numbers = sorted(range(drawn, self._next), key=lambda number: number % recipe.pool)
@@ -45,7 +61,7 @@ class PicturePool:
 
         Both (batch_size, C, crop_size, crop_size) in the pool's dtype.
         """
-        recipe, step = self._recipe, self._rule.unshuffle
+        recipe, step = self._recipe, self._unshuffle
         places = (recipe.side - recipe.crop_size) // step + 1
         limits = torch.tensor([recipe.pool, places, places, TURNS])
         draws = torch.rand(recipe.batch_size, 4, generator=generator)
@@ -61,4 +77,5 @@ class PicturePool:
         return dihedral(self._pairs[which][:, top : top + side, left : left + side], turn)
 
     def _pair(self, number: int) -> Tensor:
-        return self._rule.pair(drawn_picture(self._recipe, number)).to(self._dtype)
+        rule = PairRule.of(self._recipe.config, degradation_of_picture(self._recipe, number))
+        return rule.pair(drawn_picture(self._recipe, number)).to(self._dtype)

@@ -15,12 +15,15 @@ class Recipe:
     depth: int  # convolutions
     channels: int  # 3, or 1: the luma of the same pictures
     scale: float = 2.0  # of one pass
+    begins_with: str | None = None  # the name of a shipped start; None: chance
 
     # The pictures.
     seed: int = 16
     side: int = 256
     pool: int = 96  # pictures that crops are taken from at one time
     renewal: int = 16  # iterations between two new pictures, each in place of the oldest
+    # Sons are compressed at qualities from the first to the last; None: they are not.
+    qualities: tuple[int, int] | None = None
 
     # The training.
     iterations: int = 30_000
@@ -52,4 +55,5 @@ class Recipe:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """Return the recipe that `values` tells of."""
-        return cls(**values)
+        qualities = values.get("qualities")  # JSON knows lists only
+        return cls(**values | {"qualities": None if qualities is None else tuple(qualities)})

@@ -14,6 +14,7 @@ from zssr_daemon.zssr.start.start_file import (
     ENTRY,
     StartError,
     StartFile,
+    is_of_jpeg,
     shipped_folder,
     start_files,
 )
@@ -29,6 +30,11 @@ class ShippedStart:
     sha256: str  # of the file, hexadecimal
     weights: Weights
     made: dict[str, Any]  # recipe, seconds, scores
+
+    @property
+    def is_of_jpeg(self) -> bool:
+        """Whether it was trained on sources that JPEG had compressed."""
+        return is_of_jpeg(self.made)
 
     @classmethod
     def of_file(cls, file: StartFile) -> Self:
@@ -61,19 +67,27 @@ def shipped_starts(folder: Traversable | None = None) -> tuple[ShippedStart, ...
 
 
 def find_start(
-    config: ZSSRConfig, channels: int, folder: Traversable | None = None
+    config: ZSSRConfig,
+    channels: int,
+    folder: Traversable | None = None,
+    *,
+    is_of_jpeg: bool = False,
 ) -> ShippedStart | None:
     """Return the start that fits, None where there is none for such a network.
 
-    It must have the same architecture, channels and factor of unshuffling. What degraded the source
-    does not matter. config: as `Degradation.adapted` returns it; channels: of the image, 1 or 3.
+    It must have the same architecture, channels and factor of unshuffling. is_of_jpeg: whether the
+    source was compressed; one that was begins with a start of such sources, if there is one. Other
+    degradations do not matter. config: as `Degradation.adapted` returns it; channels: of the image,
+    1 or 3.
 
     Raises:
         StartError: as of `shipped_starts`.
     """
     key = network_key(config, channels)
-    starts = shipped_starts(folder)
-    return next((start for start in starts if start.weights.key == key), None)
+    starts = [start for start in shipped_starts(folder) if start.weights.key == key]
+    clean = [start for start in starts if not start.is_of_jpeg]
+    alike = [start for start in starts if start.is_of_jpeg == is_of_jpeg]
+    return next(iter(alike + clean), None)
 
 
 @cache

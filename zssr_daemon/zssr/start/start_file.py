@@ -36,6 +36,11 @@ class StartFile:
     made: dict[str, Any]  # recipe, seconds, scores
     content: bytes
 
+    @property
+    def is_of_jpeg(self) -> bool:
+        """Whether it was trained on sources that JPEG had compressed."""
+        return is_of_jpeg(self.made)
+
     @classmethod
     def of_bytes(cls, name: str, content: bytes, sha256: str) -> Self:
         """Read the head of a file.
@@ -52,6 +57,11 @@ class StartFile:
         except (ValueError, KeyError, TypeError) as error:
             raise StartError(f"start {name} cannot be read: {error}") from error
         return cls(name=name, sha256=sha256, key=key, made=made, content=content)
+
+
+def is_of_jpeg(made: dict[str, Any]) -> bool:
+    """Tell whether a start was trained on compressed sources; made: what its file tells."""
+    return bool(made.get("recipe", {}).get("qualities"))
 
 
 def shipped_folder() -> Traversable:
@@ -77,10 +87,11 @@ def start_files(folder: Traversable) -> tuple[StartFile, ...]:
 
 
 def fitting_file(config: ZSSRConfig, channels: int) -> StartFile | None:
-    """Return the shipped start for a network; the arguments are those of `find_start`.
+    """Return the shipped start of clean sources for a network; the arguments are `find_start`'s.
 
     Raises:
         StartError: as of `start_files`.
     """
     key = network_key(config, channels)
-    return next((file for file in start_files(shipped_folder()) if file.key == key), None)
+    files = start_files(shipped_folder())
+    return next((file for file in files if file.key == key and not file.is_of_jpeg), None)

@@ -1,0 +1,84 @@
+"""JpegTables: with what steps a JPEG was quantised, and how much its chroma was shrunk.
+
+Standard library only, so that whoever reads a file can tell without torch.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Self
+
+#: The steps of the 64 frequencies in levels, row by row from the lowest.
+Steps = tuple[int, ...]
+
+_SIDE: Final = 8
+
+# The steps at quality 50 (ITU-T T.81, tables K.1 and K.2).
+_LUMA: Final[Steps] = (
+    *(16, 11, 10, 16, 24, 40, 51, 61),
+    *(12, 12, 14, 19, 26, 58, 60, 55),
+    *(14, 13, 16, 24, 40, 57, 69, 56),
+    *(14, 17, 22, 29, 51, 87, 80, 62),
+    *(18, 22, 37, 56, 68, 109, 103, 77),
+    *(24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101),
+    *(72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMA: Final[Steps] = (
+    *(17, 18, 24, 47, 99, 99, 99, 99),
+    *(18, 21, 26, 66, 99, 99, 99, 99),
+    *(24, 26, 56, 99, 99, 99, 99, 99),
+    *(47, 66, 99, 99, 99, 99, 99, 99),
+    *(99,) * 32,
+)
+
+#: As libraries shrink the chroma unless told otherwise: to half the height, and half the width.
+HALVED: Final = (2, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JpegTables:
+    """How a JPEG was compressed."""
+
+    luma: Steps
+    chroma: tuple[Steps, Steps]  # of blue and of red; not looked at for a grey image
+    shrunk: tuple[int, int] = HALVED  # how many rows and columns share one sample of chroma
+
+    def __post_init__(self) -> None:
+        """Refuse what no JPEG has with a ValueError."""
+        if any(len(steps) != _SIDE**2 or min(steps) < 1 for steps in (self.luma, *self.chroma)):
+            raise ValueError("a table must have 64 steps of at least 1")
+        if not set(self.shrunk) <= {1, 2}:
+            raise ValueError(f"shrunk = {self.shrunk}: each must be 1 or 2")
+
+    @classmethod
+    def of_quality(cls, quality: int, shrunk: tuple[int, int] = HALVED) -> Self:
+        """Return the tables that the Independent JPEG Group's library makes of 1 to 100."""
+        luma, chroma = (_at(quality, steps) for steps in (_LUMA, _CHROMA))
+        return cls(luma=luma, chroma=(chroma, chroma), shrunk=shrunk)
+
+    @property
+    def quality(self) -> int:
+        """The quality, 1 to 100, whose luma steps are most like these, by their ratios."""
+        return min(range(1, 101), key=lambda quality: _distance(self.luma, _at(quality, _LUMA)))
+
+    @property
+    def transposed(self) -> Self:
+        """The tables of the same image with rows and columns exchanged."""
+        return type(self)(
+            luma=_transposed(self.luma),
+            chroma=(_transposed(self.chroma[0]), _transposed(self.chroma[1])),
+            shrunk=self.shrunk[::-1],
+        )
+
+
+def _at(quality: int, steps: Steps) -> Steps:
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return tuple(min(255, max(1, (step * percent + 50) // 100)) for step in steps)
+
+
+def _distance(some: Steps, others: Steps) -> float:
+    return sum(abs(math.log(one / other)) for one, other in zip(some, others, strict=True))
+
+
+def _transposed(steps: Steps) -> Steps:
+    return tuple(steps[column * _SIDE + row] for row in range(_SIDE) for column in range(_SIDE))
