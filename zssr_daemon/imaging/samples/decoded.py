@@ -13,7 +13,6 @@ from zssr_daemon.imaging.samples.meaning import sample_tags
 from zssr_daemon.imaging.samples.sample_range import SampleRange
 from zssr_daemon.imaging.samples.void import parse_nodata
 
-
 _LEVEL_OF_8_BITS = 257  # in 16 bits
 
 
