@@ -43,13 +43,21 @@ def fsync_file(path: Path) -> None:
 
 
 def make_folder(folder: Path, *, below: Path) -> None:
-    """Create `folder` and its parents down from `below`, each durable in its parent."""
+    """Create `folder` and its parents down from `below`, each durable in its parent.
+
+    Raises:
+        NotADirectoryError: a file has the name of one of them. OSError: the disk fails.
+    """
     missing = []
     while folder != below and not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     for path in reversed(missing):
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            message = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, message, str(path)) from error
         fsync_folder(path.parent)
 
 
