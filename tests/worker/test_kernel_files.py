@@ -196,9 +196,9 @@ def test_kernel_of_the_settings_is_read_relative_to_them(tmp_path: Path) -> None
         ('kernel = "broken.npy"', "", "broken.npy: "),
         ('kernel = "folder.npy"', "", "no such file"),
         ('kernel = "good.npy"', "scale_factor = 4.0\nscale_times = 2", "at most 8"),
-        ('kernel = "good.txt"', "", '"bicubic", "estimate" or a file that ends in'),
+        ('kernel = "good.txt"', "", '"bicubic", "estimate", "auto" or a file that ends in'),
         ('kernel = "estimate"', "scale_factor = 4.0\nscale_times = 2", "at most 8"),
-        ('kernel = ""', "", '"bicubic", "estimate" or a file that ends in'),
+        ('kernel = ""', "", '"bicubic", "estimate", "auto" or a file that ends in'),
         ('kernel_phase = "middle"', "", "'centred' or 'topleft'"),
     ],
 )

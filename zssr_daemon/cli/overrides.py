@@ -10,7 +10,7 @@ import typer
 from zssr_daemon.imaging.output_format import SETTING_BY_SUFFIX
 
 #: Kernels that are no files.
-_KERNEL_WORDS = frozenset({"bicubic", "estimate"})
+_KERNEL_WORDS = frozenset({"auto", "bicubic", "estimate"})
 
 
 class Overrides:
