@@ -113,7 +113,11 @@ def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
     worker = ready_worker(worker_that_fails, error)
     failed = answer_of(worker, order_for(tmp_path))
     assert failed == WorkFailed(
-        job_id="job", reason=Reason.DEVICE_ERROR, message=str(error), is_retryable=True
+        job_id="job",
+        reason=Reason.DEVICE_ERROR,
+        message=str(error),
+        is_retryable=True,
+        ends_worker=True,
     )
     assert worker.join(60.0)
     assert worker.exit_code == 0

@@ -112,7 +112,8 @@ def write_part(
     part = os.open(order.part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         failpoints.reach(Failpoint.PART_BEGUN)
-        notes = order.output.notes(source.info) + encode(
+        notes = [source.info.note] if source.info.note else []
+        notes += order.output.notes(source.info) + encode(
             samples,
             part,
             output=output,
