@@ -37,7 +37,7 @@ def _is_kept_as_it_is(inbox: Path, settings: Settings) -> bool:
     on_success = settings.output.on_success
     if on_success == "keep":
         return os.access(inbox, os.R_OK | os.X_OK) and not os.access(inbox, os.W_OK)
-    if inbox.is_dir() and mount_of(inbox).is_read_only:
+    if os.access(inbox, os.F_OK) and mount_of(inbox).is_read_only:
         raise SettingsError(
             f"[folders] inbox = {inbox}: it is mounted read-only, and [output] on_success = "
             f'"{on_success}" takes sources out of it; set on_success = "keep", or mount it writable'
