@@ -75,7 +75,8 @@ def _make_writable(name: str, path: Path) -> None:
     except OSError as error:
         if is_disk_fault(error.errno) and name != "state":
             return
-        cure = ', or set [output] on_success = "keep"' if name == "inbox" and path.is_dir() else ""
+        is_there = name == "inbox" and os.access(path, os.F_OK)
+        cure = ', or set [output] on_success = "keep"' if is_there else ""
         raise SettingsError(
             f"[folders] {name} = {path}: {error.strerror}; the user that runs the daemon must be "
             f"able to create and write to it{cure}"
