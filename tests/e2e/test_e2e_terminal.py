@@ -69,8 +69,14 @@ def drop(inbox: Path) -> None:
     shutil.copy(DATA / "butterfly_lr.png", inbox / "photo.png")
 
 
+def heed_hangup() -> None:
+    """Do as a shell does, in the child: the tests themselves may run under `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def take_terminal(terminal: Terminal) -> None:
     """Make it the terminal of this session, in the child: then the kernel sends SIGHUP too."""
+    heed_hangup()
     os.close(os.open(terminal.name, os.O_RDWR))
 
 
@@ -79,7 +85,7 @@ def test_closed_terminal_is_an_ordered_stop(
     tmp_path: Path, terminal: Terminal, is_told_by_signal: bool
 ) -> None:
     """By SIGHUP, or where only writes fail: the log file says why, and the job is queued again."""
-    popen: dict[str, Any] = {"stdout": terminal.end}
+    popen: dict[str, Any] = {"stdout": terminal.end, "preexec_fn": heed_hangup}
     if is_told_by_signal:
         popen |= {"start_new_session": True, "preexec_fn": lambda: take_terminal(terminal)}
     drop(prepare(tmp_path, ENDLESS_ZSSR))
