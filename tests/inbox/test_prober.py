@@ -93,7 +93,7 @@ def test_endless_decoding_is_ended(
     ask(prober, tmp_path, "a.png")
     answers(prober)
     os.kill(child_pid(prober), signal.SIGSTOP)
-    monkeypatch.setattr(prober_module, "_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(prober_module, "DECODE_TIMEOUT_S", 0.05)
     ask(prober, tmp_path, "a.png")
     (result,) = answers(prober)
     monkeypatch.undo()

@@ -9,10 +9,8 @@ from zssr_daemon.errors import Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.inbox.probe import ProbeReady, ProbeRequest, ProbeResult, probe_main
 from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.system.confinement import DECODE_TIMEOUT_S
 from zssr_daemon.system.start_retry import StartRetry, no_start
-
-#: A file that takes longer to decode than this counts as an attack.
-_TIMEOUT_S = 120.0
 
 #: A probe that has not loaded its decoders after this cannot start.
 _START_TIMEOUT_S = 120.0
@@ -79,8 +77,8 @@ class Prober:
             return self._note_death(f"exit code {self._child.exit_code}")
         if not self._is_ready and self._waited_s() > _START_TIMEOUT_S:
             return self._note_death(f"it has not loaded after {_START_TIMEOUT_S:.0f} s")
-        if self._current and self._waited_s() > _TIMEOUT_S:
-            return self._give_up(f"not decoded within {_TIMEOUT_S:.0f} s")
+        if self._current and self._waited_s() > DECODE_TIMEOUT_S:
+            return self._give_up(f"not decoded within {DECODE_TIMEOUT_S:.0f} s")
         return []
 
     def _go_on(self) -> None:

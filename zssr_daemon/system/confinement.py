@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+#: A file that takes longer to decode than this counts as an attack.
+DECODE_TIMEOUT_S: Final = 120.0
+
 _MAX_OPEN_FILES: Final = 64
 
 # On the kernel's scale up to 1000: when memory runs out, a confined process is killed before the

@@ -1,7 +1,7 @@
 """Child: the process that decodes one file in one of CONFINED_FORMATS, and ends.
 
 It is started by `decoder` with two descriptors: a socket, and the bytes of the file in
-sealed memory. It answers with one message and, for a picture, a descriptor of sealed memory.
+memory. It answers with one message and, for a picture, a descriptor of sealed memory.
 """
 
 import json
@@ -15,10 +15,9 @@ from zssr_daemon.errors import ImageError
 from zssr_daemon.imaging.decode import count_frames, load
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.system.child_process import tie_to_parent
-from zssr_daemon.system.confinement import confine
+from zssr_daemon.system.confinement import DECODE_TIMEOUT_S, confine
 from zssr_daemon.worker.confined.sealed_picture import max_sealed_bytes, seal
 
-_CPU_S: Final = 120
 _MAX_ORDER_BYTES: Final = 4096
 
 
@@ -31,7 +30,7 @@ def main(socket_fd: int, data_fd: int, parent_pid: int) -> None:
         limits = ImageLimits(**order["limits"])
         confine(
             limits.decoder_bytes,
-            cpu_s=_CPU_S,
+            cpu_s=round(DECODE_TIMEOUT_S),
             max_written_bytes=max_sealed_bytes(limits),
         )
         with mmap.mmap(data_fd, 0, access=mmap.ACCESS_READ) as memory:

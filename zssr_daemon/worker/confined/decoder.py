@@ -18,10 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from zssr_daemon.errors import ImageError, Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.samples.decoded import DecodedImage, finished
+from zssr_daemon.system.confinement import DECODE_TIMEOUT_S
 from zssr_daemon.worker.confined.sealed_picture import unseal
-
-#: A file that takes longer than this counts as an attack, as at the gate.
-_TIMEOUT_S: Final = 120.0
 
 _MAX_ANSWER_BYTES: Final = 8192
 
@@ -67,11 +65,11 @@ def _ask(data: bytes, limits: ImageLimits, frame: int | None) -> tuple[_Answer, 
         with theirs:
             process = _start(theirs, data)
         try:
-            ours.settimeout(_TIMEOUT_S)
+            ours.settimeout(DECODE_TIMEOUT_S)
             ours.send(json.dumps({"limits": asdict(limits), "frame": frame}).encode())
             answer, fds, _, _ = socket.recv_fds(ours, _MAX_ANSWER_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
         except TimeoutError as error:
-            raise _no_picture(f"not decoded within {_TIMEOUT_S:.0f} s") from error
+            raise _no_picture(f"not decoded within {DECODE_TIMEOUT_S:.0f} s") from error
         except (BrokenPipeError, ConnectionResetError):
             answer, fds = b"", []
         finally:
