@@ -9,8 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -30,18 +29,7 @@ class Terminal:
         self._is_closed = threading.Event()
         self._reader = threading.Thread(target=self._read)
         self.text = b""
-
-    def __enter__(self) -> Self:
         self._reader.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the window: the program's end is hung up."""
@@ -60,8 +48,9 @@ class Terminal:
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """Open a terminal."""
-    with Terminal() as terminal:
-        yield terminal
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 def drop(inbox: Path) -> None:
