@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from PIL import ExifTags, Image
 
+from zssr_daemon.imaging.metadata.exif import loaded
+from zssr_daemon.imaging.metadata.file_text import serialised
 from zssr_daemon.imaging.metadata.image_metadata import ImageMetadata
 
 # Pillow says this where a TIFF says nothing.
@@ -82,11 +84,10 @@ def at_resolution(metadata: ImageMetadata, dpi: float) -> ImageMetadata:
     """Return `metadata` with another resolution, in EXIF and XMP too where these state one."""
     exif, xmp = metadata.exif, metadata.xmp
     if exif is not None:
-        directory = Image.Exif()
-        directory.load(exif)
+        directory = loaded(exif)
         if ExifTags.Base.XResolution in directory:
             directory.update(resolution_tags((dpi, dpi), None))
-        exif = directory.tobytes()
+        exif = serialised(directory)
     if xmp is not None:
         value = Fraction(dpi).limit_denominator(10_000)
         ratio = rf"\g<1>{value.numerator}/{value.denominator}"
