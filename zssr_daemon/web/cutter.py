@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from zssr_daemon.errors import ImageError
 from zssr_daemon.imaging.formats import ImageLimits
+from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.child_process import ChildProcess
 from zssr_daemon.system.confinement import DECODE_TIMEOUT_S
 from zssr_daemon.web.cut_order import FAULT, MAX_SIDE, CutOrder
@@ -16,6 +17,22 @@ _MAX_ANSWER_BYTES: Final = 5 * MAX_SIDE**2 + (16 << 20)
 
 #: Nobody looks any more: the child, which holds decoded pictures, ends after this.
 _IDLE_S: Final = 60.0
+
+
+#: No picture without loss takes more for a pixel of a result: RGBA of 16 bits.
+_MAX_PIXEL_BYTES: Final = 8
+
+
+def shown_limits(settings: Settings) -> ImageLimits:
+    """Return how large a picture may be to be shown: a result may be larger than any source."""
+    limits = settings.limits
+    max_pixels = max(limits.max_input_pixels, limits.max_output_pixels)
+    return ImageLimits(
+        max_file_bytes=max(limits.max_file_bytes, _MAX_PIXEL_BYTES * max_pixels),
+        max_input_pixels=max_pixels,
+        each_frame=True,
+        accepts_cut=True,
+    )
 
 
 class Cutter:

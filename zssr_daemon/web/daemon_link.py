@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.daemon.control_socket import ask
 from zssr_daemon.errors import DaemonSilentError, NoDaemonError, NotAllowedError, ZSSRError
+from zssr_daemon.protocol.control import ask
 
 #: The daemon serves a few callers at a time, and the commands of administrators come first.
 _MAX_CALLS = 4

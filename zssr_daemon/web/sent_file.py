@@ -1,4 +1,4 @@
-"""SentFile: a file of the folders that goes to the browser, streamed, without ever being decoded."""
+"""SentFile: a file of the folders that is streamed to the browser; it is never decoded."""
 
 import base64
 import os
@@ -47,7 +47,9 @@ def as_base64(stream: BinaryIO) -> StreamingResponse:
 
 def attachment(name: str) -> str:
     """Return the header that has a browser save what comes, under `name`, and not show it."""
-    plain = "".join(letter if 32 <= ord(letter) < 127 and letter not in '"\\%' else "_" for letter in name)
+    plain = "".join(
+        letter if 32 <= ord(letter) < 127 and letter not in '"\\%' else "_" for letter in name
+    )
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(os.fsencode(name), safe='')}"
 
 
