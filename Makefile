@@ -16,11 +16,19 @@ SHAREDIR = $(PREFIX)/share
 # The interpreter of the service; it has all of requirements.txt. By default one is made in LIBDIR.
 INTERPRETER ?= $(LIBDIR)/venv/bin/python
 
-.PHONY: run once install test lint types check bench starts clean
+.PHONY: run web once install test lint types check bench starts clean
 
 ## run: start the daemon on the folders of settings.toml (inbox/, output/, ...)
 run: $(VENV)/.run
 	@exec $(BIN)/zssr-daemon run --settings settings.toml $(ARGS)
+
+## web: start the daemon and its web page, and print the address to open; both end together
+web: SHELL := bash
+web: $(VENV)/.run
+	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/zssr-daemon run --settings settings.toml & \
+	$(BIN)/zssr-daemon web --settings settings.toml --show-link & \
+	wait -n
 
 ## once: process what is in inbox/, then exit
 once: $(VENV)/.run

@@ -30,7 +30,7 @@ from tests.parts.pages import (
 )
 from tests.test_architecture import ALGORITHM_FLOORS, FLOORS
 from zssr_daemon import __version__
-from zssr_daemon.cli.commands import app
+from zssr_daemon.__main__ import app
 from zssr_daemon.errors import Reason, ZSSRError
 from zssr_daemon.executor.interface import WorkerEnd
 from zssr_daemon.ledger.job import Disposal, JobState
@@ -260,11 +260,17 @@ def test_reference_has_every_exit_code() -> None:
 def test_reference_has_every_command() -> None:
     """As the program has them."""
     told = [words(row["command"])[0] for row in rows(REFERENCE, "command")]
-    assert sorted(told) == sorted(
+    commands = [
         command.name or command.callback.__name__
         for command in app.registered_commands
         if command.callback is not None
-    )
+    ]
+    groups = [
+        str(group.typer_instance.info.name)
+        for group in app.registered_groups
+        if group.typer_instance
+    ]
+    assert sorted(told) == sorted(commands + groups)
 
 
 # -- the log ----------------------------------------------------------------------------------

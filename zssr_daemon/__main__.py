@@ -6,6 +6,11 @@ from zssr_daemon.cli.commands import app
 from zssr_daemon.errors import ZSSRError
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
+from zssr_daemon.web.command import app as web
+
+__all__ = ["app", "main"]
+
+app.add_typer(web)
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ import pytest
 from tests.parts.daemon_parts import drop, queue
 from tests.parts.fake_executor import failing, silent
 from tests.parts.stepped_daemon import DaemonFactory, SteppedDaemon, lines_of
-from zssr_daemon.daemon import admin
-from zssr_daemon.daemon.control_socket import ask
+from zssr_daemon.daemon.control import admin
 from zssr_daemon.errors import Reason
+from zssr_daemon.protocol.control import ask
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from zssr_daemon.daemon import control_socket
-from zssr_daemon.daemon.control_socket import SOCKET_NAME, ControlSocket, ask
+from zssr_daemon.daemon.control import control_socket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
+from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.errors import DaemonSilentError, NoDaemonError
+from zssr_daemon.protocol.control import SOCKET_NAME, ask, short_name
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_user_and_group_may_ask(server: ControlSocket) -> None:
 def test_junk_is_hung_up_on(served: ControlSocket, junk: bytes) -> None:
     """The daemon hangs up, and answers the next caller."""
     with socket.socket(socket.AF_UNIX) as caller:
-        with control_socket._short_name(served.path) as name:
+        with short_name(served.path) as name:
             caller.connect(name)
         try:
             caller.sendall(junk)
@@ -75,7 +77,7 @@ def test_mute_caller_holds_nobody_up(server: ControlSocket) -> None:
     """It takes up one place until its time is over, and then none."""
     now = time.monotonic()
     with socket.socket(socket.AF_UNIX) as mute:
-        with control_socket._short_name(server.path) as name:
+        with short_name(server.path) as name:
             mute.connect(name)
         assert server.poll(now) == []
         assert len(server.connections()) == 2
@@ -148,3 +150,67 @@ def test_no_place_for_a_socket(tmp_path: Path) -> None:
     assert server.poll(0.0) == []
     assert server.connections() == []
     server.close()
+
+
+#: More than the system takes at once.
+LONG = "x" * 3_000_000
+
+
+def connected(server: ControlSocket) -> socket.socket:
+    """Return a caller that has asked something and has read nothing yet."""
+    caller = socket.socket(socket.AF_UNIX)
+    caller.settimeout(10.0)
+    with short_name(server.path) as name:
+        caller.connect(name)
+    caller.sendall(b"{}\n")
+    return caller
+
+
+def test_rest_of_a_reply_follows(server: ControlSocket) -> None:
+    """What does not fit at once ends the daemon's nap as soon as the caller reads."""
+    now, signals = time.monotonic(), Signals()
+    with connected(server) as caller:
+        (call,) = server.poll(now)
+        call.answer(text=LONG)
+        read = b""
+        while not read.endswith(b"\n"):
+            read += caller.recv(1 << 20)
+            if server.unsent():
+                signals.nap([], 10.0, unsent=server.unsent())
+            assert server.poll(now) == []
+    assert read == b'{"text": "' + LONG.encode() + b'"}\n'
+    assert server.unsent() == []
+    signals.close()
+
+
+def test_caller_that_does_not_read_is_hung_up_on(server: ControlSocket) -> None:
+    """A reply that nobody reads takes up one place until its time is over, and then none."""
+    now = time.monotonic()
+    with connected(server):
+        (call,) = server.poll(now)
+        call.answer(text=LONG)
+        assert server.poll(now + 5.0) == []
+        assert len(server.unsent()) == 1
+        assert server.poll(now + 11.0) == []
+        assert server.unsent() == []
+
+
+def test_caller_that_leaves_amid_a_reply_is_forgotten(server: ControlSocket) -> None:
+    """The daemon goes on."""
+    now = time.monotonic()
+    with connected(server):
+        (call,) = server.poll(now)
+        call.answer(text=LONG)
+    assert server.poll(now) == []
+    assert server.unsent() == []
+
+
+def test_reply_beyond_all_bounds_is_refused(
+    server: ControlSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller learns that it has to ask for less."""
+    monkeypatch.setattr(control_socket, "MAX_REPLY_BYTES", 1000)
+    with connected(server) as caller:
+        (call,) = server.poll(time.monotonic())
+        call.answer(text=LONG)
+        assert b"ask for less" in caller.recv(1000)

@@ -13,7 +13,7 @@ from tests.parts.daemon_parts import context_of, drop, files_in, queue, wait_unt
 from tests.parts.fake_executor import FakeExecutor, good, silent
 from tests.parts.tiny_settings import TINY, SettingsFactory
 from zssr_daemon.daemon.context import Context
-from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
 from zssr_daemon.daemon.reload import differences, merge
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.parts.picture_files import smooth_picture
 from zssr_daemon.daemon.context import Context
-from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.folders.markers import MARKER_NAME
 from zssr_daemon.ledger.job import Job

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.parts.daemon_parts import context_of, files_in, wait_until
 from tests.parts.fake_executor import Answer, FakeExecutor
-from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.supervisor import Supervisor
 from zssr_daemon.ledger.job import JobState

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zssr_daemon import __version__
-from zssr_daemon.daemon.control_socket import ask
 from zssr_daemon.errors import (
     DaemonSilentError,
     NoDaemonError,
@@ -18,6 +17,7 @@ from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock, is_locked
+from zssr_daemon.protocol.control import ask
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Folders
 from zssr_daemon.system.file_names import printable

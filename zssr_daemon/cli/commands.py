@@ -4,7 +4,6 @@ import dataclasses
 import signal
 from contextlib import closing
 from itertools import zip_longest
-from pathlib import Path
 from threading import Event
 from typing import Annotated, NoReturn
 
@@ -16,7 +15,15 @@ from zssr_daemon.cli.client import drain as drain_daemon
 from zssr_daemon.cli.client import failed_jobs, jobs_named, status_of
 from zssr_daemon.cli.client import retry as retry_jobs
 from zssr_daemon.cli.tables import jobs_table, plain_job, settings_table, status_table
-from zssr_daemon.cli.terminal import (
+from zssr_daemon.cli.upscale_command import upscale
+from zssr_daemon.daemon.run import run_daemon
+from zssr_daemon.ledger.job import JobState
+from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.settings.load import load_settings
+from zssr_daemon.settings.option import SettingsOption
+from zssr_daemon.settings.schema import Folders
+from zssr_daemon.settings.sources import setting_sources
+from zssr_daemon.telemetry.terminal import (
     complain,
     errors_as_exit_codes,
     out,
@@ -24,16 +31,6 @@ from zssr_daemon.cli.terminal import (
     print_table,
     say,
 )
-from zssr_daemon.cli.upscale_command import DEFAULT_SETTINGS, upscale
-from zssr_daemon.daemon.run import run_daemon
-from zssr_daemon.ledger.job import JobState
-from zssr_daemon.ledger.ledger import Ledger
-from zssr_daemon.settings.load import load_settings
-from zssr_daemon.settings.schema import Folders
-from zssr_daemon.settings.sources import setting_sources
-
-#: Where `make install` puts the settings.
-SERVICE_SETTINGS = Path("/etc/zssr-daemon/settings.toml")
 
 _WATCH_S = 1.0
 
@@ -43,24 +40,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-def _default_settings() -> Path:
-    is_service = SERVICE_SETTINGS.is_file() and not DEFAULT_SETTINGS.is_file()
-    return SERVICE_SETTINGS if is_service else DEFAULT_SETTINGS
-
-
-SettingsOption = Annotated[
-    Path,
-    typer.Option(
-        "--settings",
-        "-s",
-        help=f"The settings file; unless named, ./{DEFAULT_SETTINGS} or {SERVICE_SETTINGS}.",
-        metavar="FILE",
-        default_factory=_default_settings,
-        show_default=False,
-    ),
-]
 
 
 def _show_version(is_asked: bool) -> None:

@@ -9,19 +9,17 @@ import typer
 
 from zssr_daemon.cli.image_inputs import ImageInput, image_inputs
 from zssr_daemon.cli.overrides import Overrides
-from zssr_daemon.cli.terminal import complain, err, errors_as_exit_codes, say
 from zssr_daemon.daemon.progress_board import ProgressBoard
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.imaging.output_format import SETTING_BY_SUFFIX
 from zssr_daemon.protocol.messages import WorkProgress
 from zssr_daemon.settings.layers import Tables
 from zssr_daemon.settings.load import COMMAND_LINE, load_settings
+from zssr_daemon.settings.option import DEFAULT_SETTINGS
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
-
-#: Where settings are looked for unless named.
-DEFAULT_SETTINGS = Path("settings.toml")
+from zssr_daemon.telemetry.terminal import complain, err, errors_as_exit_codes, say
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
 from zssr_daemon.daemon.progress_board import Board
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.folders.inbox_lock import InboxLock

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from zssr_daemon import __version__
 from zssr_daemon.daemon.context import Context
-from zssr_daemon.daemon.control_socket import ControlSocket
+from zssr_daemon.daemon.control.control_socket import ControlSocket
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.daemon.progress_board import ProgressBoard
 from zssr_daemon.daemon.signals import Signals

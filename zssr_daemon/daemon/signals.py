@@ -1,10 +1,10 @@
 """Signals: what people and the service manager ask of the running daemon, kept as flags."""
 
 import os
+import selectors
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import wait
 from typing import Any
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
@@ -63,9 +63,18 @@ class Signals:
         with suppress(BlockingIOError):  # the pipe is full of wake-ups already
             os.write(self._writer, b"\0")
 
-    def nap(self, ends: Sequence[Any], timeout_s: float) -> None:
-        """Sleep until one of `ends` can be read, somebody wakes us, or the time is over."""
-        if self._reader in wait([*ends, self._reader], timeout=timeout_s):
+    def nap(self, ends: Sequence[Any], timeout_s: float, *, unsent: Sequence[Any] = ()) -> None:
+        """Sleep until one of `ends` can be read, or one of `unsent` can be written to.
+
+        The nap also ends when somebody wakes us, or the time is over.
+        """
+        with selectors.PollSelector() as selector:
+            for end in [*ends, self._reader]:
+                selector.register(end, selectors.EVENT_READ)
+            for end in unsent:
+                selector.register(end, selectors.EVENT_WRITE)
+            ready = {key.fileobj for key, _ in selector.select(timeout_s)}
+        if self._reader in ready:
             os.read(self._reader, 65536)
 
     def close(self) -> None:

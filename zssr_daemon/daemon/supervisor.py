@@ -6,8 +6,8 @@
 import time
 from enum import StrEnum
 
-from zssr_daemon.daemon.admin import Admin
 from zssr_daemon.daemon.context import Context
+from zssr_daemon.daemon.control.admin import Admin
 from zssr_daemon.daemon.dispatcher import Dispatcher
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
 from zssr_daemon.daemon.pause import Pause
@@ -211,7 +211,7 @@ class Supervisor:
             *self._intake.connections(),
             *self._admin.connections(),
         ]
-        self._signals.nap(pipes, min(due_s, _MAX_NAP_S))
+        self._signals.nap(pipes, min(due_s, _MAX_NAP_S), unsent=self._admin.unsent())
 
     def _is_drained(self) -> bool:
         """Tell whether nothing is left to do, as a scan after the end of the last job confirms."""

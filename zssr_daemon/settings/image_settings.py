@@ -18,7 +18,8 @@ from zssr_daemon.settings.explain import explain
 from zssr_daemon.settings.layers import Tables, contradiction, laid_over
 from zssr_daemon.settings.load import COMMAND_LINE, known_keys
 from zssr_daemon.settings.profile_files import Profile, profiles_of, read_below
-from zssr_daemon.settings.schema import Degradation, Output, Settings, SettingsTable, ZSSRTable
+from zssr_daemon.settings.schema import Degradation, Output, Settings, ZSSRTable
+from zssr_daemon.settings.table import SettingsTable
 from zssr_daemon.system.file_names import printable
 
 

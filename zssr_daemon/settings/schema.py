@@ -5,7 +5,6 @@ The values come from the layers that `load` reads; the defaults stand here.
 """
 
 import json
-import re
 import string
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
@@ -26,6 +23,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
 from zssr_daemon.settings.old_keys import translated
+from zssr_daemon.settings.table import PlainPath, SettingsTable
+from zssr_daemon.settings.web_table import Web
 from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
 from zssr_daemon.zssr.presets import PRESETS
 
@@ -33,32 +32,6 @@ ENV_PREFIX = "ZSSR_"
 ENV_DELIMITER = "__"
 
 JSON_CURE = """lists are written as JSON there, such as '["cpu"]'"""
-
-
-class SettingsTable(BaseModel):
-    """One table of settings.toml: frozen, and strict about names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-#: A drive or a share, which here would be a folder of that name beside the settings.
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/\x00-\x1f]|\\\\")
-
-
-def _plain_path(path: Path) -> Path:
-    """Refuse what the system does not accept as a path, and expand `~`."""
-    if "\0" in str(path):
-        raise ValueError("must not hold a NUL character")
-    if _WINDOWS_PATH.match(str(path)):
-        cure = r"mount the share; under WSL C:\scans is /mnt/c/scans"
-        raise ValueError(f"is a path of Windows, and this program runs on Linux: {cure}")
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError("begins with '~', and that user has no home folder") from error
-
-
-PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 
 
 class Folders(SettingsTable):
@@ -230,6 +203,7 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     logging: Logging = Logging()
     metrics: MetricsSettings = MetricsSettings()
+    web: Web = Web()
     _written: frozenset[str] = PrivateAttr(default=frozenset())
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
@@ -247,6 +221,11 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What should be written differently, although it works; for the administrator."""
         return self._warnings
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest upload: the daemon would refuse a larger file in any case."""
+        return min(self.web.max_upload_bytes, self.limits.max_file_bytes)
 
     def written_zssr(self) -> dict[str, Any]:
         """Return the keys that somebody wrote in [zssr]; all other values come from the preset.
@@ -286,7 +265,11 @@ class Settings(BaseSettings):
             degradation = degradation.model_copy(update={"kernel": kernel})
         textfile = self.metrics.textfile and _absolute(base, self.metrics.textfile)
         metrics = self.metrics.model_copy(update={"textfile": textfile})
-        tables = {"folders": folders, "degradation": degradation}
+        of_tls = {name: getattr(self.web, name) for name in ("tls_cert", "tls_key")}
+        web = self.web.model_copy(
+            update={name: path and _absolute(base, path) for name, path in of_tls.items()}
+        )
+        tables = {"folders": folders, "degradation": degradation, "web": web}
         return self.model_copy(update=tables | {"logging": logging, "metrics": metrics})
 
 

@@ -1,4 +1,4 @@
-"""ControlSocket: the Unix socket on which commands ask a running daemon; a JSON line each way.
+"""ControlSocket: the daemon's end of the Unix socket on which commands ask it.
 
 Where systemd provides a runtime folder, the socket lies there and the state folder holds a link to
 it. So whoever knows the settings finds the daemon.
@@ -8,26 +8,21 @@ import json
 import os
 import socket
 import stat
-import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zssr_daemon.errors import DaemonSilentError, NoDaemonError, NotAllowedError
-
-SOCKET_NAME = "control.sock"
+from zssr_daemon.protocol.control import MAX_REPLY_BYTES, SOCKET_NAME, short_name
 
 #: The user and the group of the daemon may ask.
 _MODE = 0o660
 
 _MAX_LINE_BYTES = 65536
 _MAX_CALLERS = 16
-_CALLER_S = 10.0  # to send the whole line
+_CALLER_S = 10.0  # to send the whole line; and again, to read the whole reply
 _REOPEN_S = 5.0  # between two attempts to open the socket
-_ASK_S = 10.0  # to get an answer
 
 
 @dataclass(slots=True)
@@ -37,17 +32,31 @@ class _Caller:
     text: bytes = b""
 
 
-class Call:
-    """One request, to be answered once."""
+@dataclass(slots=True)
+class _Reply:
+    connection: socket.socket
+    unsent: memoryview
+    since_s: float
 
-    def __init__(self, connection: socket.socket, request: dict[str, Any]) -> None:
-        self.request = request
-        self._connection = connection
+
+@dataclass(slots=True)
+class Call:
+    """One request, to be answered once; the socket then sends the reply."""
+
+    request: dict[str, Any]
+    connection: socket.socket
+    since_s: float
+    _replies: list[_Reply] = field(repr=False)
 
     def answer(self, **reply: Any) -> None:
-        """Answer and hang up; a caller that is gone, or does not read, gets nothing."""
-        with suppress(OSError), self._connection:
-            self._connection.send(json.dumps(reply).encode() + b"\n")
+        """Answer; a caller that is gone, or does not read in time, gets no more of it."""
+        text = json.dumps(reply).encode() + b"\n"
+        if len(text) > MAX_REPLY_BYTES:
+            error = f"the reply has {len(text)} bytes, more than the daemon sends; ask for less"
+            text = json.dumps({"error": error}).encode() + b"\n"
+        reply_begun = _Reply(self.connection, memoryview(text), self.since_s)
+        if not _is_sent(reply_begun, self.since_s):
+            self._replies.append(reply_begun)
 
 
 class ControlSocket:
@@ -59,6 +68,7 @@ class ControlSocket:
         self.path = Path(runtime) / SOCKET_NAME if runtime else self._link
         self._server: socket.socket | None = None
         self._callers: list[_Caller] = []
+        self._replies: list[_Reply] = []  # that the callers have not read to the end yet
         self._next_try_s = 0.0
 
     def ensure_open(self, now: float) -> None:
@@ -77,35 +87,45 @@ class ControlSocket:
                 _replace_link(self._link, self.path)
 
     def connections(self) -> list[socket.socket]:
-        """Return what to wait on."""
-        server = [self._server] if self._server else []
+        """Return what to wait on until it can be read."""
+        has_room = self._server is not None and self._has_room()
+        server = [self._server] if self._server is not None and has_room else []
         return server + [caller.connection for caller in self._callers]
 
+    def unsent(self) -> list[socket.socket]:
+        """Return what to wait on until it can be written to."""
+        return [reply.connection for reply in self._replies]
+
     def poll(self, now: float) -> list[Call]:
-        """Return the requests that have arrived complete."""
+        """Send more of the replies, and return the requests that have arrived complete."""
+        self._replies[:] = [reply for reply in self._replies if not _is_sent(reply, now)]
         self._accept(now)
         calls: list[Call] = []
         for caller in self._callers[:]:
             line = self._read(caller, now)
             if line is not None:
                 self._callers.remove(caller)
-                calls += _parse(caller.connection, line)
+                calls += self._parse(caller.connection, line, now)
         return calls
 
     def close(self) -> None:
         """Hang up, and remove the socket."""
-        for caller in self._callers:
-            caller.connection.close()
+        for connection in [*self.unsent(), *(each.connection for each in self._callers)]:
+            connection.close()
         self._callers.clear()
+        self._replies.clear()
         if self._server is not None:
             self._close_server()
             for path in {self.path, self._link}:
                 with suppress(OSError):
                     path.unlink()
 
+    def _has_room(self) -> bool:
+        return len(self._callers) + len(self._replies) < _MAX_CALLERS
+
     def _accept(self, now: float) -> None:
         with suppress(OSError):  # nobody calls
-            while self._server is not None and len(self._callers) < _MAX_CALLERS:
+            while self._server is not None and self._has_room():
                 connection, _ = self._server.accept()
                 connection.setblocking(False)
                 self._callers.append(_Caller(connection, now))
@@ -124,55 +144,33 @@ class ControlSocket:
             return line
         return b"" if not more or len(caller.text) > _MAX_LINE_BYTES else None
 
+    def _parse(self, connection: socket.socket, line: bytes, now: float) -> list[Call]:
+        """Return the request of a line; hang up on a line that holds none."""
+        with suppress(ValueError):
+            request = json.loads(line)
+            if isinstance(request, dict):
+                return [Call(request, connection, now, self._replies)]
+        connection.close()
+        return []
+
     def _close_server(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
 
 
-def ask(state_folder: Path, timeout_s: float = _ASK_S, **request: Any) -> dict[str, Any]:
-    """Send a request to the daemon of this state folder, and return its answer.
-
-    Raises:
-        NoDaemonError: no daemon listens.
-        NotAllowedError: a daemon may listen, but not to this user.
-        DaemonSilentError: a daemon listens and does not answer.
-    """
-    path = state_folder / SOCKET_NAME
+def _is_sent(reply: _Reply, now: float) -> bool:
+    """Send as much as the caller takes, and tell whether nothing is left to do; then hang up."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout_s)
-            with _short_name(path) as name:
-                connection.connect(name)
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            return dict(json.loads(_read_line(connection, time.monotonic() + timeout_s)))
-    except PermissionError as error:
-        raise NotAllowedError(
-            f"{path}: permission denied; ask as the daemon's user, or be in its group"
-        ) from error
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
-        raise NoDaemonError(f"{state_folder}: no daemon is running on this state folder") from error
-    except (OSError, ValueError) as error:
-        raise DaemonSilentError(f"{path}: the daemon does not answer: {error}") from error
-
-
-def _read_line(connection: socket.socket, deadline_s: float) -> bytes:
-    text = b""
-    while not text.endswith(b"\n") and time.monotonic() < deadline_s:
-        more = connection.recv(_MAX_LINE_BYTES)
-        if not more:
-            break
-        text += more
-    return text
-
-
-def _parse(connection: socket.socket, line: bytes) -> Iterator[Call]:
-    with suppress(ValueError):
-        request = json.loads(line)
-        if isinstance(request, dict):
-            yield Call(connection, request)
-            return
-    connection.close()
+        reply.unsent = reply.unsent[reply.connection.send(reply.unsent) :]
+    except BlockingIOError:
+        pass
+    except OSError:  # the caller is gone
+        reply.unsent = reply.unsent[:0]
+    is_over = not reply.unsent or now - reply.since_s > _CALLER_S
+    if is_over:
+        reply.connection.close()
+    return is_over
 
 
 def _listen(path: Path) -> socket.socket:
@@ -181,7 +179,7 @@ def _listen(path: Path) -> socket.socket:
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         server.setblocking(False)
-        with _short_name(path) as name:
+        with short_name(path) as name:
             server.bind(name)
         path.chmod(_MODE)
         server.listen(_MAX_CALLERS)
@@ -203,13 +201,3 @@ def _is_socket(path: Path) -> bool:
         return stat.S_ISSOCK(path.stat().st_mode)
     except OSError:
         return False
-
-
-@contextmanager
-def _short_name(path: Path) -> Iterator[str]:
-    """Yield a name for `path` that fits into the 107 bytes of an address, however deep it lies."""
-    fd = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{fd}/{path.name}"
-    finally:
-        os.close(fd)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zssr_daemon.daemon.context import Context
-from zssr_daemon.daemon.control_socket import Call
+from zssr_daemon.daemon.control.control_socket import Call
 from zssr_daemon.daemon.status_reporter import StatusReporter
 from zssr_daemon.errors import RetryRefusedError
 from zssr_daemon.inbox.intake import Intake
@@ -58,8 +58,12 @@ class Admin:
         self._write_metrics(self._reporter.status(now))
 
     def connections(self) -> list[Any]:
-        """Return what to wait on."""
+        """Return what to wait on until it can be read."""
         return self._control.connections()
+
+    def unsent(self) -> list[Any]:
+        """Return what to wait on until it can be written to."""
+        return self._control.unsent()
 
     def _report(self, now: float) -> None:
         status = self._reporter.status(now)

@@ -1,0 +1,1 @@
+"""The web page: drop pictures, watch the queue, compare and fetch results; a process of its own."""

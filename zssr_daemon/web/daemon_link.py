@@ -1,0 +1,38 @@
+"""DaemonLink: what the page asks the daemon, over the control socket and off the event loop."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from zssr_daemon.errors import DaemonSilentError, NoDaemonError, NotAllowedError, ZSSRError
+from zssr_daemon.protocol.control import ask
+
+#: The daemon serves a few callers at a time, and the commands of administrators come first.
+_MAX_CALLS = 4
+_ASK_S = 5.0
+
+
+class DaemonAwayError(ZSSRError):
+    """The daemon is not running, or does not answer; the message is for the person at the page."""
+
+    exit_code = 1
+
+
+class DaemonLink:
+    """The page's only way to the daemon; however many browsers there are, a few calls at a time."""
+
+    def __init__(self, state_folder: Path) -> None:
+        self._state_folder = state_folder
+        self._turns = asyncio.Semaphore(_MAX_CALLS)
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request, and return the daemon's reply; one with `error` is returned as it is.
+
+        Raises:
+            DaemonAwayError: the daemon is not there, or does not answer.
+        """
+        async with self._turns:
+            try:
+                return await asyncio.to_thread(ask, self._state_folder, _ASK_S, **request)
+            except (NoDaemonError, NotAllowedError, DaemonSilentError) as error:
+                raise DaemonAwayError(str(error)) from error
