@@ -15,19 +15,19 @@ export class Choices {
   /** The batches that files go to: one, or two where a second preset is chosen. */
   batches() {
     const first = this.#read();
-    const also = this.form.elements.also?.value ?? "";
+    const also = this.form.elements.also.value;
     return also === "" || also === first.preset ? [first] : [first, { ...first, preset: also }];
   }
 
+  /** What is chosen; what is left out stays as the daemon's settings have it. */
   #read() {
     const { preset, scale, auto, format, report } = this.form.elements;
-    return {
-      preset: preset.value,
-      scale: scale.value === "size" ? this.size.value.trim() : scale.value,
-      auto: { true: true, false: false }[auto.value] ?? null,
-      format: format.value,
-      report: report.checked,
-    };
+    const chosen = { preset: preset.value, scale: scale.value, format: format.value };
+    if (chosen.scale === "size") chosen.scale = this.size.value.trim();
+    for (const [key, value] of Object.entries(chosen)) if (value === "") delete chosen[key];
+    if (auto.value !== "") chosen.auto = auto.value === "true";
+    if (report.checked) chosen.report = true;
+    return chosen;
   }
 
   #changed() {

@@ -25,7 +25,7 @@ export class Losses {
     const last = points.at(-1);
     if (last !== undefined && job.step < last.step) points.length = 0; // another attempt
     if (last === undefined || job.step !== last.step)
-      points.push({ step: job.step, loss: job.loss });
+      points.push({ step: job.step, steps: job.steps, loss: job.loss });
     if (points.length > MOST_POINTS) {
       for (let at = points.length - 2; at > 0; at -= 2) points.splice(at, 1);
     }
@@ -33,7 +33,7 @@ export class Losses {
   }
 }
 
-/** A small drawing of `{step, loss}` points; `show` redraws it. */
+/** A small drawing of `{step, steps, loss}` points; `show` redraws it. */
 export class Curve {
   constructor() {
     this.line = document.createElementNS(SVG, "polyline");
@@ -57,10 +57,7 @@ export class Curve {
 function placed(points) {
   const logs = points.map((point) => Math.log(point.loss));
   const [low, high] = [Math.min(...logs), Math.max(...logs)];
-  const [first, last] = [points[0].step, points.at(-1).step];
-  const x = (step) => (WIDTH * (step - first)) / Math.max(last - first, 1);
+  const x = ({ step, steps }) => (WIDTH * step) / Math.max(steps, 1);
   const y = (log) => 2 + ((HEIGHT - 4) * (high - log)) / Math.max(high - low, 1e-6);
-  return points
-    .map((point, at) => `${x(point.step).toFixed(1)},${y(logs[at]).toFixed(1)}`)
-    .join(" ");
+  return points.map((point, at) => `${x(point).toFixed(1)},${y(logs[at]).toFixed(1)}`).join(" ");
 }

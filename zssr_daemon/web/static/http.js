@@ -60,6 +60,11 @@ export async function pictureAt(path) {
   return URL.createObjectURL(await response.blob());
 }
 
+/** Where a part of a job's source or result is, {x, y, w, h} in pixels of the result. */
+export function cropPath(id, side, part) {
+  return `/jobs/${id}/crop?${new URLSearchParams({ side, ...part })}`;
+}
+
 /** Go to the login, and come back to this view afterwards. */
 export function askToLogIn() {
   sessionStorage.setItem("after-login", location.pathname + location.search);

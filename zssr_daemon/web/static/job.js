@@ -2,7 +2,7 @@
 
 import "./session.js";
 import { byId, element, setText } from "./dom.js";
-import { get } from "./http.js";
+import { cropPath, get, pictureAt } from "./http.js";
 import { tellRefusal } from "./notices.js";
 import { Viewer } from "./viewer.js";
 import { batchOf, clock, grouped, isTry, moment, splitPath } from "./words.js";
@@ -89,7 +89,7 @@ function flat(settings, before = "") {
   return found;
 }
 
-/** The size of a result, which the views of the server tell with the job. */
+/** The size of a result. */
 function gridOf(job) {
   const scale = Number(job.scale) || 1;
   return {
@@ -99,8 +99,8 @@ function gridOf(job) {
 }
 
 function pictureOf(job, side, label) {
-  const url = (part) => `/jobs/${job.id}/crop?${new URLSearchParams({ side, ...part })}`;
-  return { key: `${side} ${job.id}`, label, url, ...gridOf(job) };
+  const address = (part) => pictureAt(cropPath(job.id, side, part));
+  return { key: `${side} ${job.id}`, label, address, ...gridOf(job) };
 }
 
 const labelOf = (job) =>
@@ -134,7 +134,8 @@ function showLinks(job) {
     link("Download", `/jobs/${id}/result`, { class: "button main", download: "" }),
     link("As base64", `/jobs/${id}/result?encoding=base64`, { download: "" }),
   ];
-  if (job.settings?.output?.report) links.push(link("Report", `/jobs/${id}/report`));
+  if (job.settings?.output?.report)
+    links.push(link("Report", `/jobs/${id}/report`, { target: "_blank", rel: "noopener" }));
   const batch = isTry(job.image) ? null : batchOf(job.image);
   if (batch !== null)
     links.push(link("Whole batch (zip)", `/batches/${batch}.zip`, { download: "" }));

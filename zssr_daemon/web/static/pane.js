@@ -1,7 +1,6 @@
 // A pane of the viewer: the part of one picture that is looked at, fetched as it is needed.
 
 import { element } from "./dom.js";
-import { pictureAt } from "./http.js";
 
 const MOST_PX = 1024; // the server cuts no larger part
 const MARGIN = 0.25; // of the view, fetched on each side, so that a small step shows no gap
@@ -18,7 +17,8 @@ export class Pane {
     this.root = element("div", { class: `pane ${side}` }, this.image, this.label, this.fault);
   }
 
-  /** Take another picture: {label, url(x, y, w, h), width, height}. */
+  /** Take another picture: {label, width, height, address}; `address` fetches a part,
+   * {x, y, w, h}, and returns an address of it in this browser, which is revoked here.. */
   setPicture(picture) {
     Object.assign(this, { picture });
     this.#loaded = this.#pending = null;
@@ -53,7 +53,7 @@ export class Pane {
     this.#pending = region;
     let address;
     try {
-      address = await pictureAt(picture.url(own));
+      address = await picture.address(own);
       const next = new Image();
       next.src = address;
       await next.decode();

@@ -52,14 +52,14 @@ export class PartFrame {
     this.onChange();
   }
 
-  /** The part as a PNG. */
-  async toPng() {
+  /** The part, as ImageData and as a PNG. */
+  async cut() {
     const side = this.cutSide;
-    const cut = new OffscreenCanvas(side, side);
-    cut
-      .getContext("2d", { alpha: false })
-      .drawImage(this.picture, this.x, this.y, side, side, 0, 0, side, side);
-    return cut.convertToBlob({ type: "image/png" });
+    const canvas = new OffscreenCanvas(side, side);
+    const context = canvas.getContext("2d", { alpha: false });
+    context.drawImage(this.picture, this.x, this.y, side, side, 0, 0, side, side);
+    const png = await canvas.convertToBlob({ type: "image/png" });
+    return { pixels: context.getImageData(0, 0, side, side), png };
   }
 
   #show() {

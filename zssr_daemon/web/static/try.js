@@ -1,8 +1,9 @@
 // Try a part: it is cut here, enlarged eight times by the daemon, and shown beside bicubic.
 
 import "./session.js";
+import { enlarged } from "./bicubic.js";
 import { KeyedList, byId } from "./dom.js";
-import { get, post, send } from "./http.js";
+import { cropPath, pictureAt, post, send } from "./http.js";
 import { Live } from "./live.js";
 import { announce } from "./notices.js";
 import { PartFrame } from "./part_frame.js";
@@ -20,7 +21,7 @@ const rows = new KeyedList(
   () => new Row(),
 );
 const frame = new PartFrame(byId("canvas"), byId("frame"), () => {});
-let tried = null; // {image, isShown}
+let tried = null; // {image, pixels, isShown}
 
 const run = {
   cancel: (row) => asked(() => post(`/api/jobs/${row.id}/cancel`)),
@@ -55,10 +56,13 @@ async function take(file) {
 
 async function enlarge() {
   byId("send").disabled = true;
-  const answer = await asked(async () => send("POST", "/tries", await frame.toPng()));
+  const sent = await asked(async () => {
+    const { pixels, png } = await frame.cut();
+    return { pixels, ...(await send("POST", "/tries", png)) };
+  });
   byId("send").disabled = false;
-  if (answer === null) return;
-  tried = { image: answer.image, isShown: false };
+  if (sent === null) return;
+  tried = { ...sent, isShown: false };
   byId("viewer").replaceChildren();
   byId("outcome").hidden = false;
   draw();
@@ -83,19 +87,26 @@ function draw() {
   if (view.state === "done" && !tried.isShown) show(view.key);
 }
 
-async function show(id) {
+function show(id) {
   tried.isShown = true;
   announce("The part is enlarged");
-  const answer = await asked(() => get(`/api/jobs/${id}`));
-  if (answer === null) return;
-  const { job } = answer;
-  const size = { width: job.width * SCALE, height: job.height * SCALE };
-  const url = (side) => (part) => `/jobs/${id}/crop?${new URLSearchParams({ side, ...part })}`;
+  const bicubic = enlarged(tried.pixels, SCALE);
+  const { width, height } = bicubic;
   const pictures = [
-    { key: "result", label: "zssr_daemon", url: url("result"), ...size },
-    { key: "source", label: "bicubic", url: url("source"), ...size },
+    {
+      ...{ key: "result", label: "zssr_daemon", width, height },
+      address: (part) => pictureAt(cropPath(id, "result", part)),
+    },
+    { key: "source", label: "bicubic", width, height, address: (part) => addressOf(bicubic, part) },
   ];
   new Viewer(byId("viewer"), pictures, { left: "source", right: "result", layout: "slider" });
+}
+
+/** An address of a part of ImageData. */
+async function addressOf(image, { x, y, w, h }) {
+  const canvas = new OffscreenCanvas(w, h);
+  canvas.getContext("2d").putImageData(image, -x, -y);
+  return URL.createObjectURL(await canvas.convertToBlob());
 }
 
 function listen() {

@@ -7,12 +7,13 @@ import { grouped } from "./words.js";
 const STEP_PX = 64;
 const GRIP_PX = 18; // so near to the divider, a pointer takes it
 const MAP_PX = 120;
+const MOST_VIEW_PX = 896; // the server cuts 1024: there is something left to move into at once
 
 export class Viewer {
   #drag = null;
 
   /**
-   * pictures: [{key, label, url({x, y, w, h}), width, height}]; the grid is that of the first.
+   * pictures: [{key, label, width, height, address}], as panes take them; the first has the grid.
    * left, right: keys of what is shown at first. layout: "slider" or "side".
    */
   constructor(parent, pictures, { left, right, layout }) {
@@ -116,6 +117,7 @@ export class Viewer {
     this.layout = layout;
     this.stage.classList.toggle("side", layout === "side");
     this.slider.hidden = layout === "side";
+    this.#fitStage();
     this.#setSplit(this.split);
   }
 
@@ -123,8 +125,16 @@ export class Viewer {
     const { width, height } = this.#view();
     const [x, y] = [this.x + width / 2, this.y + height / 2];
     this.zoom = zoom;
+    this.#fitStage();
     const next = this.#view();
     this.#moveTo(x - next.width / 2, y - next.height / 2);
+  }
+
+  /** The stage is no larger than what it shows. */
+  #fitStage() {
+    const widest = Math.min(MOST_VIEW_PX, this.grid.width * this.zoom);
+    this.stage.style.maxWidth = `${this.layout === "side" ? 2 * widest : widest}px`;
+    this.stage.style.maxHeight = `${Math.min(MOST_VIEW_PX, this.grid.height * this.zoom)}px`;
   }
 
   #setSplit(split) {
