@@ -89,13 +89,10 @@ function flat(settings, before = "") {
   return found;
 }
 
-/** The size of a result. */
-function gridOf(job) {
-  const scale = Number(job.scale) || 1;
-  return {
-    width: job.out_width ?? Math.round(job.width * scale),
-    height: job.out_height ?? Math.round(job.height * scale),
-  };
+/** The size of a result; the scale is told as "2", or as "2x3" for x and y. */
+function gridOf({ width, height, scale }) {
+  const [x, y = x] = String(scale).split("x").map(Number);
+  return { width: Math.round(width * x), height: Math.round(height * y) };
 }
 
 function pictureOf(job, side, label) {

@@ -61,7 +61,7 @@ export class Pane {
       this.image.src = address;
       await this.image.decode();
       if (asked !== this.#asked) return;
-      this.#loaded = region;
+      this.#loaded = fitted(region, own, next);
       this.image.hidden = false;
       this.fault.hidden = true;
       this.#place(this.view.view, this.view.zoom);
@@ -88,6 +88,12 @@ function regionOf(view, grid, picture) {
     height: bottom.grid - top.grid,
   };
   return { own, region };
+}
+
+/** The region that a picture shows: at the border it can be smaller than what was asked for. */
+function fitted(region, own, { naturalWidth, naturalHeight }) {
+  const width = (region.width * naturalWidth) / own.w;
+  return { ...region, width, height: (region.height * naturalHeight) / own.h };
 }
 
 /** Begin and end of the part along one axis, on whole pixels of the picture's own grid. */

@@ -72,11 +72,9 @@ export class Viewer {
     this.map = element("div", { class: "map", "aria-hidden": "true" }, this.frame);
     this.slider = element("label", { class: "slider" }, "Slider", this.range);
     const { left: one, right: other } = this.selects;
-    parent.replaceChildren(
-      element("div", { class: "bar" }, one.root, other.root, this.layouts, this.zooms),
-      this.stage,
-      element("div", { class: "below" }, this.slider, this.place, this.map),
-    );
+    this.below = element("div", { class: "below" }, this.slider, this.place, this.map);
+    const bar = element("div", { class: "bar" }, one.root, other.root, this.layouts, this.zooms);
+    parent.replaceChildren(bar, this.stage, this.below);
     const { width, height } = this.grid;
     const scale = MAP_PX / Math.max(width, height);
     this.map.style.width = `${Math.max(8, width * scale)}px`;
@@ -133,7 +131,8 @@ export class Viewer {
   /** The stage is no larger than what it shows. */
   #fitStage() {
     const widest = Math.min(MOST_VIEW_PX, this.grid.width * this.zoom);
-    this.stage.style.maxWidth = `${this.layout === "side" ? 2 * widest : widest}px`;
+    const width = `${Math.max(256, this.layout === "side" ? 2 * widest : widest)}px`;
+    this.stage.style.maxWidth = this.below.style.maxWidth = width;
     this.stage.style.maxHeight = `${Math.min(MOST_VIEW_PX, this.grid.height * this.zoom)}px`;
   }
 

@@ -3,7 +3,7 @@
 import { bytes, clock, count, grouped, isTry, moment, percent, splitPath } from "./words.js";
 
 const size = (width, height) => (width && height ? `${grouped(width)} × ${grouped(height)}` : "");
-const factor = (scale) => (scale ? `×${String(scale).replace("+", " then ×")}` : "");
+const factor = (scale) => (scale ? `×${scale}` : "");
 
 /** The parts of a row that every job has. */
 function common(image, state) {
