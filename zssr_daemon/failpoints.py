@@ -39,6 +39,10 @@ class Failpoint(StrEnum):
     RETRY_MOVED = "retry_moved"  # the file is in the inbox again
     RECORD_REMOVED = "record_removed"
     RETRIED = "retried"
+    # In the process of the web page; LINKED comes before the last one.
+    UPLOAD_BEGUN = "upload_begun"  # the hidden part is there and empty
+    UPLOAD_SYNCED = "upload_synced"  # the part is whole and durable, and has no name yet
+    UPLOADED = "uploaded"  # the file has its name, and the browser does not know it yet
 
 
 #: What to do at a point; set by tests only.

@@ -4,69 +4,16 @@ Scans alone decide; events of the file system only make the next scan come earli
 lost (a full inotify queue, a network share), so nothing depends on one.
 """
 
-import fnmatch
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zssr_daemon.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, TAIL_BYTES, looks_like_image
-from zssr_daemon.protocol.endings import NO_IMAGES
+from zssr_daemon.protocol.ignored_names import IGNORED_NAMES, any_case
 from zssr_daemon.system.file_identity import FileIdentity
-
-#: Temporary and system files, by name, in any case; `[watch] ignore` adds to these.
-IGNORED_NAMES = (
-    ".*",
-    # Files that are still being written: downloads, copies, uploads.
-    "*.tmp",
-    "*.temp",
-    "*.part",
-    "*.partial",
-    "*.filepart",
-    "*.crdownload",
-    "*.download",
-    "*.opdownload",
-    "*.fdmdownload",
-    "*.upload",
-    "*.uploading",
-    "*.incomplete",
-    "*.aria2",
-    "*.!ut",
-    "*.!qb",
-    "*.!sync",
-    "*.bc!",
-    "*.sb-????????-??????",
-    "~syncthing~*",
-    # Copies and locks that editors leave.
-    "~$*",
-    "*~",
-    "#*#",
-    "*.swp",
-    "*.swo",
-    # What systems and storage devices leave: Windows, macOS, Linux, Synology, QNAP, NetApp.
-    "thumbs.db",
-    "ehthumbs.db",
-    "desktop.ini",
-    "$recycle.bin",
-    "system volume information",
-    "found.[0-9][0-9][0-9]",
-    "__macosx",
-    "network trash folder",
-    "temporary items",
-    "icon\r",
-    "lost+found",
-    "@eadir",
-    "@tmp",
-    "#recycle",
-    "#snapshot",
-    "@recycle",
-    "@recently-snapshot",
-    "~snapshot",
-    *(f"*{ending}" for ending in NO_IMAGES),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +31,7 @@ class InboxScan:
     def __init__(self, inbox: Path, *, is_recursive: bool, ignore: tuple[str, ...] = ()) -> None:
         self._inbox = inbox
         self._is_recursive = is_recursive
-        self._is_ignored = _any_case(IGNORED_NAMES + ignore)
+        self._is_ignored = any_case(IGNORED_NAMES + ignore)
         self._no_image: dict[str, FileIdentity] = {}
         self.links: set[str] = set()  # that the last scan passed over
         self.new_links: list[str] = []  # passed over for the first time; the caller empties it
@@ -155,11 +102,6 @@ class InboxScan:
             self.ignored.append(rel)
         self._no_image[rel] = identity
         return False
-
-
-def _any_case(patterns: tuple[str, ...]) -> Callable[[str], object]:
-    """Return what tells whether a name matches one of the patterns, in capitals or not."""
-    return re.compile("|".join(map(fnmatch.translate, patterns)), re.IGNORECASE).match
 
 
 def _both_ends(path: Path, size: int) -> tuple[bytes, bytes]:

@@ -1,8 +1,10 @@
-"""TomlText: what a TOML file says; its common faults are named for what they are."""
+"""TomlText: what a TOML file says, its faults named for what they are; and how one is written."""
 
 import codecs
+import json
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -22,6 +24,19 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         cure = _cure(content, str(error))
         raise ValueError(f"no TOML in UTF-8: {error}; {cure}") from error
+
+
+def toml_text(tables: Mapping[str, Mapping[str, str | bool | int | float]]) -> str:
+    """Return tables of plain values as a TOML file says them."""
+    lines = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{key} = {_value(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+def _value(value: str | bool | int | float) -> str:
+    """Write one value; JSON in ASCII writes strings, numbers and truth values as TOML does."""
+    return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007F")
 
 
 def _cure(content: bytes, fault: str) -> str:

@@ -20,7 +20,7 @@ from zssr_daemon.telemetry.log_sinks import FileSink, StdoutSink
 
 
 class Events(StrEnum):
-    """Every event that the daemon logs; log_schema.json lists their keys."""
+    """Every event that the daemon logs, or its web page; log_schema.json lists their keys."""
 
     CONTROL_UNAVAILABLE = "control_unavailable"
     DAEMON_STARTED = "daemon_started"
@@ -49,6 +49,9 @@ class Events(StrEnum):
     SETTINGS_WARNING = "settings_warning"
     UNHEALTHY = "unhealthy"
     WATCH_UNAVAILABLE = "watch_unavailable"
+    WEB_LOGIN_REFUSED = "web_login_refused"
+    WEB_STARTED = "web_started"
+    WEB_UPLOADED = "web_uploaded"
     WORKER_READY = "worker_ready"
     WORKER_RESTARTED = "worker_restarted"
     WORKERS_STOPPING = "workers_stopping"

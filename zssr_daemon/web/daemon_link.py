@@ -1,6 +1,8 @@
 """DaemonLink: what the page asks the daemon, over the control socket and off the event loop."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ class DaemonLink:
 
     def __init__(self, state_folder: Path) -> None:
         self._state_folder = state_folder
-        self._turns = asyncio.Semaphore(_MAX_CALLS)
+        # Threads of its own: calls that wait for a silent daemon must not keep uploads waiting.
+        self._threads = ThreadPoolExecutor(_MAX_CALLS, "zssr-ask")
 
     async def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request, and return the daemon's reply; one with `error` is returned as it is.
@@ -31,8 +34,8 @@ class DaemonLink:
         Raises:
             DaemonAwayError: the daemon is not there, or does not answer.
         """
-        async with self._turns:
-            try:
-                return await asyncio.to_thread(ask, self._state_folder, _ASK_S, **request)
-            except (NoDaemonError, NotAllowedError, DaemonSilentError) as error:
-                raise DaemonAwayError(str(error)) from error
+        call = partial(ask, self._state_folder, _ASK_S, **request)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except (NoDaemonError, NotAllowedError, DaemonSilentError) as error:
+            raise DaemonAwayError(str(error)) from error

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from zssr_daemon import __version__
 from zssr_daemon.imaging.formats import IMAGE_SUFFIXES
 from zssr_daemon.web.context import WebContext
+from zssr_daemon.web.upload.choices import CHOICES
 
 _ICON = Path(__file__).parent / "static" / "favicon.svg"
 
@@ -31,6 +32,7 @@ def routes(context: WebContext) -> list[Route]:
 def _page(context: WebContext, template: str) -> Endpoint:
     values = {
         "version": __version__,
+        "choices": CHOICES,
         "limits": {
             "max_upload_bytes": context.settings.max_upload_bytes,
             "max_files": context.settings.web.max_files,

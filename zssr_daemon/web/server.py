@@ -1,33 +1,37 @@
 """Server: the process of the page, from its settings to its last request."""
 
+import logging
 import os
+import socket
 import time
 from pathlib import Path
 from threading import Thread
 
 import uvicorn
 
+from zssr_daemon import __version__
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry import logs
-from zssr_daemon.telemetry.logs import LogSettings
-from zssr_daemon.telemetry.terminal import say
+from zssr_daemon.telemetry.logs import Events, LogSettings
+from zssr_daemon.telemetry.terminal import out, say
 from zssr_daemon.web.address import page_address, page_link
-from zssr_daemon.web.app import make_app
+from zssr_daemon.web.app import make_app, make_context
+from zssr_daemon.web.context import WebContext
 from zssr_daemon.web.daemon_link import DaemonLink
-from zssr_daemon.web.listener import open_listener
+from zssr_daemon.web.guard.bounds import Bounds
+from zssr_daemon.web.guard.http_protocol import protocol_with
+from zssr_daemon.web.guard.listener import open_listener
 
 #: Nobody else may read what is uploaded; the daemon's group may also move it.
 _UMASK = 0o007
 
-_MAX_HEAD_BYTES = 16_384
-_MAX_CONNECTIONS = 512
-_KEEP_ALIVE_S = 15
-_SHUTDOWN_S = 5
 _LINK_S = 0.2  # between two looks for a token
 
 
-def run_page(settings: Settings, file: Path, *, show_link: bool = False) -> None:
+def run_page(
+    settings: Settings, file: Path, *, show_link: bool = False, bounds: Bounds | None = None
+) -> None:
     """Serve the page until SIGTERM or Ctrl-C.
 
     Raises:
@@ -39,28 +43,52 @@ def run_page(settings: Settings, file: Path, *, show_link: bool = False) -> None
             "which the page puts uploads; set it to true"
         )
     os.umask(_UMASK)
-    logs.configure(LogSettings(settings.logging.level))
+    _configure_logs(settings)
     listener = open_listener(settings.web)
-    say(f"the page is served at {page_address(settings.web)}")
+    context = make_context(settings, DaemonLink(settings.folders.state), bounds)
+    context.batches.clean()
+    address = page_address(settings.web)
+    logs.get_logger().info(Events.WEB_STARTED, version=__version__, address=address)
     if show_link:
         Thread(target=_say_link, args=(settings,), daemon=True).start()
-    app = make_app(settings, DaemonLink(settings.folders.state))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        http="h11",
-        ws="none",
-        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-        limit_concurrency=_MAX_CONNECTIONS,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_SHUTDOWN_S,
-        ssl_certfile=settings.web.tls_cert,
-        ssl_keyfile=settings.web.tls_key,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(context).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends the streams of events before it waits for what is in work."""
+
+    def __init__(self, context: WebContext) -> None:
+        web, bounds = context.settings.web, context.bounds
+        super().__init__(
+            uvicorn.Config(
+                make_app(context),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="off",
+                http=protocol_with(bounds),
+                ws="none",
+                h11_max_incomplete_event_size=bounds.max_head_bytes,
+                timeout_keep_alive=int(bounds.head_s),
+                timeout_graceful_shutdown=int(bounds.shutdown_s),
+                ssl_certfile=web.tls_cert,
+                ssl_keyfile=web.tls_key,
+            )
+        )
+        self._feed = context.feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in order."""
+        await self._feed.close()
+        await super().shutdown(sockets)
+
+
+def _configure_logs(settings: Settings) -> None:
+    """Log as the daemon does, to standard output alone: the log file is the daemon's."""
+    console = out if out.is_terminal else None
+    logs.configure(LogSettings(settings.logging.level), console)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # below that it tells of every bad request
 
 
 def _say_link(settings: Settings) -> None:

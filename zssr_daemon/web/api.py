@@ -1,0 +1,143 @@
+"""Api: the jobs as JSON, and what can be done with them."""
+
+import asyncio
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from zssr_daemon.web.context import WebContext
+from zssr_daemon.web.guard.body import read_json
+from zssr_daemon.web.guard.refusal import RefusedError
+from zssr_daemon.web.reasons import explained
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_PAGE = 100
+_MAX_BELOW = 1000
+
+#: Jobs that one request retries or cancels, and errors that its answer names.
+_MAX_AT_ONCE = 20_000
+_MAX_ERRORS = 100
+
+#: Where the file of a failed job must be, so that it can come back.
+_THERE = frozenset({"failed", "keep"})
+
+
+def routes(context: WebContext) -> list[Route]:
+    """Return a route for each."""
+    api = Api(context)
+    return [
+        Route("/api/jobs", api.jobs),
+        Route("/api/jobs/{id}", api.job),
+        Route("/api/jobs/{id}/retry", api.retry, methods=["POST"]),
+        Route("/api/jobs/{id}/cancel", api.cancel, methods=["POST"]),
+        Route("/api/retry-failed", api.retry_failed, methods=["POST"]),
+        Route("/api/cancel-queued", api.cancel_queued, methods=["POST"]),
+    ]
+
+
+class Api:
+    """Hands questions on to the daemon."""
+
+    def __init__(self, context: WebContext) -> None:
+        self._link = context.link
+        self._bounds = context.bounds
+        self._one_at_a_time = asyncio.Lock()
+
+    async def jobs(self, request: Request) -> Response:
+        """List jobs, a page at a time."""
+        asked = request.query_params
+        limit = asked.get("limit", str(_PAGE))
+        if not re.fullmatch(r"\d{1,4}", limit):
+            raise RefusedError(400, "limit is no number")
+        reply = await self._ask(
+            command="jobs",
+            state=asked.get("state") or None,
+            below=_below(asked.get("below")),
+            after=asked.get("after") or None,
+            limit=min(max(int(limit), 1), _PAGE),
+        )
+        return JSONResponse(reply | {"jobs": list(map(explained, reply["jobs"]))})
+
+    async def job(self, request: Request) -> Response:
+        """Show one job with its settings."""
+        reply = await self._ask(command="job", job_id=_id(request))
+        return JSONResponse({"job": explained(reply["job"])})
+
+    async def retry(self, request: Request) -> Response:
+        """Bring a failed job back."""
+        return JSONResponse(await self._ask(command="retry", job_id=_id(request)))
+
+    async def cancel(self, request: Request) -> Response:
+        """Stop a job that is queued or running."""
+        return JSONResponse(await self._ask(command="cancel", job_id=_id(request)))
+
+    async def retry_failed(self, request: Request) -> Response:
+        """Bring all failed jobs back, or those below a folder."""
+        below = _below((await read_json(request, self._bounds)).get("below"))
+        return await self._each("retry", "failed", below)
+
+    async def cancel_queued(self, request: Request) -> Response:
+        """Stop all queued jobs, or those below a folder."""
+        below = _below((await read_json(request, self._bounds)).get("below"))
+        return await self._each("cancel", "queued", below)
+
+    async def _each(self, command: str, state: str, below: str | None) -> Response:
+        """Do one thing to every job of a state; what cannot be done is named."""
+        if self._one_at_a_time.locked():
+            raise RefusedError(409, "another such order is being carried out", "wait for its end")
+        async with self._one_at_a_time:
+            done, errors = 0, []
+            for row in await self._all(state, below):
+                reply = await self._link.ask(command=command, job_id=row["id"])
+                if "error" in reply:
+                    errors.append({"id": row["id"], "image": row["image"], "error": reply["error"]})
+                else:
+                    done += 1
+        return JSONResponse({"done": done, "errors": errors[:_MAX_ERRORS]})
+
+    async def _all(self, state: str, below: str | None) -> list[dict[str, Any]]:
+        """Return the rows of every job of a state; all are known before the first is touched."""
+        rows: list[dict[str, Any]] = []
+        after = None
+        while len(rows) < _MAX_AT_ONCE:
+            reply = await self._ask(
+                command="jobs", state=state, below=below, after=after, limit=_PAGE
+            )
+            rows += reply["jobs"]
+            after = reply["next"]
+            if after is None:
+                break
+        if state == "failed":
+            rows = [row for row in rows if row["disposal"] in _THERE]
+        return rows
+
+    async def _ask(self, **request: Any) -> dict[str, Any]:
+        """Ask the daemon.
+
+        Raises:
+            RefusedError: it says no. DaemonAwayError: it is not there.
+        """
+        reply = await self._link.ask(**request)
+        if "error" in reply:
+            is_lookup = request["command"] in {"job"}
+            raise RefusedError(404 if is_lookup else 409, str(reply["error"]))
+        return reply
+
+
+def _id(request: Request) -> str:
+    found: str = request.path_params["id"]
+    if not _ID.fullmatch(found):
+        raise RefusedError(404, "there is no such job")
+    return found
+
+
+def _below(text: object) -> str | None:
+    """Return the folder that is meant, None for the whole inbox."""
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str) or len(text) > _MAX_BELOW:
+        raise RefusedError(400, "below is no folder")
+    return text

@@ -1,0 +1,1 @@
+"""The way of a file from a browser into the inbox."""
