@@ -11,10 +11,13 @@ import pytest
 from tests.parts.ledger_parts import add, file_id
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.ledger import database
+from zssr_daemon.ledger.admission import Admission
 from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.folder_mark import FolderMark
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
+
+WRITTEN_BY_37CAE4B = Path(__file__).parents[1] / "data" / "ledger_37cae4b.sql"
 
 DAMAGED = [b"this is no database at all" * 50, b"SQLite format 3\0junk"]
 
@@ -88,10 +91,32 @@ def test_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
     db.close()
     ledger = Ledger.open(tmp_path)
     assert [(job.id, job.src_rel) for job in ledger.newest()] == [("old", "a")]
-    ledger.mark_folder(tmp_path, FolderMark(token="t", mount_point="/"))
-    assert ledger.folder_mark(tmp_path) == FolderMark(token="t", mount_point="/")
+    ledger.folder_marks.keep(tmp_path, FolderMark(token="t", mount_point="/"))
+    assert ledger.folder_marks.of(tmp_path) == FolderMark(token="t", mount_point="/")
     ledger.keep_settings("hash", "settings")
     assert ledger.kept_settings("hash") == "settings"
+    ledger.close()
+    Ledger.open_to_read(tmp_path).close()
+
+
+def test_ledger_of_the_version_before_goes_on(tmp_path: Path) -> None:
+    """Version 4, as the program of commit 37cae4b wrote it: every job is there and goes on."""
+    with sqlite3.connect(tmp_path / LEDGER_NAME) as db:
+        db.executescript(WRITTEN_BY_37CAE4B.read_text())
+    db.close()
+    ledger = Ledger.open(tmp_path)
+    assert ledger.set_aside is None
+    jobs = {job.src_rel: job for job in ledger.newest()}
+    assert {job.lane for job in jobs.values()} == {0}
+    assert {job.expires_at for job in jobs.values()} == {None}
+    assert ledger.listing.page(JobState.DONE).jobs == [jobs["kept.png"], jobs["done.png"]]
+    queued = [job.src_rel for job in ledger.listing.page(JobState.QUEUED).jobs]
+    assert queued == ["again.png", "\udcff.png", "queued.png"]
+    claimed = [ledger.claim(now=8.0) for _ in queued]
+    assert [job.src_rel for job in claimed if job] == ["\udcff.png", "again.png", "queued.png"]
+    ledger.admissions.keep(file_id(9), Admission(lane=1, result_kept_s=60.0))
+    job = add(ledger, 9)
+    assert (job.lane, ledger.done(job.id, now=5.0).expires_at) == (1, 65.0)
     ledger.close()
     Ledger.open_to_read(tmp_path).close()
 
@@ -104,7 +129,7 @@ def test_newer_ledger_is_refused(tmp_path: Path, opener: object) -> None:
         db.execute("PRAGMA user_version = 99")
     db.close()
     assert callable(opener)
-    with pytest.raises(SettingsError, match="ledger version 99, this program knows 4"):
+    with pytest.raises(SettingsError, match="ledger version 99, this program knows 5"):
         opener(tmp_path)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.parts.daemon_parts import HOSTILE_NAMES
 from tests.parts.ledger_parts import add, file_id
 from zssr_daemon.errors import Reason
+from zssr_daemon.ledger.admission import Admission
 from zssr_daemon.ledger.job import LIVE_STATES, Disposal, Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.system.file_identity import FileIdentity
@@ -161,6 +162,48 @@ def test_new_and_retried_jobs_take_turns(ledger: Ledger) -> None:
     assert kinds == kinds[:2] * 3
 
 
+def test_higher_lane_is_claimed_first(ledger: Ledger) -> None:
+    """Whatever waits in lower lanes, and however long; within a lane the oldest is first."""
+    for number in range(1, 4):
+        add(ledger, number, now=float(number))
+    claimed(ledger)
+    ledger.reattempt(ledger.newest()[-1].id, not_before=0.0, reason=Reason.IO_ERROR, message="m")
+    for number in (5, 4):
+        ledger.admissions.keep(file_id(number), Admission(lane=1, result_kept_s=None))
+        add(ledger, number, now=10.0 - number)
+    order = [claimed(ledger).src_rel for _ in range(5)]
+    assert order[:2] == ["5.png", "4.png"]
+    assert sorted(order[2:]) == ["1.png", "2.png", "3.png"]
+
+
+def test_admission_is_of_one_file(ledger: Ledger) -> None:
+    """Another content under the same name, or a second job of the file, has none."""
+    ledger.admissions.keep(file_id(1), Admission(lane=1, result_kept_s=60.0))
+    ledger.admissions.keep(file_id(1), Admission(lane=2, result_kept_s=None))
+    assert ledger.add("a.png", file_id(1, size=11), now=1.0).lane == 0
+    ledger.forget(ledger.newest()[0].id)
+    ledger.admissions.keep(file_id(1), Admission(lane=2, result_kept_s=None))
+    job = add(ledger)
+    assert (job.lane, job.result_kept_s) == (2, None)
+    assert ledger.done(job.id, now=1.0).expires_at is None
+    assert ledger.admissions.of(file_id(1)) is None
+
+
+def test_result_expires(ledger: Ledger, tmp_path: Path) -> None:
+    """When that is, is in the file; afterwards the job has no result any more."""
+    ledger.admissions.keep(file_id(), Admission(lane=1, result_kept_s=60.0))
+    job = add(ledger)
+    ledger.publishing(job.id, out_rel="a_x2.png", out_sha256="ab")
+    ledger.done(job.id, now=100.0)
+    other = Ledger.open_to_read(tmp_path / "state")
+    assert other.expired(now=159.0) == []
+    assert [each.id for each in other.expired(now=160.0)] == [job.id]
+    other.close()
+    removed = ledger.result_removed(job.id)
+    assert (removed.state, removed.out_rel, removed.out_sha256) == (JobState.DONE, None, "ab")
+    assert ledger.expired(now=1e12) == []
+
+
 def test_interruption_gives_the_attempt_back(ledger: Ledger) -> None:
     """Claim and requeue, however often, leave the count where it was."""
     job = add(ledger)
@@ -230,6 +273,15 @@ LOOKS: dict[str, Callable[[Ledger], object]] = {
     "oldest_queued_at": lambda ledger: ledger.oldest_queued_at(),
     "add": lambda ledger: add(ledger, 1000),
     "kept_settings": lambda ledger: ledger.kept_settings("hash"),
+    "expired": lambda ledger: ledger.expired(now=1.0),
+    "page": lambda ledger: ledger.listing.page(limit=5),
+    "page after": lambda ledger: ledger.listing.page(after="[1.0, 1]", limit=5),
+    "page of done": lambda ledger: ledger.listing.page(JobState.DONE, limit=5),
+    "page of done after": lambda ledger: ledger.listing.page(JobState.DONE, after="[1.0, 1]"),
+    "page of a folder": lambda ledger: ledger.listing.page(below="web"),
+    "done_since": lambda ledger: ledger.listing.done_since(1.0),
+    "job_takes_s": lambda ledger: ledger.listing.job_takes_s(),
+    "admission": lambda ledger: ledger.admissions.of(file_id()),
 }
 
 
@@ -252,6 +304,10 @@ def test_no_look_up_goes_through_the_history(ledger: Ledger, look: str) -> None:
     for statement in statements:
         for row in db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
             plan = row["detail"]
-            # The newest are read off their index's end; the index of live jobs is all live.
+            # The newest are read off their index's end; two indexes hold live jobs alone, and
+            # `job_takes_s` reads the few rows that its own query has found.
             is_bounded = "jobs_created" in plan and "LIMIT" in statement
-            assert "SCAN" not in plan or is_bounded or "jobs_blocking" in plan, plan
+            is_live = "jobs_blocking" in plan or "jobs_queue" in plan
+            is_few = plan == "SCAN (subquery-1)"
+            assert "SCAN" not in plan or is_bounded or is_live or is_few, plan
+            assert "TEMP B-TREE" not in plan or "ORDER BY created_at, rowid" in statement, plan

@@ -37,7 +37,7 @@ class Markers:
             OSError: the marker file cannot be read or written.
         """
         token = _read(folder / MARKER_NAME)
-        known = self._ledger.folder_mark(folder)
+        known = self._ledger.folder_marks.of(folder)
         if known is not None and token == known.token:
             return None
         here = mount_of(folder)
@@ -60,7 +60,7 @@ class Markers:
         mark = FolderMark(token=f"inode {folder.stat().st_ino}", mount_point=mount_point)
         if known is None or Path(mount_point).is_relative_to(known.mount_point):
             if known != mark:
-                self._ledger.mark_folder(folder, mark)
+                self._ledger.folder_marks.keep(folder, mark)
             return None
         return f"it is not mounted: it was on {known.mount_point} and is on {mount_point} now"
 
@@ -73,7 +73,7 @@ class Markers:
         if not token:
             token = uuid.uuid4().hex
             durable.write_new(folder / MARKER_NAME, f"{token}\n{_EXPLANATION}\n".encode())
-        self._ledger.mark_folder(folder, FolderMark(token=token, mount_point=mount_point))
+        self._ledger.folder_marks.keep(folder, FolderMark(token=token, mount_point=mount_point))
 
 
 def _read(marker: Path) -> str | None:

@@ -50,6 +50,21 @@ CREATE INDEX jobs_retry ON jobs (src_rel) WHERE disposal = 'retry';
     """
 CREATE TABLE settings (hash TEXT PRIMARY KEY, tables TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """,
+    """
+ALTER TABLE jobs ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN result_kept_s REAL;
+ALTER TABLE jobs ADD COLUMN expires_at REAL;
+DROP INDEX jobs_claim;
+CREATE INDEX jobs_claim ON jobs (attempts > 0, lane DESC, created_at) WHERE state = 'queued';
+CREATE INDEX jobs_queue ON jobs (lane DESC, created_at) WHERE state = 'queued';
+CREATE INDEX jobs_ended ON jobs (state, finished_at);
+CREATE INDEX jobs_path ON jobs (src_rel);
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE admissions (
+  dev TEXT NOT NULL, ino TEXT NOT NULL, size TEXT NOT NULL, mtime_ns TEXT NOT NULL,
+  lane INTEGER NOT NULL, result_kept_s REAL, PRIMARY KEY (dev, ino)
+) STRICT, WITHOUT ROWID;
+""",
 )
 SCHEMA_VERSION = len(_MIGRATIONS)
 

@@ -58,3 +58,6 @@ class Job:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    lane: int = 0  # jobs of a higher lane are claimed first
+    result_kept_s: float | None = None  # after the end; None keeps the result for ever
+    expires_at: float | None = None  # when the result is to be removed

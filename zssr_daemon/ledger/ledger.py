@@ -9,14 +9,18 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 from zssr_daemon.errors import Reason
+from zssr_daemon.ledger.admission import Admissions
 from zssr_daemon.ledger.database import SCHEMA_VERSION, open_file, open_file_to_read
-from zssr_daemon.ledger.folder_mark import FolderMark
+from zssr_daemon.ledger.folder_mark import FolderMarks
 from zssr_daemon.ledger.job import Disposal, Job, JobState
 from zssr_daemon.ledger.job_table import JobTable
+from zssr_daemon.ledger.listing import Listing
+from zssr_daemon.ledger.queue import Queue
 from zssr_daemon.ledger.rows import IDENTITY_COLUMNS, identity_columns
 from zssr_daemon.ledger.statements import run_sql
 from zssr_daemon.system.file_identity import FileIdentity
@@ -38,8 +42,11 @@ class Ledger:
         connection.row_factory = sqlite3.Row
         self._db = connection
         self._jobs = JobTable(connection)
+        self._queue = Queue(self._jobs)
+        self.listing = Listing(connection)
+        self.admissions = Admissions(connection)
+        self.folder_marks = FolderMarks(connection)
         self.set_aside = set_aside  # where a damaged ledger lies that this one replaces
-        self._prefers_reattempt = False
 
     @classmethod
     def open(cls, state_folder: Path) -> Self:
@@ -111,6 +118,10 @@ class Ledger:
         """Return the ended jobs whose source is still to be moved away, oldest first."""
         return self._jobs.select_blocking("state IN ('done', 'failed') AND disposal IS NULL")
 
+    def expired(self, now: float) -> list[Job]:
+        """Return the jobs whose result is to be removed by now."""
+        return self._jobs.select("expires_at <= ?", [now], index="jobs_expiring")
+
     def is_kept(self, identity: FileIdentity) -> bool:
         """Tell whether a job has ended with exactly this file and left it in the inbox."""
         is_same = " AND ".join(f"{name} = ?" for name in IDENTITY_COLUMNS)
@@ -134,12 +145,6 @@ class Ledger:
         rows = self._execute("SELECT tables FROM settings WHERE hash = ?", [settings_hash])
         return None if not rows else str(rows[0][0])
 
-    def folder_mark(self, folder: Path) -> FolderMark | None:
-        """Return how a folder was marked; None for a new one."""
-        sql = "SELECT token, mount_point FROM folders WHERE path = ?"
-        rows = self._execute(sql, [os.fsencode(folder)])
-        return FolderMark(token=rows[0][0], mount_point=os.fsdecode(rows[0][1])) if rows else None
-
     def prove(self) -> None:
         """Write and sync without changing anything: this fails where the next commit would."""
         self._execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -159,6 +164,8 @@ class Ledger:
     ) -> Job:
         """Queue a file that passed the gate; one that an administrator retries keeps its job's id.
 
+        The job gets what the file's admission asks for, if it has one.
+
         Raises:
             sqlite3.IntegrityError: the file is known already, and its job is not over.
         """
@@ -171,6 +178,15 @@ class Ledger:
             "state": JobState.QUEUED,
             "created_at": now,
         }
+        admission = self.admissions.of(identity)
+        if admission is not None:
+            values |= asdict(admission)
+        job = self._insert(src_rel, values)
+        if admission is not None:
+            self.admissions.forget(identity)
+        return job
+
+    def _insert(self, src_rel: str, values: dict[str, Any]) -> Job:
         where = "disposal = 'retry' AND src_rel = ?"
         former = self._jobs.select(where, [os.fsencode(src_rel)], index="jobs_retry")
         if former:
@@ -178,17 +194,10 @@ class Ledger:
         return self._jobs.insert(id=uuid.uuid4().hex, src_rel=src_rel, **values)
 
     def claim(self, *, now: float) -> Job | None:
-        """Take the next job: its attempt is counted, durably, before anything runs.
-
-        First attempts and reattempts are taken alternately, so that a job that fails again and
-        again delays no other.
-        """
-        job = self._next(now, is_reattempt=self._prefers_reattempt) or self._next(
-            now, is_reattempt=not self._prefers_reattempt
-        )
+        """Take the next job: its attempt is counted, durably, before anything runs."""
+        job = self._queue.next(now)
         if job is None:
             return None
-        self._prefers_reattempt = job.attempts == 0
         return self._jobs.update(
             job.id, state=JobState.RUNNING, attempts=job.attempts + 1, started_at=now
         )
@@ -241,8 +250,14 @@ class Ledger:
 
     def done(self, job_id: str, *, now: float) -> Job:
         """Record that the output is durable; the source is still to be disposed of."""
+        kept_s = self.get(job_id).result_kept_s
         return self._jobs.update(
-            job_id, state=JobState.DONE, finished_at=now, reason=None, message=None
+            job_id,
+            state=JobState.DONE,
+            finished_at=now,
+            expires_at=None if kept_s is None else now + kept_s,
+            reason=None,
+            message=None,
         )
 
     def tell(self, job_id: str, message: str) -> Job:
@@ -254,6 +269,14 @@ class Ledger:
         return self._jobs.update(
             job_id, state=JobState.FAILED, finished_at=now, reason=reason, message=message
         )
+
+    def ask_cancel(self, job_id: str, *, message: str) -> Job:
+        """Record that a running job is to be stopped, so that a crash does not begin it again."""
+        return self._jobs.update(job_id, reason=Reason.CANCELLED, message=message)
+
+    def result_removed(self, job_id: str) -> Job:
+        """Record that the output of a done job was removed when its time was over."""
+        return self._jobs.update(job_id, out_rel=None, expires_at=None)
 
     def plan_disposal(self, job_id: str, rel: str) -> Job:
         """Commit where the source is about to go, before that name is tried."""
@@ -291,18 +314,7 @@ class Ledger:
         """Delete a live job whose source has changed; the changed file is queued as a new job."""
         self._jobs.delete(job_id)
 
-    def mark_folder(self, folder: Path, mark: FolderMark) -> None:
-        """Remember how a folder is marked."""
-        values = [os.fsencode(folder), mark.token, os.fsencode(mark.mount_point)]
-        self._execute("INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", values)
-
     # -- inside ---------------------------------------------------------------------------------
-
-    def _next(self, now: float, *, is_reattempt: bool) -> Job | None:
-        attempts = "attempts > 0" if is_reattempt else "attempts = 0"
-        where = f"state = 'queued' AND not_before <= ? AND {attempts}"
-        found = self._jobs.select(where, [now], order="created_at, rowid LIMIT 1")
-        return found[0] if found else None
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         return run_sql(self._db, sql, values)
