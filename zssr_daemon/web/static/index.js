@@ -67,10 +67,10 @@ async function asked(send, onDone = () => {}) {
   try {
     const answer = await send();
     onDone(answer);
-    const errors = answer?.errors ?? [];
-    if (errors.length > 0) {
-      const rest = errors.length > 1 ? ` (and ${count(errors.length - 1, "other")})` : "";
-      tellRefusal({ message: `${errors[0]}${rest}` });
+    const [first, ...others] = answer?.errors ?? [];
+    if (first) {
+      const rest = others.length > 0 ? ` (and ${count(others.length, "other")})` : "";
+      tellRefusal({ message: `${first.image}: ${first.error}${rest}` });
     }
   } catch (error) {
     tellRefusal(error);
