@@ -202,13 +202,13 @@ def worker_that_fails(
 def worker_that_cannot_report(
     connection: "Connection[Any, Any]", device: str, threads: int, log: LogSettings, place: str
 ) -> None:
-    """Be a worker in which a function of reports, "module.name" of the worker, raises TypeError."""
-    module, _, name = place.partition(".")
+    """Be a worker in which a function of reports, "package.module.name", raises TypeError."""
+    module, _, name = place.rpartition(".")
 
     def stub(*_: Any, **__: Any) -> Any:
         raise TypeError(f"{name} does not like this")
 
-    vars(import_module(f"zssr_daemon.worker.{module}"))[name] = stub
+    vars(import_module(f"zssr_daemon.{module}"))[name] = stub
     worker_main(connection, device, threads, log)
 
 

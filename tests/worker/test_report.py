@@ -27,6 +27,7 @@ from tests.parts.tools import tool
 from tests.parts.worker_parts import answer_of, ready_worker, worker_that_cannot_report
 from tests.parts.worker_parts import order_of as file_order
 from zssr_daemon.daemon.work_order import attempt_of, work_order
+from zssr_daemon.imaging import comparison
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
@@ -36,7 +37,6 @@ from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.settings.image_settings import Resolver
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry.logs import LogSettings
-from zssr_daemon.worker import comparison
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.worker.kernel_files import write_kernel
@@ -216,7 +216,11 @@ def test_report_shows_the_last_frame(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [".0.part", ".1.part", ".part", "a.tif", "report.html"]
 
 
-PLACES = ["comparison.before", "comparison.after", "report_draft.report_html"]
+PLACES = [
+    "imaging.comparison.before",
+    "imaging.comparison.after",
+    "worker.report_draft.report_html",
+]
 
 
 @pytest.mark.parametrize("place", PLACES)

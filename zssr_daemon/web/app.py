@@ -12,8 +12,9 @@ from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp
 
 from zssr_daemon.settings.schema import Settings
-from zssr_daemon.web import api, feed, pages
+from zssr_daemon.web import api, feed, pages, views
 from zssr_daemon.web.context import WebContext
+from zssr_daemon.web.cutter import Cutter, shown_limits
 from zssr_daemon.web.daemon_link import DaemonAwayError, DaemonLink
 from zssr_daemon.web.feed import Feed
 from zssr_daemon.web.guard import login
@@ -37,6 +38,7 @@ def make_context(settings: Settings, link: DaemonLink, bounds: Bounds | None = N
         sessions=Sessions(settings.folders.state),
         bounds=bounds,
         feed=Feed(link, bounds),
+        cutter=Cutter(shown_limits(settings)),
         batches=Batches(settings.folders.inbox, settings.web.max_files),
     )
 
@@ -55,6 +57,7 @@ def make_app(context: WebContext) -> ASGIApp:
 def _routes(context: WebContext) -> list[BaseRoute]:
     return [
         *pages.routes(context),
+        *views.routes(context),
         *login.routes(context),
         *upload.routes(context),
         *tries.routes(context),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.templating import Jinja2Templates
 
 from zssr_daemon.settings.schema import Settings
+from zssr_daemon.web.cutter import Cutter
 from zssr_daemon.web.daemon_link import DaemonLink
 from zssr_daemon.web.feed import Feed
 from zssr_daemon.web.guard.bounds import Bounds
@@ -23,3 +24,4 @@ class WebContext:
     bounds: Bounds
     feed: Feed
     batches: Batches
+    cutter: Cutter

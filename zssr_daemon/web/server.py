@@ -76,12 +76,13 @@ class _Server(uvicorn.Server):
                 ssl_keyfile=web.tls_key,
             )
         )
-        self._feed = context.feed
+        self._context = context
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in order."""
-        await self._feed.close()
+        await self._context.feed.close()
         await super().shutdown(sockets)
+        self._context.cutter.close()
 
 
 def _configure_logs(settings: Settings) -> None:

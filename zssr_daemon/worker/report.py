@@ -15,9 +15,9 @@ from typing import Any
 from PIL import Image
 
 from zssr_daemon import __version__
+from zssr_daemon.imaging.comparison import MAX_SIDE, Comparison
 from zssr_daemon.protocol.messages import SHORT_SHA256, WorkOrder, WorkReport
 from zssr_daemon.system.file_names import printable
-from zssr_daemon.worker.comparison import MAX_SIDE, Comparison
 from zssr_daemon.worker.loss_curve import Point, curve
 
 #: Small pictures are shown larger: each pixel as a square of up to so many.

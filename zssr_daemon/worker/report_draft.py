@@ -9,13 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import Image
 
+from zssr_daemon.imaging import comparison
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.imaging.samples.sample_range import SampleRange
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
-from zssr_daemon.worker import comparison
 from zssr_daemon.worker.kernel_files import kernel_picture
 from zssr_daemon.worker.loss_curve import LossCurve
 from zssr_daemon.worker.report import report_html
