@@ -4,7 +4,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from tests.parts.daemon_process import DATA, DaemonProcess, command, prepare, wait_until
+from tests.parts.daemon_process import DATA, QUICK_ZSSR, DaemonProcess, command, prepare, wait_until
 from tests.parts.page_process import WEB_SETTINGS, PageProcess, free_port
 
 BUTTERFLY = DATA / "butterfly_lr.png"
@@ -15,11 +15,12 @@ MAX_UPLOAD_BYTES = 3_000_000
 class Site:
     """Both processes; each can be killed and started again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, zssr: str = QUICK_ZSSR) -> None:
+        """zssr: the table of that name."""
         self.root = root
         self.port = free_port()
         web = WEB_SETTINGS.format(port=self.port, max_upload_bytes=MAX_UPLOAD_BYTES)
-        self.inbox = prepare(root, more=web)
+        self.inbox = prepare(root, zssr, web)
         self.daemon = DaemonProcess(root)
         wait_until((root / "state" / "web-token").exists, "the token")
         self.page = PageProcess(root, self.port)
