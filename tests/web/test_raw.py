@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.daemon_process import wait_until
-from tests.parts.page_process import PageProcess, read_all, request, status_of
+from tests.parts.raw_page import RawPage, read_all, request, status_of
 from zssr_daemon.web.guard.bounds import Bounds
 
 PNG = (Path(__file__).parents[1] / "data" / "butterfly_lr.png").read_bytes()
@@ -16,15 +16,15 @@ TOML = "[limits]\nmin_free_disk_bytes = 0\n[web]\nmax_upload_bytes = 300_000\n"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawPage]:
     """Return a page that waits for little and takes little."""
     root = tmp_path_factory.mktemp("page")
     small = Bounds(max_connections=MAX_CONNECTIONS, head_s=1.0, body_s=0.5, shutdown_s=1.0)
-    with PageProcess(root, toml=TOML, bounds=small) as running:
+    with RawPage(root, toml=TOML, bounds=small) as running:
         yield running
 
 
-def hidden(page: PageProcess) -> list[Path]:
+def hidden(page: RawPage) -> list[Path]:
     """Return the parts in the inbox."""
     return list(page.inbox.rglob(".*"))
 
@@ -53,14 +53,14 @@ def hidden(page: PageProcess) -> list[Path]:
     ],
     ids=lambda value: value[0][:40] if isinstance(value, list) else "",
 )
-def test_raw_requests(page: PageProcess, lines: list[str], status: int) -> None:
+def test_raw_requests(page: RawPage, lines: list[str], status: int) -> None:
     """Each gets its answer, and each answer the headers that bind browsers."""
     answer = page.send(*lines)
     assert status_of(answer) == status, answer
     assert b"content-security-policy: default-src 'none'" in answer
 
 
-def test_chunked_body_beyond_the_limit(page: PageProcess) -> None:
+def test_chunked_body_beyond_the_limit(page: RawPage) -> None:
     """It is refused while it comes, and nothing of it stays."""
     chunk = b"%x\r\n" % len(PNG) + PNG + b"\r\n"
     path = f"/batches/{page.batch()}/files/a.png"
@@ -69,7 +69,7 @@ def test_chunked_body_beyond_the_limit(page: PageProcess) -> None:
     wait_until(lambda: not hidden(page), "the part to be removed")
 
 
-def test_slow_body(page: PageProcess) -> None:
+def test_slow_body(page: RawPage) -> None:
     """A body that stops is answered, and nothing of it stays."""
     path = f"/batches/{page.batch()}/files/a.png"
     answer = page.write("PUT", path, "Transfer-Encoding: chunked", body=b"8\r\n" + PNG[:8])
@@ -77,7 +77,7 @@ def test_slow_body(page: PageProcess) -> None:
     wait_until(lambda: not hidden(page), "the part to be removed")
 
 
-def test_upload_broken_off(page: PageProcess) -> None:
+def test_upload_broken_off(page: RawPage) -> None:
     """A browser that leaves leaves nothing behind."""
     path = f"/batches/{page.batch()}/files/a.png"
     own = [f"Cookie: {page.cookie}", "X-ZSSR: 1", "Origin: http://localhost"]
@@ -89,14 +89,14 @@ def test_upload_broken_off(page: PageProcess) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /login HT", request("GET /login HTTP/1.1")[:-2]])
-def test_slow_head(page: PageProcess, sent: bytes) -> None:
+def test_slow_head(page: RawPage, sent: bytes) -> None:
     """A connection that asks nothing is closed; uvicorn alone would wait for ever."""
     with page.connect() as connection:
         connection.sendall(sent)
         assert read_all(connection) == b""
 
 
-def test_refused_body_without_end(page: PageProcess) -> None:
+def test_refused_body_without_end(page: RawPage) -> None:
     """What is sent after a refusal is thrown away, and not for ever."""
     with page.connect() as connection:
         head = b"POST /batches HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -104,7 +104,7 @@ def test_refused_body_without_end(page: PageProcess) -> None:
         assert status_of(read_all(connection)) == 403  # and the connection ends
 
 
-def test_many_connections_at_once(page: PageProcess) -> None:
+def test_many_connections_at_once(page: RawPage) -> None:
     """Each is answered or refused in order, the memory is bounded, and then all goes on."""
     assert status_of(page.send("GET /login HTTP/1.1")) == 200
     before = page.rss_bytes
@@ -117,7 +117,7 @@ def test_many_connections_at_once(page: PageProcess) -> None:
     wait_until(lambda: status_of(page.send("GET /login HTTP/1.1")) == 200, "room again")
 
 
-def test_many_connections_one_after_the_other(page: PageProcess) -> None:
+def test_many_connections_one_after_the_other(page: RawPage) -> None:
     """The memory does not grow with their number (stress/web_flood.py makes 10 000)."""
 
     def call(times: int) -> int:
@@ -131,7 +131,7 @@ def test_many_connections_one_after_the_other(page: PageProcess) -> None:
 def test_stop_is_not_held_up_by_streams(tmp_path: Path) -> None:
     """SIGTERM ends streams of events at once; uvicorn alone would wait for them."""
     patient = Bounds(shutdown_s=60)
-    with PageProcess(tmp_path, bounds=patient) as page, page.connect() as connection:
+    with RawPage(tmp_path, bounds=patient) as page, page.connect() as connection:
         connection.sendall(request("GET /events HTTP/1.1", f"Cookie: {page.cookie}"))
         content = b""
         while b"event: snapshot" not in content:
@@ -143,7 +143,7 @@ def test_stop_is_not_held_up_by_streams(tmp_path: Path) -> None:
 @pytest.mark.parametrize("listen", ["0.0.0.0", "127.0.0.1"])
 def test_inherited_socket_is_looked_at(tmp_path: Path, listen: str) -> None:
     """Systemd may hand over one that other machines reach, whatever the settings say."""
-    page = PageProcess(tmp_path, host=listen)
+    page = RawPage(tmp_path, host=listen)
     if listen == "127.0.0.1":
         with page:
             assert status_of(page.send("GET /login HTTP/1.1")) == 200

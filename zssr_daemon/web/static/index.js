@@ -20,7 +20,7 @@ import {
   settlingView,
   uploadView,
 } from "./views.js";
-import { batchOf, clock, count, grouped } from "./words.js";
+import { batchOf, bytes, clock, count, grouped } from "./words.js";
 
 const SHOWN_UPLOADS = 50;
 const TICK_MS = 1000;
@@ -67,10 +67,10 @@ async function asked(send, onDone = () => {}) {
   try {
     const answer = await send();
     onDone(answer);
-    const errors = answer?.errors ?? [];
-    if (errors.length > 0) {
-      const rest = errors.length > 1 ? ` (and ${count(errors.length - 1, "other")})` : "";
-      tellRefusal({ message: `${errors[0]}${rest}` });
+    const [first, ...others] = answer?.errors ?? [];
+    if (first) {
+      const rest = others.length > 0 ? ` (and ${count(others.length, "other")})` : "";
+      tellRefusal({ message: `${first.image}: ${first.error}${rest}` });
     }
   } catch (error) {
     tellRefusal(error);
@@ -104,15 +104,31 @@ function noteArrivals() {
 function drawArriving({ settling }) {
   const arrived = new Set(uploads.all.map((upload) => upload.image));
   const others = settling.filter((image) => !arrived.has(image));
+  const own = [...uploads.all].sort((one, other) => rank(one) - rank(other));
+  const total = own.length + others.length;
   const views = [
-    ...uploads.all.map((each) => uploadView(each, uploads)),
-    ...others.map(settlingView),
+    ...own.slice(0, SHOWN_UPLOADS).map((each) => uploadView(each, uploads)),
+    ...others.slice(0, Math.max(0, SHOWN_UPLOADS - own.length)).map(settlingView),
   ];
-  sections.arriving.show(views.slice(0, SHOWN_UPLOADS), views.length);
-  const left = views.length - SHOWN_UPLOADS;
-  setText(byId("arriving-rest"), left > 0 ? `and ${count(left, "other")}` : "");
-  byId("cancel-uploads").hidden = !uploads.isBusy;
+  sections.arriving.show(views, total);
+  const hidden = total - views.length;
+  setText(byId("arriving-rest"), hidden > 0 ? `and ${count(hidden, "other")}` : "");
+  const { left } = uploads;
+  setText(byId("arriving-left"), left.files > 0 ? leftInWords(left) : "");
+  byId("cancel-uploads").hidden = left.files === 0;
   byId("dismiss-uploads").hidden = !uploads.all.some(isOver);
+}
+
+/** Files on their way come first, then what needs a look, then what waits for its turn. */
+function rank({ state, request }) {
+  if (state === "uploading") return request === null ? 3 : 0;
+  return state === "arrived" ? 1 : 2;
+}
+
+function leftInWords({ files, bytes: left, bytes_per_s }) {
+  const speed =
+    bytes_per_s > 0 ? ` · ${bytes(bytes_per_s)}/s · ${clock(left / bytes_per_s)} left` : "";
+  return `${count(files, "file")} to send, ${bytes(left)}${speed}`;
 }
 
 const isOver = ({ state }) => state === "refused" || state === "cancelled";
@@ -225,7 +241,7 @@ function listenToButtons() {
     uploads.startNewBatch();
     announce("The next pictures begin a new batch");
   });
-  onClick("cancel-uploads", () => uploads.cancelAll());
+  onClick("cancel-uploads", () => uploads.cancel(...uploads.all));
   onClick("dismiss-uploads", () => {
     uploads.forget(isOver);
     draw();
@@ -236,7 +252,10 @@ function listenToButtons() {
 
 listenToFiles();
 listenToButtons();
-window.addEventListener("beforeunload", (event) => uploads.isBusy && event.preventDefault());
+window.addEventListener(
+  "beforeunload",
+  (event) => uploads.left.files > 0 && event.preventDefault(),
+);
 setInterval(() => document.hidden || (queue.status?.jobs.length ?? 0) === 0 || draw(), TICK_MS);
 new Live({
   snapshot(snapshot) {

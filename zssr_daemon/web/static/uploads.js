@@ -7,6 +7,7 @@ const AT_ONCE = 3;
 const TOO_MANY = 429; // the server has its hands full; the file is sent again a little later
 const BUSY_WAIT_MS = 1500;
 const REDRAW_MS = 100;
+const SPEED_MS = 5000; // the speed is the mean of so long
 
 /** A folder of the inbox with its choices; the server makes it when its first file is sent. */
 class Batch {
@@ -56,6 +57,7 @@ export class Uploads {
   #running = 0;
   #batches = new Map(); // by their choices
   #redraw = 0;
+  #sent = []; // lately, {at_ms, bytes}
 
   /**
    * limits: {max_upload_bytes, max_files, endings}.
@@ -68,12 +70,18 @@ export class Uploads {
 
   /** Send files, each `{file, folder}`, with the choices of their batch. */
   add(files, choices) {
+    const there = this.#namesThere();
     for (const { file, folder } of files) {
       const upload = new Upload(file, folder, this.#batchWith(choices));
-      const error = this.#unfit(upload);
+      const error = this.#unfit(upload, there);
       this.all.push(upload);
-      if (error === null) this.#enqueue(upload);
-      else Object.assign(upload, { state: "refused", error });
+      if (error !== null) {
+        Object.assign(upload, { state: "refused", error });
+        continue;
+      }
+      if (!there.has(upload.batch)) there.set(upload.batch, new Set());
+      there.get(upload.batch).add(upload.path);
+      this.#enqueue(upload);
     }
     this.onChange();
   }
@@ -83,16 +91,13 @@ export class Uploads {
     this.#batches.clear();
   }
 
-  cancel(upload) {
-    if (upload.state !== "uploading") return;
-    upload.state = "cancelled";
-    upload.request?.abort();
-    this.#waiting = this.#waiting.filter((each) => each !== upload);
+  cancel(...uploads) {
+    for (const upload of uploads.filter((each) => each.state === "uploading")) {
+      upload.state = "cancelled";
+      upload.request?.abort();
+    }
+    this.#waiting = this.#waiting.filter((each) => each.state === "uploading");
     this.onChange();
-  }
-
-  cancelAll() {
-    for (const upload of this.all) this.cancel(upload);
   }
 
   sendAgain(upload) {
@@ -111,8 +116,26 @@ export class Uploads {
     this.onChange();
   }
 
-  get isBusy() {
-    return this.all.some((upload) => upload.state === "uploading");
+  /** {files, bytes, bytes_per_s}: what is still to be sent, and how fast it goes. */
+  get left() {
+    const uploading = this.all.filter((upload) => upload.state === "uploading");
+    const bytes = uploading.reduce((sum, { size, sent }) => sum + Math.max(0, size - sent), 0);
+    const since_ms = performance.now() - SPEED_MS;
+    this.#sent = this.#sent.filter(({ at_ms }) => at_ms >= since_ms);
+    const lately = this.#sent.reduce((sum, each) => sum + each.bytes, 0);
+    return { files: uploading.length, bytes, bytes_per_s: (1000 * lately) / SPEED_MS };
+  }
+
+  /** The names that wait in each batch; a second file of one would be refused. */
+  #namesThere() {
+    const there = new Map();
+    for (const { state, image, batch, path } of this.all) {
+      const isThere = state === "uploading" || (state === "arrived" && this.isInInbox(image));
+      if (!isThere) continue;
+      if (!there.has(batch)) there.set(batch, new Set());
+      there.get(batch).add(path);
+    }
+    return there;
   }
 
   #batchWith(choices) {
@@ -126,7 +149,7 @@ export class Uploads {
   }
 
   /** Why a file is not even sent, or null. The server looks, too: this only spares the way. */
-  #unfit(upload) {
+  #unfit(upload, there) {
     const { max_upload_bytes: most, endings } = this.limits;
     const { name, size } = upload.file;
     const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
@@ -139,18 +162,11 @@ export class Uploads {
       return { message, cure: "Put it into the inbox folder itself, or have the limit raised." };
     }
     if (size === 0) return { message: "The file is empty.", cure: null };
-    if (this.all.some((other) => this.#isTwin(other, upload))) {
+    if (there.get(upload.batch)?.has(upload.path)) {
       const message = "The same name is already there, and still waits.";
       return { message, cure: "Rename the file, or start a new batch." };
     }
     return null;
-  }
-
-  #isTwin(other, upload) {
-    if (other.batch !== upload.batch || other.path !== upload.path) return false;
-    return (
-      other.state === "uploading" || (other.state === "arrived" && this.isInInbox(other.image))
-    );
   }
 
   #enqueue(upload) {
@@ -201,6 +217,7 @@ export class Uploads {
       if (upload.folder !== "")
         request.setRequestHeader("X-Rel-Dir", encodeURIComponent(upload.folder));
       request.upload.addEventListener("progress", (event) => {
+        this.#sent.push({ at_ms: performance.now(), bytes: event.loaded - upload.sent });
         upload.sent = event.loaded;
         this.#changedSoon();
       });

@@ -26,7 +26,8 @@ export function uploadView(upload, uploads) {
   };
   if (upload.state === "uploading") {
     view.fraction = upload.size > 0 ? upload.sent / upload.size : 0;
-    view.facts = [percent(view.fraction), `${bytes(upload.sent)} of ${bytes(upload.size)}`];
+    const sent = `${percent(view.fraction)} of ${bytes(upload.size)}`;
+    view.facts = [upload.request === null ? "waits for its turn" : sent];
     view.actions = [{ label: "Cancel", run: () => uploads.cancel(upload) }];
   } else if (upload.state === "arrived") {
     Object.assign(view, settlingView(upload.image), { key: view.key });
