@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,8 +32,10 @@ class RawPage:
         kill_at: str = "",
         toml: str = "",
         host: str = "127.0.0.1",
+        inside: Sequence[str] = (),
         bounds: Bounds | None = None,
     ) -> None:
+        """Start it; `inside` is a command that runs it in surroundings of its own."""
         self.root = root
         self.inbox = root / "inbox"
         self.inbox.mkdir(exist_ok=True)
@@ -50,7 +53,7 @@ class RawPage:
         }
         with listener, (root / "page.out").open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, SCRIPT, "settings.toml"],
+                [*inside, sys.executable, SCRIPT, "settings.toml"],
                 cwd=root,
                 env=os.environ | environment,
                 pass_fds=[listener.fileno()],
@@ -98,6 +101,11 @@ class RawPage:
         """Wait until it refuses to start, and return why."""
         assert self._process.wait(timeout=60) == SettingsError.exit_code
         return b" ".join(self.output().split())
+
+    def networks(self) -> list[str]:
+        """Return the interfaces of networks that it sees."""
+        lines = Path(f"/proc/{self._process.pid}/net/dev").read_text().splitlines()[2:]
+        return [line.partition(":")[0].strip() for line in lines]
 
     def output(self) -> bytes:
         """Return what it has logged."""

@@ -1,5 +1,6 @@
 """The page's process, by raw sockets: what no browser sends, and more than any browser sends."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.parts.daemon_process import wait_until
 from tests.parts.raw_page import RawPage, read_all, request, status_of
+from tests.parts.tools import tool
 from zssr_daemon.web.guard.bounds import Bounds
 
 PNG = (Path(__file__).parents[1] / "data" / "butterfly_lr.png").read_bytes()
@@ -138,6 +140,15 @@ def test_stop_is_not_held_up_by_streams(tmp_path: Path) -> None:
             content += connection.recv(65536)
         page.stop()
         read_all(connection)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may take the network away")
+def test_page_serves_without_any_network(tmp_path: Path) -> None:
+    """As under systemd with PrivateNetwork: the socket that it is handed is all it needs."""
+    alone = (tool("unshare", package="util-linux"), "--net")
+    with RawPage(tmp_path, inside=alone) as page:
+        assert status_of(page.put(page.batch(), "a.png", PNG)) == 201
+        assert page.networks() == ["lo"]
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0", "127.0.0.1"])
