@@ -48,6 +48,11 @@ class PageProcess:
         self.end(signal.SIGKILL)
         self._log.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, and wait for its end."""
         self._process.send_signal(number)
