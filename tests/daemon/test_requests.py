@@ -95,7 +95,8 @@ def test_job_is_told_with_its_settings(make_daemon: DaemonFactory) -> None:
     ended(daemon)
     (job,) = daemon.ledger.newest()
     told = answer(daemon, command="job", job_id=job.id)["job"]
-    assert set(told) == ROW | {"settings"}
+    assert set(told) == ROW | {"settings", "paths"}
+    assert told["paths"]["src_rel"] == told["image"]
     assert told["settings"]["output"]["format"] == "tiff"
 
 

@@ -64,6 +64,7 @@ class Api:
     async def job(self, request: Request) -> Response:
         """Show one job with its settings."""
         reply = await self._ask(command="job", job_id=_id(request))
+        reply["job"].pop("paths", None)  # of our disk, and not always text
         return JSONResponse({"job": explained(reply["job"])})
 
     async def retry(self, request: Request) -> Response:

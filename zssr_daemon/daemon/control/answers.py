@@ -98,6 +98,8 @@ class Answers:
     def job(self, job_id: str) -> dict[str, Any]:
         """Return one job, with the settings that it was queued, or last begun, with.
 
+        `paths` are in `os.fsdecode` form, so that a program can open the files.
+
         Raises:
             RequestRefusedError: there is no such job.
         """
@@ -107,7 +109,9 @@ class Answers:
             raise RequestRefusedError(f"no job has the id {job_id}") from error
         place = self._ledger.listing.place(job) if job.state is JobState.QUEUED else None
         kept = self._ledger.kept_settings(job.settings_hash or "")
-        return {"job": self._row(job, place) | {"settings": json.loads(kept or "{}")}}
+        paths = {name: getattr(job, name) for name in ("src_rel", "out_rel", "disposal_rel")}
+        more = {"settings": json.loads(kept or "{}"), "paths": paths}
+        return {"job": self._row(job, place) | more}
 
     def _row(self, job: Job, place: int | None = None) -> dict[str, Any]:
         is_done = job.state is JobState.DONE
