@@ -47,11 +47,12 @@ def run_page(
     listener = open_listener(settings.web)
     context = make_context(settings, DaemonLink(settings.folders.state), bounds)
     context.batches.clean()
+    server = _Server(context)
     address = page_address(settings.web)
     logs.get_logger().info(Events.WEB_STARTED, version=__version__, address=address)
     if show_link:
         Thread(target=_say_link, args=(settings,), daemon=True).start()
-    _Server(context).run(sockets=[listener])
+    server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -77,6 +78,12 @@ class _Server(uvicorn.Server):
             )
         )
         self._context = context
+        try:
+            self.config.load()
+        except OSError as error:  # those of TLS, too
+            where = f"[web] tls_cert = {str(web.tls_cert)!r}, tls_key = {str(web.tls_key)!r}"
+            cure = "let the page's user read a certificate and its key, both in PEM"
+            raise SettingsError(f"{where}: {error.strerror or error}; {cure}") from error
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in order."""
