@@ -46,12 +46,12 @@ class PageProcess:
         traceback: TracebackType | None,
     ) -> None:
         self.end(signal.SIGKILL)
-        self._log.close()
 
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, and wait for its end."""
         self._process.send_signal(number)
         self._process.wait(timeout=WAIT_S)
+        self._log.close()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, Path(self._log.name).read_text()
