@@ -46,9 +46,10 @@ endif
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon
 	chmod 755 $(DESTDIR)$(BINDIR)/zssr-daemon
-	sed 's|@PREFIX@|$(PREFIX)|; s|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
-	  systemd/zssr-daemon.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/zssr-daemon.service
-	install -m 644 systemd/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for name in zssr-daemon zssr-web; do \
+	  sed 's|@PREFIX@|$(PREFIX)|; s|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+	    systemd/$$name.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$name.service; done
+	install -m 644 systemd/*.service systemd/*.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 systemd/zssr-daemon.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/zssr-daemon.conf
 	install -D -m 644 systemd/zssr-daemon.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/zssr-daemon.conf
 	install -D -m 644 systemd/zssr-daemon.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/zssr-daemon

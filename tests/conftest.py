@@ -20,6 +20,7 @@ from zssr_daemon.settings.schema import (
     Watch,
     Worker,
 )
+from zssr_daemon.settings.web_table import Web
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -71,6 +72,7 @@ def make_settings(tmp_path: Path) -> SettingsFactory:
             output=Output(**tables.get("output", {})),
             limits=Limits(**limits | tables.get("limits", {})),
             worker=Worker(**{"devices": ("cpu",)} | tables.get("worker", {})),
+            web=Web(**tables.get("web", {})),
         )
 
     return make

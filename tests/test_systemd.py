@@ -18,6 +18,7 @@ from tests.parts.installed import (
     package_files,
 )
 from tests.parts.tools import tool
+from zssr_daemon.settings.schema import Settings
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
@@ -69,18 +70,20 @@ def analyze(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_units_are_accepted(units: Path) -> None:
     """Nothing is unknown, and nothing is warned of."""
     names = ["zssr-daemon.service", "zssr-gpu-ready.service", "zssr-daemon-failed@x.service"]
+    names += ["zssr-web.service", "zssr-web.socket"]
     done = analyze("verify", *(f"./{name}" for name in names), cwd=units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_exposure_is_low(units: Path) -> None:
+@pytest.mark.parametrize("unit", ["zssr-daemon.service", "zssr-web.service"])
+def test_exposure_is_low(units: Path, unit: str) -> None:
     """At most 1.5 of 10, by systemd's own reckoning."""
-    args = ["security", "--offline=true", "--threshold=15", "./zssr-daemon.service"]
+    args = ["security", "--offline=true", "--threshold=15", f"./{unit}"]
     done = analyze(*args, cwd=units)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service*")))
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.s[eo][rc]*")))
 def test_every_option_has_its_reason(unit: str) -> None:
     """Each block of options stands below a comment; a section's name and purpose need none."""
     for block in re.split(r"\n(?:\[\w+\]\n|\n)", (UNITS / unit).read_text()):
@@ -108,6 +111,24 @@ def test_options_that_the_design_rests_on() -> None:
     }
 
 
+def test_options_that_the_page_rests_on() -> None:
+    """It serves a socket of systemd's without any network, and writes to its uploads alone."""
+    lines = (UNITS / "zssr-web.service.in").read_text().splitlines()
+    assert set(lines) >= {
+        "User=zssr-web",
+        "Group=zssr",
+        "UMask=0007",
+        "PrivateNetwork=yes",
+        "RestrictAddressFamilies=AF_UNIX",
+        "ReadWritePaths=/srv/zssr/inbox/web",
+        "RestartPreventExitStatus=78",
+        "Requires=zssr-web.socket",
+    }
+    assert sum(line.startswith("ReadWritePaths=") for line in lines) == 1
+    socket = (UNITS / "zssr-web.socket").read_text()
+    assert f"ListenStream={Settings().web.listen}\n" in socket
+
+
 def test_installed_files(installed: Path) -> None:
     """Everything has its place; the settings are valid, for the service's folders."""
     found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
@@ -117,6 +138,8 @@ def test_installed_files(installed: Path) -> None:
         "usr/bin/zssr-daemon",
         "usr/lib/systemd/system/zssr-daemon.service",
         "usr/lib/systemd/system/zssr-gpu-ready.service",
+        "usr/lib/systemd/system/zssr-web.service",
+        "usr/lib/systemd/system/zssr-web.socket",
         "usr/lib/sysusers.d/zssr-daemon.conf",
         "usr/lib/tmpfiles.d/zssr-daemon.conf",
         "usr/lib/zssr-daemon/python/zssr_daemon/telemetry/log_schema.json",
@@ -128,6 +151,9 @@ def test_installed_files(installed: Path) -> None:
     assert 'state = "/var/lib/zssr"' in text
     unit = (installed / "usr/lib/systemd/system/zssr-daemon.service").read_text()
     assert "ExecStart=/usr/bin/zssr-daemon run --settings /etc/zssr-daemon/settings.toml" in unit
+    page = (installed / "usr/lib/systemd/system/zssr-web.service").read_text()
+    assert "ExecStart=/usr/bin/zssr-daemon web --settings /etc/zssr-daemon/settings.toml" in page
+    assert "@" not in re.sub(r"@system-service|~@privileged", "", page)
     assert "@" not in re.sub(r"@system-service|~@privileged|failed@\S*", "", unit)
 
 
@@ -158,7 +184,7 @@ def test_settings_survive_the_next_install(source: Path, interpreter: Path, tmp_
 def test_folders_are_those_of_the_settings() -> None:
     """Tmpfiles makes what settings.toml is installed with; sysusers makes their owner."""
     tmpfiles = (UNITS / "zssr-daemon.tmpfiles").read_text()
-    for folder in ("inbox", "output", "archive", "failed"):
+    for folder in ("inbox", "inbox/web", "output", "archive", "failed"):
         assert re.search(rf"^d /srv/zssr/{folder} +2770 zssr zssr -$", tmpfiles, re.MULTILINE)
     assert (UNITS / "zssr-daemon.sysusers").read_text().splitlines()[-1].startswith("u zssr - ")
 
@@ -192,6 +218,8 @@ def test_user_and_folders_are_made(installed: Path) -> None:
         assert done.returncode == 0, done.stderr
     (user,) = re.findall(r"^zssr:.*", (installed / "etc/passwd").read_text(), re.MULTILINE)
     uid = int(user.split(":")[2])
-    for folder in ("inbox", "output", "archive", "failed"):
+    assert "zssr-web" in (installed / "etc/passwd").read_text()
+    assert re.search("^zssr:.*zssr-web$", (installed / "etc/group").read_text(), re.MULTILINE)
+    for folder in ("inbox", "inbox/web", "output", "archive", "failed"):
         status = (installed / "srv/zssr" / folder).stat()
         assert (status.st_mode & 0o7777, status.st_uid) == (0o2770, uid)

@@ -47,9 +47,10 @@ class Reason(StrEnum):
     WORKER_OOM = "worker_oom"
     WORKER_SILENT = "worker_silent"
     WORKER_TIMEOUT = "worker_timeout"
+    # An administrator stopped the job: nothing is at fault.
+    CANCELLED = "cancelled"
     # The surroundings failed, or the attempt was stopped: it does not count, and the job goes back
     # to the queue or waits.
-    CANCELLED = "cancelled"
     CHILDREN_UNAVAILABLE = "children_unavailable"
     DEVICE_LOST = "device_lost"
     DISK_FULL = "disk_full"
@@ -105,10 +106,22 @@ class NotAllowedError(ZSSRError):
     exit_code = 1
 
 
-class RetryRefusedError(ZSSRError):
-    """A job cannot be retried; the message says why."""
+class RequestRefusedError(ZSSRError):
+    """What an administrator asks for cannot be done; the message says why."""
 
     exit_code = 1
+
+
+class RetryRefusedError(RequestRefusedError):
+    """A job cannot be retried; the message says why."""
+
+
+class CancelRefusedError(RequestRefusedError):
+    """A job cannot be cancelled; the message says why."""
+
+
+class AdmissionRefusedError(RequestRefusedError):
+    """A file cannot be admitted; the message says why."""
 
 
 class JobError(ZSSRError):

@@ -25,6 +25,8 @@ class Failpoint(StrEnum):
     LINKED = "linked"  # the output has its name, and the part is still there
     NAMED = "named"  # the part is gone
     DONE = "done"
+    # A running job that an administrator stops.
+    CANCEL_ASKED = "cancel_asked"  # that is recorded, and its worker has not heard of it
     # The source's way out, of done and of failed jobs.
     FAILED = "failed"
     DISPOSAL_PLANNED = "disposal_planned"

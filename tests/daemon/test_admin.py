@@ -71,7 +71,7 @@ def test_retry_brings_a_failed_job_back(make_daemon: DaemonFactory, log: list[An
     ("request_keys", "error"),
     [
         ({"command": "retry", "job_id": "0"}, "no job has the id 0"),
-        ({"command": "retry", "job_id": 7}, "this daemon knows no such command: "),
+        ({"command": "retry", "job_id": 7}, "job_id must be a text, not 7"),
         ({"command": "explode"}, "this daemon knows no such command: "),
         ({}, "this daemon knows no such command: "),
     ],

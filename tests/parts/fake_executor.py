@@ -9,7 +9,7 @@ from typing import Any
 
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import ExecutorEvent, OnRung, WorkerEnd, WorkerEnded
-from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder, WorkReport
+from zssr_daemon.protocol.messages import WorkCancelled, WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.telemetry.status import WorkerStatus
 
 Answer = Callable[[WorkOrder], list[ExecutorEvent]]
@@ -120,6 +120,12 @@ class FakeExecutor:
     def connections(self) -> "list[Connection[Any, Any]]":
         """Return nothing to wait on."""
         return []
+
+    def cancel(self, job_id: str) -> None:
+        """Answer at the next poll that the order in hand has stopped, if it is of that job."""
+        if self._busy_with is not None and self._busy_with.job_id == job_id:
+            self.answers.clear()
+            self.answers.append(lambda _: [WorkCancelled(job_id=job_id)])
 
     def cancel_all(
         self,

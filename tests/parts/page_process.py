@@ -47,6 +47,11 @@ class PageProcess:
     ) -> None:
         self.end(signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def end(self, number: signal.Signals) -> None:
         """End it by a signal, and wait for its end."""
         self._process.send_signal(number)

@@ -11,8 +11,9 @@ import typer
 from rich.live import Live
 
 from zssr_daemon import __version__
+from zssr_daemon.cli.client import cancel as cancel_jobs
 from zssr_daemon.cli.client import drain as drain_daemon
-from zssr_daemon.cli.client import failed_jobs, jobs_named, status_of
+from zssr_daemon.cli.client import failed_jobs, jobs_named, queued_jobs, status_of
 from zssr_daemon.cli.client import retry as retry_jobs
 from zssr_daemon.cli.tables import jobs_table, plain_job, settings_table, status_table
 from zssr_daemon.cli.upscale_command import upscale
@@ -120,17 +121,25 @@ def retry(
         list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
     ] = None,
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="Every failed job.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Every failed job, but no cancelled one.")
+    ] = False,
+    cancelled: Annotated[
+        bool, typer.Option("--cancelled", help="Every job that `cancel` has stopped.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     settings: SettingsOption,
 ) -> None:
     """Bring failed jobs back to the queue, and their files back from failed/ to the inbox."""
-    if bool(job_ids) == failed:
-        raise typer.BadParameter("name jobs by their ids, or all failed ones by --failed")
+    if [bool(job_ids), failed, cancelled].count(True) != 1:
+        raise typer.BadParameter(
+            "name jobs by their ids, or all failed ones by --failed, or all cancelled ones by "
+            "--cancelled"
+        )
     with errors_as_exit_codes():
         folders = load_settings(settings).folders
         state = folders.state
-        chosen = failed_jobs(state) if failed else jobs_named(state, job_ids or [])
+        chosen = jobs_named(state, job_ids) if job_ids else failed_jobs(state, cancelled=cancelled)
         is_good = True
         for result in retry_jobs(folders, chosen):
             is_good &= result.error is None
@@ -141,7 +150,45 @@ def retry(
             else:
                 complain(f"{result.job_id[:8]} {result.image}: {result.error}")
         if not chosen and not as_json:
-            say("no job has failed")
+            say("no job was cancelled" if cancelled else "no job has failed")
+        raise typer.Exit(0 if is_good else 1)
+
+
+@app.command()
+def cancel(
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
+    ] = None,
+    *,
+    queued: Annotated[bool, typer.Option("--queued", help="Every queued job.")] = False,
+    below: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="With --queued: of this folder of the inbox only."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    settings: SettingsOption,
+) -> None:
+    """Stop jobs that are queued or in work; their files go to failed/, `retry` brings them back."""
+    if bool(job_ids) == queued or (below is not None and not queued):
+        raise typer.BadParameter(
+            "name jobs by their ids, or all queued ones by --queued, with --below of one folder"
+        )
+    with errors_as_exit_codes():
+        loaded = load_settings(settings)
+        state = loaded.folders.state
+        chosen = queued_jobs(state, below) if queued else jobs_named(state, job_ids or [])
+        is_good = True
+        for result in cancel_jobs(loaded, chosen):
+            is_good &= result.error is None
+            if as_json:
+                print_json(dataclasses.asdict(result))
+            elif result.error is None:
+                told = "it stops" if result.is_stopping else "cancelled, and moved to failed/"
+                say(f"{result.job_id[:8]} {result.image}: {told}")
+            else:
+                complain(f"{result.job_id[:8]} {result.image}: {result.error}")
+        if not chosen and not as_json:
+            say("no job is queued" if below is None else f"no job of {below} is queued")
         raise typer.Exit(0 if is_good else 1)
 
 

@@ -24,6 +24,7 @@ from zssr_daemon.inbox.gate_outcome import (
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
+from zssr_daemon.publish.cancel import CANCELLED
 from zssr_daemon.publish.disposal import Disposer
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.sources import Sources
@@ -105,6 +106,17 @@ class JobLifecycle:
         """Return a job in work, or raise KeyError."""
         return self._running[job_id].job
 
+    def is_cancelled(self, job: Job) -> bool:
+        """Tell whether an administrator has stopped a job, whose attempt may not have ended yet."""
+        return (self.find(job.id) or job).reason == Reason.CANCELLED
+
+    def ask_cancel(self, job: Job) -> None:
+        """Record, durably, that a running job is to end when its attempt has stopped."""
+        job = self._ledger.ask_cancel(job.id, message=CANCELLED)
+        if job.id in self._running:
+            self._running[job.id].job = job
+        reach(Failpoint.CANCEL_ASKED)
+
     def take(self, job: Job, own: Resolved | None = None) -> None:
         """Note that a job is in work, and the settings of its image once they are known."""
         self._running[job.id] = RunningJob(job, own)
@@ -158,6 +170,9 @@ class JobLifecycle:
 
     def attempt_failed(self, job: Job, reason: Reason, message: str) -> None:
         """Queue the job for another attempt, or end it after `max_attempts`."""
+        if self.is_cancelled(job):
+            self.fail(job, Reason.CANCELLED, CANCELLED)
+            return
         if job.attempts >= self._limits.max_attempts:
             self.fail(job, reason, message)
             return
@@ -172,20 +187,24 @@ class JobLifecycle:
         self._log.reattempted(job, reason, message, wait_s)
 
     def fail(self, job: Job, reason: Reason, message: str) -> None:
-        """End a job without an output."""
-        self.has_failures = True
+        """End a job without an output; one that was cancelled is no failure of the run."""
+        self.has_failures |= reason is not Reason.CANCELLED
         self._remove(job)
         job = self._ledger.fail(job.id, now=time.time(), reason=reason, message=message)
         reach(Failpoint.FAILED)
         self._publisher.discard_part(job)
-        self._metrics.job_ended(Outcome.FAILED, reason)
+        self._metrics.job_ended(_outcome_of(job), reason)
         self._end(job, self._log.failed)
 
     def put_back(self, job: Job, reason: Reason, *, wait_s: float = 0.0) -> None:
         """Queue an interrupted job again, to start after `wait_s`; this attempt does not count."""
+        is_cancelled = self.is_cancelled(job)
         self._remove(job)
         if self._ledger.get(job.id).state is JobState.PUBLISHING:
             return  # its output may have its name already: it is finished later, not repeated
+        if is_cancelled:
+            self.fail(job, Reason.CANCELLED, CANCELLED)
+            return
         self._publisher.discard_part(job)
         not_before = time.time() + wait_s if wait_s else 0.0  # 0: a clock set back cannot delay it
         self._ledger.requeue(job.id, not_before=not_before)
@@ -211,7 +230,7 @@ class JobLifecycle:
 
         The log may then have two lines of that end.
         """
-        self._metrics.job_ended(Outcome(job.state), job.reason or "")
+        self._metrics.job_ended(_outcome_of(job), job.reason or "")
         self._end(job, self._log.recovered if job.state is JobState.DONE else self._log.failed)
 
     def dispose(self, job: Job) -> None:
@@ -219,6 +238,10 @@ class JobLifecycle:
         moved = self._move_source(job)
         if moved is not None:
             self._disposer.close(moved)
+
+    def result_expired(self, job: Job) -> None:
+        """Log that the result of an ended job is gone; `job` is as it was before."""
+        self._log.result_expired(job)
 
     # -- pause or blame -----------------------------------------------------------------------
 
@@ -286,3 +309,8 @@ class JobLifecycle:
         self._running.pop(job.id, None)
         if self._board is not None:
             self._board.clear(job.id)
+
+
+def _outcome_of(job: Job) -> Outcome:
+    """Return how the metrics count the end of a job."""
+    return Outcome.CANCELLED if job.reason == Reason.CANCELLED else Outcome(job.state)

@@ -114,15 +114,20 @@ class JobLog:
         self._info(Events.JOB_DONE, job, **_output_keys(job), recovered=True)
 
     def failed(self, job: Job) -> None:
-        """Log that a job ended without an output."""
+        """Log that a job ended without an output; that one was cancelled is no error."""
         self._last.pop(job.id, None)
-        self._log.error(
+        log = self._log.info if job.reason == Reason.CANCELLED else self._log.error
+        log(
             Events.JOB_FAILED,
             **_job_keys(job),
             reason=job.reason,
             message=job.message,
             attempts=job.attempts,
         )
+
+    def result_expired(self, job: Job) -> None:
+        """Log that the result of a job was removed because its time was over."""
+        self._info(Events.RESULT_EXPIRED, job, output=file_names.printable(job.out_rel or ""))
 
     def disposal_delayed(self, job: Job, message: str) -> None:
         """Log that an ended job's source cannot be moved out of the inbox now."""

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control.admin import Admin
+from zssr_daemon.daemon.control.answers import Answers
+from zssr_daemon.daemon.control.canceller import Canceller
+from zssr_daemon.daemon.control.requests import Requests
 from zssr_daemon.daemon.dispatcher import Dispatcher
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
 from zssr_daemon.daemon.pause import Pause
@@ -25,6 +28,7 @@ from zssr_daemon.ledger.job import LIVE_STATES, JobState
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish.disposal import Disposer
+from zssr_daemon.publish.expiry import Expirer
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.publish.sources import Sources
@@ -61,6 +65,7 @@ class Supervisor:
         self._metrics = context.metrics
         self._log = logs.get_logger()
         self._markers = Markers(ledger)
+        self._expirer = Expirer(settings.folders.output, ledger, self._markers)
         self._pause = Pause(self._find_obstacle)
         self._reloader = Reloader(context.load_settings, context.notifier)
         self._has_failures = False
@@ -113,9 +118,9 @@ class Supervisor:
         self._worker_events = WorkerEvents(
             self._jobs, publisher, self._metrics, self._intake.scan_soon
         )
-        self._admin = self._build_admin(settings)
+        self._admin = self._build_admin(settings, job_settings)
 
-    def _build_admin(self, settings: Settings) -> Admin:
+    def _build_admin(self, settings: Settings, job_settings: JobSettings) -> Admin:
         parts = Parts(
             ledger=self._ledger,
             executor=self._executor,
@@ -125,8 +130,15 @@ class Supervisor:
             signals=self._signals,
         )
         reporter = StatusReporter(parts, scan_interval_s=settings.watch.scan_interval_s)
-        retrier = Retrier(settings.folders, self._ledger, self._markers)
-        return Admin(self._context, reporter, self._intake, retrier)
+        requests = Requests(
+            signals=self._signals,
+            reporter=reporter,
+            intake=self._intake,
+            retrier=Retrier(settings.folders, self._ledger, self._markers),
+            canceller=Canceller(self._ledger, self._jobs, self._executor),
+            answers=Answers(self._ledger, job_settings, self._intake),
+        )
+        return Admin(self._context, reporter, self._intake, requests)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -187,6 +199,8 @@ class Supervisor:
                 self._resume()
             if not self._pause:
                 self._recovery.dispose_when_due(now)
+                for job in self._expirer.step(now, time.time()):
+                    self._jobs.result_expired(job)
             self._claim()
             self._admin.step(now)
             if self._context.board is not None:

@@ -15,6 +15,7 @@ from zssr_daemon.protocol.messages import (
     WorkFailed,
     WorkProgress,
 )
+from zssr_daemon.publish.cancel import CANCELLED
 from zssr_daemon.publish.publisher import Publisher
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
@@ -50,6 +51,8 @@ class WorkerEvents:
                 self._metrics.worker_ready(event.torch_version)
             case WorkProgress():
                 self._jobs.progress(event)
+            case WorkDone() | WorkFailed() | WorkCancelled() if self._is_cancelled(event.job_id):
+                self._jobs.fail(self._jobs.get(event.job_id), Reason.CANCELLED, CANCELLED)
             case WorkDone():
                 job = self._jobs.get(event.job_id)
                 with self._jobs.judging_faults(job):
@@ -57,11 +60,14 @@ class WorkerEvents:
             case WorkFailed():
                 self._work_failed(self._jobs.get(event.job_id), event)
             case WorkCancelled():
-                self._jobs.put_back(self._jobs.get(event.job_id), Reason.CANCELLED)
+                self._jobs.put_back(self._jobs.get(event.job_id), Reason.WORKER_GONE)
             case WorkerEnded():
                 self._worker_ended(event)
             case WorkerBroken():
                 pass  # its end follows, with the reason
+
+    def _is_cancelled(self, job_id: str) -> bool:
+        return self._jobs.is_cancelled(self._jobs.get(job_id))
 
     def _publish(self, job: Job, done: WorkDone) -> None:
         try:

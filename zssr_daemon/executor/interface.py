@@ -18,6 +18,7 @@ from zssr_daemon.telemetry.status import WorkerStatus
 class WorkerEnd(StrEnum):
     """Why a worker process ended."""
 
+    CANCELLED = "cancelled"  # its job was cancelled, and it did not stop when it was asked to
     CRASH = "crash"
     DEVICE_LOST = "device_lost"
     NO_START = "no_start"  # before it had loaded its modules: no image and no device is at fault
@@ -84,6 +85,12 @@ class Executor(Protocol):
 
     def connections(self) -> "Sequence[Connection[Any, Any]]":
         """Return what to wait on for the next event."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the attempt of a job, by the rungs of the stop ladder; `poll` tells its end.
+
+        Other attempts go on. Nothing happens if no attempt of the job is in work.
+        """
 
     def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """End every attempt and every process.

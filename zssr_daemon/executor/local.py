@@ -80,6 +80,12 @@ class LocalExecutor:
         """Return the pipes of the workers."""
         return [slot.child.connection for slot in self._slots if slot.child]
 
+    def cancel(self, job_id: str) -> None:
+        """Ask the worker of a job to stop; `poll` uses the further rungs when they are due."""
+        for slot in self._slots:
+            if slot.order is not None and slot.order.job_id == job_id:
+                slot.cancel()
+
     def cancel_all(self, *, is_urgent: Callable[[], bool], on_rung: OnRung = ignore_rung) -> None:
         """Use the rungs of the stop ladder in turn; once it is urgent, go to the last one."""
         if busy := self._busy():
@@ -114,11 +120,18 @@ class LocalExecutor:
             return None
         if not was_alive:
             return slot.how_it_died()
+        if slot.cancelled_for_s > _CANCEL_WAIT_S:
+            slot.child.terminate()
+        return self._why_overdue(slot) or self._why_recycled(slot)
+
+    def _why_overdue(self, slot: WorkerSlot) -> tuple[WorkerEnd, str] | None:
+        if slot.cancelled_for_s > _CANCEL_WAIT_S + _TERMINATE_WAIT_S:
+            return WorkerEnd.CANCELLED, "it did not end when its job was cancelled"
         if slot.overdue_s > self._silent_after_s:
             return WorkerEnd.SILENT, f"no sign of life for {self._silent_after_s} s"
         if slot.busy_for_s > self._job_timeout_s:
             return WorkerEnd.TIMEOUT, f"not done after {self._job_timeout_s} s"
-        return self._why_recycled(slot)
+        return None
 
     def _why_recycled(self, slot: WorkerSlot) -> tuple[WorkerEnd, str] | None:
         if slot.is_idle and 0 < self._max_jobs <= slot.jobs:
@@ -129,7 +142,9 @@ class LocalExecutor:
 
     def _replace(self, slot: WorkerSlot, reason: WorkerEnd, message: str) -> list[ExecutorEvent]:
         """Replace the process; a job that it had not begun goes back without a failed attempt."""
-        order, had_begun = slot.order, slot.has_begun
+        order, had_begun = slot.order, slot.has_begun and not slot.is_cancelled
+        if slot.is_cancelled:
+            reason = WorkerEnd.CANCELLED
         slot.is_doubtful |= reason is WorkerEnd.SILENT
         slot.replace()
         if order is None or had_begun:

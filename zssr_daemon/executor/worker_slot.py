@@ -7,6 +7,7 @@ from zssr_daemon.errors import DeviceError
 from zssr_daemon.executor.interface import WorkerEnd
 from zssr_daemon.executor.placement import Placement
 from zssr_daemon.protocol.messages import (
+    CANCEL,
     WorkCancelled,
     WorkDone,
     WorkerBroken,
@@ -42,6 +43,7 @@ class WorkerSlot:
         self.order: WorkOrder | None = None
         self.fault: str | None = None  # why the device cannot be used, or no process can start
         self.has_begun = False  # whether the worker has said that it works on the order
+        self._cancelled_s: float | None = None  # when it was asked to stop the order in hand
         self.jobs = 0  # jobs that this process has finished
         self.resident_bytes = 0  # its memory after the last of them
         self._is_ready = False
@@ -96,9 +98,26 @@ class WorkerSlot:
         """Give the worker an order."""
         self.order = order
         self.has_begun = False
+        self._cancelled_s = None
         self._oom_kills = oom_kills()
         self._expect_sign()
         self.send(order)
+
+    def cancel(self) -> None:
+        """Ask the worker, once, to stop the order in hand."""
+        if self._cancelled_s is None:
+            self._cancelled_s = time.monotonic()
+            self.send(CANCEL)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the worker was asked to stop the order in hand, and has not done so yet."""
+        return self._cancelled_s is not None
+
+    @property
+    def cancelled_for_s(self) -> float:
+        """Seconds since the worker was asked to stop the order in hand; 0 if it was not."""
+        return 0.0 if self._cancelled_s is None else time.monotonic() - self._cancelled_s
 
     def send(self, message: object) -> None:
         """Send a message; if the worker has just died, the next poll notices it."""
@@ -136,7 +155,7 @@ class WorkerSlot:
         if not self._is_ready:
             self._retry.failed()
         self.end()
-        self.order = self.fault = None
+        self.order = self.fault = self._cancelled_s = None
         if is_device_well:
             self._spawn()
         else:
@@ -167,7 +186,7 @@ class WorkerSlot:
 
     def _note_end(self, message: WorkDone | WorkFailed | WorkCancelled) -> None:
         assert self.child is not None
-        self.order = None
+        self.order = self._cancelled_s = None
         self.jobs += 1
         self.resident_bytes = self.child.resident_bytes
         if isinstance(message, WorkFailed) and message.reason == DeviceError.reason:

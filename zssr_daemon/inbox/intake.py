@@ -13,6 +13,7 @@ from typing import Any
 
 from zssr_daemon.errors import UNFINISHED_REASONS, ImageError, ImageSettingsError, JobError, Reason
 from zssr_daemon.failpoints import Failpoint, reach
+from zssr_daemon.inbox.admitter import Admitter
 from zssr_daemon.inbox.gate_outcome import (
     Delayed,
     Duplicate,
@@ -71,6 +72,7 @@ class Intake:
         watch = settings.watch
         self._scan = InboxScan(self._inbox, is_recursive=watch.recursive, ignore=watch.ignore)
         self._tracker = SettleTracker(watch.stable_after_s)
+        self.admitter = Admitter(self._scan, self._tracker, ledger)
         self._prober = Prober(image_limits(settings.limits, settings.output))
         self._share_faults = ShareFaults(is_disk_well)
         self._probing: dict[str, Resolved] = {}  # files at the probe, with their settings
@@ -127,6 +129,10 @@ class Intake:
     def settling(self) -> int:
         """How many files are on their way to the queue."""
         return len(self._tracker)
+
+    def settling_images(self, limit: int) -> list[str]:
+        """Return up to `limit` files that are on their way to the queue."""
+        return self._tracker.names(limit)
 
     @property
     def passed_over(self) -> int:

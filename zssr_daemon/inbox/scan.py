@@ -69,6 +69,22 @@ class InboxScan:
         except OSError:
             return None
 
+    def find(self, rel: str) -> Candidate | None:
+        """Look at a file by a path that somebody made up; None unless a scan would come upon it."""
+        *folders, _ = parts = rel.split("/")
+        if any(part in {"", ".", ".."} or "\0" in part or self._is_ignored(part) for part in parts):
+            return None
+        if folders and not self._is_recursive:
+            return None
+        path = str(self._inbox)
+        with suppress(OSError):
+            for folder in folders:
+                path = os.path.join(path, folder)  # noqa: PTH118 (any bytes)
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    return None
+            return self.look(rel)
+        return None
+
     @property
     def passed_over(self) -> int:
         """How many files of the inbox are no images, as of the last scan."""

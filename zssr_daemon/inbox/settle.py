@@ -2,6 +2,7 @@
 
 import heapq
 from dataclasses import dataclass
+from itertools import islice
 
 from zssr_daemon.inbox.scan import Candidate
 from zssr_daemon.system.file_identity import FileIdentity
@@ -36,6 +37,10 @@ class SettleTracker:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def names(self, limit: int) -> list[str]:
+        """Return up to `limit` of the files, those that came first."""
+        return list(islice(self._files, limit))
 
     @property
     def waiting(self) -> int:

@@ -43,6 +43,7 @@ class Events(StrEnum):
     METRICS_UNAVAILABLE = "metrics_unavailable"
     PAUSED = "paused"
     REPORT_UNAVAILABLE = "report_unavailable"
+    RESULT_EXPIRED = "result_expired"
     RESUMED = "resumed"
     SETTINGS_REFUSED = "settings_refused"
     SETTINGS_RELOADED = "settings_reloaded"

@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     DONE = "done"
     FAILED = "failed"
     RETRIED = "retried"  # it failed, and a reattempt follows
+    CANCELLED = "cancelled"  # an administrator stopped the job
     INTERRUPTED = "interrupted"  # the job was not at fault, and the attempt does not count
 
 

@@ -81,6 +81,7 @@ class Feed:
             while not self._is_closed:
                 kind = await self._news(told)
                 if kind is None:
+                    self._check_poller()
                     yield ": still here\n\n"
                     continue
                 told["status"] = self._versions["status"]
@@ -99,6 +100,11 @@ class Feed:
         if self._is_away is not None:
             told["snapshot"] -= 1
         return told
+
+    def _check_poller(self) -> None:
+        """Let a fault of the poller end the streams, so that browsers begin again."""
+        if self._poller is not None and self._poller.done():
+            self._poller.result()
 
     def _end(self) -> None:
         """Look no longer where nobody does."""
@@ -132,7 +138,7 @@ class Feed:
             await asyncio.sleep(_POLL_S)
 
     async def _look(self) -> None:
-        status = (await self._link.ask(command="status"))["status"]
+        status = (await self._ask(command="status"))["status"]
         age_s = time.monotonic() - self._snapshot_at
         is_other = _lists(status) != self._lists and age_s >= _MIN_SNAPSHOT_S
         if self._is_away is not False or is_other or age_s >= _REFRESH_S:
@@ -142,7 +148,7 @@ class Feed:
             await self._tell("status", _with_pause_in_words(status))
 
     async def _take_snapshot(self) -> None:
-        found = await self._link.ask(command="snapshot", limit=_ROWS)
+        found = await self._ask(command="snapshot", limit=_ROWS)
         self._status = found["status"]
         self._lists = _lists(self._status)
         self._snapshot_at = time.monotonic()
@@ -151,6 +157,17 @@ class Feed:
         status = {"status": _with_pause_in_words(self._status)}
         self._snapshot = found | lists | status | {"daemon": "running", "error": None}
         await self._tell("snapshot", self._snapshot)
+
+    async def _ask(self, **request: Any) -> dict[str, Any]:
+        """Ask; a daemon that knows no such question is another version, and as good as away.
+
+        Raises:
+            DaemonAwayError: it is away.
+        """
+        reply = await self._link.ask(**request)
+        if "error" in reply:
+            raise DaemonAwayError(str(reply["error"]))
+        return reply
 
     async def _tell(self, kind: str, data: dict[str, Any]) -> None:
         self._texts[kind] = f"event: {kind}\ndata: {json.dumps(data)}\n\n"

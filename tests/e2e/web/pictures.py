@@ -30,7 +30,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         site = Site(Path(folder), zssr='preset = "fast"\n')
         try:
-            page = browser.new_context(viewport={"width": 1200, "height": 820}, **OPTIONS).new_page()
+            page = browser.new_context(
+                viewport={"width": 1200, "height": 820}, **OPTIONS
+            ).new_page()
             page.goto(site.link)
             take_compared(site, page)
             take_queue(site, page)

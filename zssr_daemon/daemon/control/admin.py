@@ -4,11 +4,10 @@ from typing import Any
 
 from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.control.control_socket import Call
+from zssr_daemon.daemon.control.requests import Requests
 from zssr_daemon.daemon.status_reporter import StatusReporter
-from zssr_daemon.errors import RetryRefusedError
+from zssr_daemon.errors import RequestRefusedError
 from zssr_daemon.inbox.intake import Intake
-from zssr_daemon.publish.retry import Retrier
-from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
 from zssr_daemon.telemetry.metrics import WRITE_S
@@ -22,15 +21,14 @@ class Admin:
     """Serves one supervisor; nothing here can stop it."""
 
     def __init__(
-        self, context: Context, reporter: StatusReporter, intake: Intake, retrier: Retrier
+        self, context: Context, reporter: StatusReporter, intake: Intake, requests: Requests
     ) -> None:
         self._control = context.control
         self._notifier = context.notifier
         self._metrics = context.metrics
-        self._signals = context.signals
         self._reporter = reporter
         self._intake = intake
-        self._retrier = retrier
+        self._requests = requests
         self._log = logs.get_logger()
         self._has_warned_of_control = False
         self._has_warned_of_metrics = False
@@ -47,7 +45,7 @@ class Admin:
         """
         self._open_control(now)
         for call in self._control.poll(now):
-            self._answer(call, now)
+            self._answer(call)
         self._reporter.step(now)
         if now >= self._next_report_s:
             self._next_report_s = now + _REPORT_S
@@ -101,23 +99,8 @@ class Admin:
                 path = str(self._control.path)
                 self._log.warning(Events.CONTROL_UNAVAILABLE, path=path, message=str(error))
 
-    def _answer(self, call: Call, now: float) -> None:
-        match call.request:
-            case {"command": "status"}:
-                call.answer(status=self._reporter.status(now).to_plain())
-            case {"command": "drain"}:
-                self._signals.drain()
-                call.answer(running=len(self._reporter.status(now).jobs))
-            case {"command": "retry", "job_id": str(job_id)}:
-                call.answer(**self._retry(job_id))
-            case _:
-                call.answer(error=f"this daemon knows no such command: {call.request}")
-
-    def _retry(self, job_id: str) -> dict[str, Any]:
+    def _answer(self, call: Call) -> None:
         try:
-            image = self._retrier.retry(job_id)
-        except (RetryRefusedError, OSError) as error:
-            return {"error": str(error)}
-        self._log.info(Events.JOB_RETRIED, job_id=job_id, image=printable(image), attempt=0)
-        self._intake.forget_kept()
-        return {"image": printable(image)}
+            call.answer(**self._requests.reply(call.request))
+        except (RequestRefusedError, OSError) as error:
+            call.answer(error=str(error))

@@ -101,6 +101,10 @@ class Gate:
         """
         if len(headers) > self._bounds.max_headers:
             raise RefusedError(431, f"more than {self._bounds.max_headers} headers")
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) for name, value in headers.raw)
+        if size > self._bounds.max_head_bytes:  # h11 measures only what comes in several packets
+            raise RefusedError(431, f"headers of more than {self._bounds.max_head_bytes} bytes")
         if scope["method"] not in _READS | _WRITES:
             raise RefusedError(405, f"{scope['method']} is not understood")
         parts = re.split(r"[/\\]", scope["path"])
