@@ -46,7 +46,6 @@ class PageProcess:
         traceback: TracebackType | None,
     ) -> None:
         self.end(signal.SIGKILL)
-        self._log.close()
 
     @property
     def pid(self) -> int:
@@ -57,6 +56,7 @@ class PageProcess:
         """End it by a signal, and wait for its end."""
         self._process.send_signal(number)
         self._process.wait(timeout=WAIT_S)
+        self._log.close()
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, Path(self._log.name).read_text()

@@ -25,6 +25,7 @@ class Window:
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
         self._context = browser.new_context(base_url=address, **options)
         self.page = self._context.new_page()
+        self._devtools = self._context.new_cdp_session(self.page)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self._problems.append(str(error)))
         self._problems: list[str] = []
@@ -54,24 +55,22 @@ class Window:
 
     def drop(self, *paths: Path) -> None:
         """Drop files and folders of the disk, as from a file manager."""
-        session = self._context.new_cdp_session(self.page)
         box = self.page.locator("#drop").bounding_box()
         assert box is not None
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 10}
         for kind in ("dragEnter", "dragOver", "drop"):
-            session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+            self._devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
 
     def slow_down(self, bytes_per_s: int) -> None:
         """Let uploads take their time from now on; 0: as fast as they can."""
-        session = self._context.new_cdp_session(self.page)
         conditions: dict[str, float | bool] = {
             "offline": False,
             "latency": 0,
             "downloadThroughput": -1,
             "uploadThroughput": bytes_per_s or -1,
         }
-        session.send("Network.emulateNetworkConditions", conditions)
+        self._devtools.send("Network.emulateNetworkConditions", conditions)
 
     def expect_accessible(self) -> None:
         """Have axe-core look at what is shown now; it may find nothing serious."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from zssr_daemon.errors import Reason
 from zssr_daemon.web.context import WebContext
 from zssr_daemon.web.guard.body import read_json
 from zssr_daemon.web.guard.refusal import RefusedError
@@ -23,6 +25,11 @@ _MAX_ERRORS = 100
 
 #: Where the file of a failed job must be, so that it can come back.
 _THERE = frozenset({"failed", "keep"})
+
+#: Why a job that was stopped has failed; whoever retries failed jobs does not mean these.
+_CANCELLED = str(Reason.CANCELLED)
+
+Row = dict[str, Any]
 
 
 def routes(context: WebContext) -> list[Route]:
@@ -76,22 +83,30 @@ class Api:
         return JSONResponse(await self._ask(command="cancel", job_id=_id(request)))
 
     async def retry_failed(self, request: Request) -> Response:
-        """Bring all failed jobs back, or those below a folder."""
-        below = _below((await read_json(request, self._bounds)).get("below"))
-        return await self._each("retry", "failed", below)
+        """Bring all failed jobs back, or those below a folder; with `cancelled`, those instead."""
+        asked = await read_json(request, self._bounds)
+        is_cancelled = asked.get("cancelled") is True
+        return await self._each(
+            "retry",
+            "failed",
+            _below(asked.get("below")),
+            lambda row: row["disposal"] in _THERE and (row["reason"] == _CANCELLED) is is_cancelled,
+        )
 
     async def cancel_queued(self, request: Request) -> Response:
         """Stop all queued jobs, or those below a folder."""
         below = _below((await read_json(request, self._bounds)).get("below"))
-        return await self._each("cancel", "queued", below)
+        return await self._each("cancel", "queued", below, lambda _row: True)
 
-    async def _each(self, command: str, state: str, below: str | None) -> Response:
-        """Do one thing to every job of a state; what cannot be done is named."""
+    async def _each(
+        self, command: str, state: str, below: str | None, is_meant: Callable[[Row], bool]
+    ) -> Response:
+        """Do one thing to the jobs of a state that are meant; what cannot be done is named."""
         if self._one_at_a_time.locked():
             raise RefusedError(409, "another such order is being carried out", "wait for its end")
         async with self._one_at_a_time:
             done, errors = 0, []
-            for row in await self._all(state, below):
+            for row in filter(is_meant, await self._all(state, below)):
                 reply = await self._link.ask(command=command, job_id=row["id"])
                 if "error" in reply:
                     errors.append({"id": row["id"], "image": row["image"], "error": reply["error"]})
@@ -99,9 +114,9 @@ class Api:
                     done += 1
         return JSONResponse({"done": done, "errors": errors[:_MAX_ERRORS]})
 
-    async def _all(self, state: str, below: str | None) -> list[dict[str, Any]]:
+    async def _all(self, state: str, below: str | None) -> list[Row]:
         """Return the rows of every job of a state; all are known before the first is touched."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         after = None
         while len(rows) < _MAX_AT_ONCE:
             reply = await self._ask(
@@ -111,8 +126,6 @@ class Api:
             after = reply["next"]
             if after is None:
                 break
-        if state == "failed":
-            rows = [row for row in rows if row["disposal"] in _THERE]
         return rows
 
     async def _ask(self, **request: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_retry_and_retry_all(open_window: OpenWindow, site: Site) -> None:
         shutil.copy(BUTTERFLY, site.root / "failed" / name)
     window.row("retry_a.png").get_by_role("button", name="Retry").click()
     window.expect_state("retry_a.png", "done")
-    window.page.get_by_role("button", name="Retry all").click()
+    window.page.get_by_role("button", name="Retry all failed").click()
     for name in names:
         window.expect_state(name, "done")
 

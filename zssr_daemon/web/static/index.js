@@ -15,6 +15,7 @@ import { Uploads } from "./uploads.js";
 import {
   doneView,
   failedView,
+  isCancelled,
   queuedView,
   runningView,
   settlingView,
@@ -151,7 +152,9 @@ function drawLists({ running, queued, failed, done }) {
   sections.done.show(done.map(doneView), counts?.done ?? 0);
   tellEnds(done, failed);
   byId("cancel-queued").hidden = queued.length < 2;
-  byId("retry-failed").hidden = failed.length < 2;
+  const cancelled = failed.filter(isCancelled);
+  byId("retry-cancelled").hidden = cancelled.length < 2;
+  byId("retry-failed").hidden = failed.length - cancelled.length < 2;
   const isEmpty = Object.values(sections).every((section) => section.root.hidden);
   byId("nothing").hidden = !isEmpty || counts === null;
 }
@@ -248,6 +251,7 @@ function listenToButtons() {
   });
   onClick("cancel-queued", cancelQueued);
   onClick("retry-failed", () => asked(() => post("/api/retry-failed")));
+  onClick("retry-cancelled", () => asked(() => post("/api/retry-failed", { cancelled: true })));
 }
 
 listenToFiles();

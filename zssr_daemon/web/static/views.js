@@ -97,14 +97,15 @@ export function doneView(row) {
   };
 }
 
+export const isCancelled = (row) => row.reason === "cancelled";
+
 export function failedView(row, run) {
-  const isCancelled = row.reason === "cancelled";
   return {
-    ...common(row.image, isCancelled ? "cancelled" : "failed"),
+    ...common(row.image, isCancelled(row) ? "cancelled" : "failed"),
     key: row.id,
-    facts: [row.finished_at ? moment(row.finished_at) : "", isCancelled ? "" : row.reason],
-    reason: isCancelled ? "" : (row.reason_text ?? row.message),
-    cure: isCancelled ? "" : row.cure,
+    facts: [row.finished_at ? moment(row.finished_at) : "", isCancelled(row) ? "" : row.reason],
+    reason: isCancelled(row) ? "" : (row.reason_text ?? row.message),
+    cure: isCancelled(row) ? "" : row.cure,
     actions: [
       { label: "Retry", run: () => run.retry(row) },
       { label: "Details", href: `/jobs/${row.id}` },
