@@ -17,7 +17,7 @@ from tests.parts.web_browser import TOKEN
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.web.guard.bounds import Bounds
 from zssr_daemon.web.guard.sessions import Sessions
-from zssr_daemon.web.guard.web_token import TOKEN_NAME
+from zssr_daemon.web.guard.web_token import TOKEN_NAME, read_token
 
 SCRIPT = Path(__file__).with_name("raw_page_script.py")
 
@@ -41,9 +41,10 @@ class RawPage:
         self.inbox.mkdir(exist_ok=True)
         state = root / "state"
         state.mkdir(exist_ok=True)
-        (state / TOKEN_NAME).write_text(TOKEN)
+        if not (state / TOKEN_NAME).exists():
+            (state / TOKEN_NAME).write_text(TOKEN)
         (root / "settings.toml").write_text(toml or "[limits]\nmin_free_disk_bytes = 0\n")
-        self.cookie = f"zssr={Sessions(state).begin(TOKEN)}"
+        self.cookie = f"zssr={Sessions(state).begin(read_token(state))}"
         listener = socket.create_server((host, 0), backlog=512)
         self.port = int(listener.getsockname()[1])
         environment = {
