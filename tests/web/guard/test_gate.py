@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.parts.tiny_settings import SettingsFactory
-from tests.parts.web_browser import browser
+from tests.parts.web_browser import ScriptedDaemon, browser
 from zssr_daemon.web.guard.bounds import Bounds
 from zssr_daemon.web.guard.headers import SECURITY_HEADERS
 
@@ -180,6 +180,16 @@ def test_every_answer_is_secured(
     assert answer.status_code == status
     for name, value in SECURITY_HEADERS:
         assert answer.headers[name.decode()] == value.decode()
+
+
+def test_faults_of_ours_are_secured_too(make_settings: SettingsFactory) -> None:
+    """And say nothing of what went wrong."""
+    client = browser(make_settings(), ScriptedDaemon(lambda _: {"unforeseen": 1}))
+    quiet = TestClient(client.app, "http://localhost", raise_server_exceptions=False)
+    quiet.cookies.update(client.cookies)
+    answer = quiet.get("/api/jobs")
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
+    assert {name.decode() for name, _ in SECURITY_HEADERS} <= set(answer.headers)
 
 
 def test_policy_allows_nothing_inline(client: TestClient) -> None:
