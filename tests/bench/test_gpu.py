@@ -1,0 +1,36 @@
+"""`python -m bench.gpu`: every line of it runs here, on the CPU, before a card is ever there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*options: str) -> list[str]:
+    """Run the bench; return the lines that it prints."""
+    command = [sys.executable, "-m", "bench.gpu", "--no-write", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a card, so it would be measured")
+def test_without_a_card_it_says_so() -> None:
+    """It is no failure that there is none."""
+    assert run() == ["no CUDA card is here, so nothing was measured"]
+
+
+def test_every_part_is_measured() -> None:
+    """On the CPU, with few pictures and iterations; there the results are equal."""
+    lines = {line.partition(":")[0]: line for line in run("--device", "cpu")}
+    assert "exit_code 0" in lines["tests"]
+    assert "worst_difference_db 0," in lines["beside the CPU"]
+    assert "is_equal True" in lines["beside the CPU"]
+    assert "step_ms" in lines["instant"]
+    assert {"1 processes", "2 processes"} <= set(lines)
+    assert "images_per_minute" in lines["2 processes"]
+    assert any("conv" in name for name in lines)
