@@ -9,6 +9,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from zssr_daemon.errors import SettingsError
 from zssr_daemon.system import durable
 from zssr_daemon.system.file_names import part_beside
 
@@ -40,6 +41,26 @@ def ensure_token(state_folder: Path) -> list[str]:
     except OSError as error:
         return [f"{path}: {error.strerror}; nobody can log in to the web page until this is mended"]
     return [f"{path}: {fault}; another token is made, and every login has ended"] if fault else []
+
+
+def read_token(state_folder: Path) -> str:
+    """Return the token of this state folder.
+
+    Raises:
+        SettingsError: there is none yet, it may not be read, or it is none; the message says so.
+    """
+    path = state_folder / TOKEN_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        message = f"{path}: not there yet; the daemon makes it when it starts: zssr-daemon run"
+        raise SettingsError(message) from error
+    except OSError as error:
+        cure = "read it as the daemon's user, or as one of its group"
+        raise SettingsError(f"{path}: {error.strerror}; {cure}") from error
+    if not _TOKEN.fullmatch(content):
+        raise SettingsError(f"{path}: it holds no token; restart the daemon, which makes another")
+    return content.decode().strip()
 
 
 def _fault(path: Path) -> str | None:
