@@ -43,7 +43,7 @@ class Window:
             for problem in self._problems
             if not any(re.fullmatch(pattern, problem) for pattern in self._allowed)
         ]
-        assert found == []
+        assert not found, "\n".join(found)
 
     def row(self, name: str) -> Locator:
         """Return the row of a picture."""
@@ -76,13 +76,13 @@ class Window:
         """Have axe-core look at what is shown now; it may find nothing serious."""
         found: Sequence[dict[str, Any]] = Axe().run(self.page).response["violations"]
         serious = [each for each in found if each["impact"] in _SERIOUS]
-        assert [(each["id"], each["nodes"][0]["html"]) for each in serious] == []
+        assert not serious, [(each["id"], each["nodes"][0]["html"]) for each in serious]
 
     def expect_fits(self) -> None:
         """Look that nothing is wider than the window."""
         widths = "[document.documentElement.scrollWidth, window.innerWidth]"
         inside, outside = self.page.evaluate(widths)
-        assert inside <= outside
+        assert inside <= outside, f"{inside} pixels in {outside}"
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:

@@ -216,10 +216,12 @@ async function cancelQueued() {
 
 function listenToFiles() {
   for (const input of document.querySelectorAll("input[type=file]")) {
-    input.addEventListener("change", () => {
+    const takeChosen = () => {
       take(fromInput(input));
       input.value = ""; // so that the same file can be chosen once more
-    });
+    };
+    input.addEventListener("change", takeChosen);
+    if (input.files.length > 0) takeChosen(); // chosen before this script ran
   }
   const zone = byId("drop");
   let depth = 0;

@@ -12,3 +12,6 @@ byId("logout").addEventListener("click", async () => {
     tellRefusal(error);
   }
 });
+
+// The button waits for this script, so that no click on it is lost.
+byId("logout").disabled = false;

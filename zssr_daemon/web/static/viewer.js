@@ -7,6 +7,7 @@ import { grouped } from "./words.js";
 const STEP_PX = 64;
 const GRIP_PX = 18; // so near to the divider, a pointer takes it
 const MAP_PX = 120;
+const BORDERS_PX = 2; // of the stage
 const MOST_VIEW_PX = 896; // the server cuts 1024: there is something left to move into at once
 
 export class Viewer {
@@ -131,9 +132,10 @@ export class Viewer {
   /** The stage is no larger than what it shows. */
   #fitStage() {
     const widest = Math.min(MOST_VIEW_PX, this.grid.width * this.zoom);
-    const width = `${Math.max(256, this.layout === "side" ? 2 * widest : widest)}px`;
+    const width = `${Math.max(256, this.layout === "side" ? 2 * widest : widest) + BORDERS_PX}px`;
     this.stage.style.maxWidth = this.below.style.maxWidth = width;
-    this.stage.style.maxHeight = `${Math.min(MOST_VIEW_PX, this.grid.height * this.zoom)}px`;
+    const height = Math.min(MOST_VIEW_PX, this.grid.height * this.zoom);
+    this.stage.style.maxHeight = `${height + BORDERS_PX}px`;
   }
 
   #setSplit(split) {
