@@ -31,8 +31,8 @@ from bench.provenance import provenance, save
 from stress.process_facts import cpu_s, memory_bytes
 from tests.parts.daemon_process import ENDLESS_ZSSR, DaemonProcess, prepare, wait_until
 from tests.parts.page_process import PageProcess, free_port
+from zssr_daemon.protocol.web_token import read_token
 from zssr_daemon.web.guard.sessions import Sessions
-from zssr_daemon.web.guard.web_token import read_token
 
 _ALONE_S = 20.0
 _SENDERS = 6  # as many connections as a browser opens

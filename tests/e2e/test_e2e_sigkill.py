@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.parts.daemon_process import DaemonProcess, files, lines, prepare, wait_until
+from tests.parts.daemon_process import (
+    ENDLESS_ZSSR,
+    DaemonProcess,
+    files,
+    lines,
+    prepare,
+    wait_until,
+)
+from zssr_daemon.errors import DaemonSilentError, NoDaemonError
 from zssr_daemon.failpoints import Failpoint
+from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.control import ask
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -62,6 +72,14 @@ BAD = (
 FAR = (Failpoint.RESERVED, Failpoint.COPIED, Failpoint.MOVED, Failpoint.PROFILE_MOVED)
 DELETING = (Failpoint.MOVED, Failpoint.PROFILE_MOVED, Failpoint.DISPOSED)
 
+#: Of a picture whose job is cancelled while it is in work; the rest of its way is that of BAD.
+CANCELLED = (
+    Failpoint.CANCEL_ASKED,
+    Failpoint.FAILED,
+    Failpoint.MOVED,
+    Failpoint.RECORD_WRITTEN,
+)
+
 #: A failed job's way back is tried in test_e2e_retry.
 RETRY_POINTS = (
     Failpoint.RETRY_PLANNED,
@@ -99,6 +117,7 @@ class Way:
     is_good: bool = True
     on_success: str = "archive"
     has_far_archive: bool = False
+    is_cancelled: bool = False  # each job, as soon as it is in work
 
 
 WAYS = (
@@ -106,6 +125,7 @@ WAYS = (
     Way("bad", BAD, is_good=False),
     Way("far", FAR, has_far_archive=True),
     Way("deleting", DELETING, on_success="delete"),
+    Way("cancelled", CANCELLED, is_good=False, is_cancelled=True),
 )
 
 COUNT = sum(len(way.points) for way in WAYS) * len(VICTIMS)
@@ -120,7 +140,7 @@ class Lane:
         self._dropped: dict[str, bytes] = {}
         root.mkdir()
         more = f'[output]\non_success = "{way.on_success}"\n[folders]\narchive = "{archive}"\n'
-        prepare(root, QUICK, more)
+        prepare(root, ENDLESS_ZSSR if way.is_cancelled else QUICK, more)
         settings = root / "settings.toml"
         text = settings.read_text().replace("[limits]", "[limits]\nmax_attempts = 1000")
         settings.write_text(text.replace("[watch]", '[watch]\nsidecars = "follow"'))
@@ -132,7 +152,7 @@ class Lane:
             for point in self._way.points:
                 self._order.write_text(f"{point} {self._victim}")
                 self._drop(str(point))
-                wait_until(lambda: not self._order.exists(), f"{self._victim} killed at {point}")
+                wait_until(self._is_carried_out, f"{self._victim} killed at {point}")
                 if self._victim != "worker":
                     stack.close()  # its end, and that of its children, is waited for
                     self._assert_nothing_is_lost()
@@ -149,7 +169,7 @@ class Lane:
     def _drop(self, name: str) -> None:
         """Drop a picture like no other, or a text."""
         file = self._root / f"{name}.png"
-        if self._way.is_good:
+        if self._way.is_good or self._way.is_cancelled:
             levels = np.random.default_rng(len(self._dropped)).integers(0, 256, (6, 8, 3))
             Image.fromarray(levels.astype(np.uint8)).save(file)
         else:
@@ -158,6 +178,21 @@ class Lane:
         (self._root / "inbox" / f"{name}.toml").write_text(OWN)
         (self._root / "inbox" / f"{name}.xmp").write_text(name)
         file.rename(self._root / "inbox" / file.name)
+
+    def _is_carried_out(self) -> bool:
+        self._cancel()
+        return not self._order.exists()
+
+    def _cancel(self) -> None:
+        """Cancel whatever job is in work, where that is the way of this lane."""
+        if not self._way.is_cancelled or not (self._root / "state" / LEDGER_NAME).exists():
+            return
+        ledger = Ledger.open_to_read(self._root / "state")
+        running = ledger.in_state(JobState.RUNNING)
+        ledger.close()
+        for job in running:
+            with suppress(NoDaemonError, DaemonSilentError):  # it is killed before it answers
+                ask(self._root / "state", command="cancel", job_id=job.id)
 
     def _assert_nothing_is_lost(self) -> None:
         """Each original exists somewhere, or its output does, whole and under its name."""
@@ -176,6 +211,7 @@ class Lane:
             return picture.size == (24, 18)
 
     def _are_all_ended(self) -> bool:
+        self._cancel()
         ledger = Ledger.open_to_read(self._root / "state")
         ended = ledger.count(JobState.DONE, JobState.FAILED)
         is_over = ended >= len(self._dropped) and not ledger.blocking()
@@ -207,6 +243,8 @@ class Lane:
         ledger.close()
         states = Counter(job.state for job in jobs)
         assert states == {JobState.DONE if is_good else JobState.FAILED: len(names)}
+        if self._way.is_cancelled:
+            assert {job.reason for job in jobs} == {"cancelled"}
         told = [line["job_id"] for line in lines(self._root) if line["event"] in ENDS]
         assert set(told) == {job.id for job in jobs}, "an end that the log does not tell of"
         for job in jobs:

@@ -23,6 +23,7 @@ from tests.parts.worker_parts import (
     order_for,
     submit,
 )
+from zssr_daemon.executor import local
 from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
@@ -124,6 +125,54 @@ def test_idle_worker_that_died_gets_no_job(executor: LocalExecutor) -> None:
     wait_until(lambda: not executor.has_room())
     (ended,) = [e for e in events_until(executor, WorkerEnded) if isinstance(e, WorkerEnded)]
     assert ended.job_id is None
+
+
+def test_cancelled_job_stops(executor: LocalExecutor, tmp_path: Path) -> None:
+    """The worker hears it at its next step and goes on living; other jobs are not meant."""
+    submit(executor, order_for(tmp_path, "other", LONG))
+    events_until(executor, WorkProgress)
+    pid = child_of(executor).pid
+    executor.cancel("job")
+    assert executor._slots[0].is_cancelled is False
+    executor.cancel("other")
+    assert events_until(executor, WorkCancelled)[-1] == WorkCancelled(job_id="other")
+    submit(executor, order_for(tmp_path, "next"))
+    assert isinstance(events_until(executor, WorkDone)[-1], WorkDone)
+    assert child_of(executor).pid == pid
+
+
+def test_cancelled_job_that_does_not_stop_is_killed(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the whole ladder; the job is told as cancelled, and no attempt is blamed."""
+    submit(executor, order_for(tmp_path, "stuck", LONG))
+    events_until(executor, WorkProgress)
+    os.kill(child_of(executor).pid, signal.SIGSTOP)  # it hears neither message nor SIGTERM
+    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
+    monkeypatch.setattr(local, "_TERMINATE_WAIT_S", 0.2)
+    executor.cancel("stuck")
+    events = events_until(executor, WorkerEnded)[-2:]
+    message = "it did not end when its job was cancelled"
+    assert events == [
+        WorkCancelled(job_id="stuck"),
+        WorkerEnded(WorkerEnd.CANCELLED, None, message),
+    ]
+
+
+def test_cancelled_job_that_heeds_sigterm_is_no_crash(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is deaf to messages, as amid a long step, ends by the second rung."""
+    submit(executor, order_for(tmp_path, "deaf", LONG))
+    events_until(executor, WorkProgress)
+    monkeypatch.setattr(executor._slots[0], "send", lambda _: None)
+    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
+    executor.cancel("deaf")
+    events = events_until(executor, WorkerEnded)[-2:]
+    assert events == [
+        WorkCancelled(job_id="deaf"),
+        WorkerEnded(WorkerEnd.CANCELLED, None, "exit code -15"),
+    ]
 
 
 def test_stop_and_silence(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from typing import Self
 from tests.parts.daemon_process import wait_until
 from tests.parts.web_browser import TOKEN
 from zssr_daemon.errors import SettingsError
+from zssr_daemon.protocol.web_token import TOKEN_NAME, read_token
 from zssr_daemon.web.guard.bounds import Bounds
 from zssr_daemon.web.guard.sessions import Sessions
-from zssr_daemon.web.guard.web_token import TOKEN_NAME, read_token
 
 SCRIPT = Path(__file__).with_name("raw_page_script.py")
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from zssr_daemon.protocol.web_token import TOKEN_NAME
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.web.app import make_app, make_context
 from zssr_daemon.web.daemon_link import DaemonAwayError, DaemonLink
 from zssr_daemon.web.guard.bounds import Bounds
-from zssr_daemon.web.guard.web_token import TOKEN_NAME
 
 TOKEN = "0123456789abcdef" * 4
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from tests.parts.daemon_process import command
 from tests.parts.web_browser import TOKEN
 from zssr_daemon.__main__ import app
-from zssr_daemon.web.guard.web_token import TOKEN_NAME
+from zssr_daemon.protocol.web_token import TOKEN_NAME
 
 
 def run(root: Path, *arguments: str, toml: str = "", token: str | None = TOKEN) -> tuple[int, str]:

@@ -24,6 +24,7 @@ from zssr_daemon.inbox.watch import why_scan
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.protocol.kernel_file import KernelFile
+from zssr_daemon.protocol.web_token import ensure_token
 from zssr_daemon.settings.load import load_settings, unknown_environment_names
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.mounts import mount_of
@@ -59,6 +60,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         inbox_lock = InboxLock(settings.folders.inbox)
         stack.callback(inbox_lock.release)
         inbox_lock.take(patience_s=_LOCK_PATIENCE_S)
+        warnings += ensure_token(settings.folders.state)
         context = _open_context(stack, settings, settings_file, kernel, terminal)
         context = replace(context, inbox_lock=inbox_lock)
         daemon = _Daemon(settings, log_settings, placements(settings.worker), context)

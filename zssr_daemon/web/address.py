@@ -3,9 +3,9 @@
 import ipaddress
 from pathlib import Path
 
+from zssr_daemon.protocol.web_token import read_token
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.settings.web_table import Web
-from zssr_daemon.web.guard.web_token import read_token
 
 #: What `[web] listen` begins with when it names a Unix socket.
 UNIX = "unix:"

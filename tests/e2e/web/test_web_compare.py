@@ -42,8 +42,8 @@ def test_slider_and_downloads(open_window: OpenWindow, site: Site) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Download", exact=True).click()
     result = download.value.path().read_bytes()
-    size = Image.open(BUTTERFLY).size
-    assert Image.open(io.BytesIO(result)).size == (2 * size[0], 2 * size[1])
+    with Image.open(BUTTERFLY) as source, Image.open(io.BytesIO(result)) as enlarged:
+        assert enlarged.size == (2 * source.width, 2 * source.height)
     job = urlparse(page.url).path
     text = page.request.get(f"{job}/result?encoding=base64").body()
     assert base64.b64decode(text) == result
@@ -57,14 +57,14 @@ def test_two_presets_compared(open_window: OpenWindow, site: Site) -> None:
     window = open_window()
     page = window.page
     shutil.copy(BUTTERFLY, site.root / "presets.png")
-    page.get_by_label("Preset", exact=True).select_option("instant")
-    page.get_by_label("And once more with").select_option("fast")
+    page.get_by_role("combobox", name="Preset", exact=True).select_option("instant")
+    page.get_by_role("combobox", name="And once more with").select_option("fast")
     page.locator("input[type=file]").first.set_input_files([site.root / "presets.png"])
     done = page.locator('[data-name="presets.png"][data-state="done"]')
     expect(done).to_have_count(2)
     expect(done.filter(has_text="instant")).to_have_count(1)
     done.filter(has_text="fast").get_by_role("link", name="Compare").click()
-    page.get_by_label("Result of the same picture").select_option(index=1)
+    page.get_by_role("combobox", name="Result of the same picture").select_option(index=1)
     expect(page).to_have_url(re.compile(r"\?beside="))
     for pane, preset in {"left": "fast", "right": "instant"}.items():
         expect(page.locator(f".pane.{pane} img")).to_be_visible()

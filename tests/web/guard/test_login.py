@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from tests.parts.tiny_settings import SettingsFactory
 from tests.parts.web_browser import TOKEN, browser
+from zssr_daemon.protocol.web_token import TOKEN_NAME
 from zssr_daemon.web.guard.sessions import SESSION_S, Sessions
-from zssr_daemon.web.guard.web_token import TOKEN_NAME
 
 
 def test_cookie_is_out_of_reach_of_scripts_and_other_sites(make_settings: SettingsFactory) -> None:

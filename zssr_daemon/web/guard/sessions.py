@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zssr_daemon.errors import SettingsError
-from zssr_daemon.web.guard.web_token import read_token
+from zssr_daemon.protocol.web_token import read_token
 
 COOKIE = "zssr"
 SESSION_S = 30 * 24 * 3600
