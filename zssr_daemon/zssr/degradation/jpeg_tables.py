@@ -34,6 +34,13 @@ _CHROMA: Final[Steps] = (
 #: As libraries shrink the chroma unless told otherwise: to half the height, and half the width.
 HALVED: Final = (2, 2)
 
+#: As cameras and good settings leave the chroma: a sample for each pixel.
+WHOLE: Final = (1, 1)
+
+# Tables are compared by frequencies whose row and column add up to at most this: the finer ones are
+# hardly used, and some programs give them steps of their own.
+_COMPARED: Final = 7
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegTables:
@@ -58,8 +65,12 @@ class JpegTables:
 
     @property
     def quality(self) -> int:
-        """The quality, 1 to 100, whose luma steps are most like these, by their ratios."""
-        return min(range(1, 101), key=lambda quality: _distance(self.luma, _at(quality, _LUMA)))
+        """The quality, 1 to 100, whose luma is most like this, turned or not, by the ratios."""
+        ways = (self.luma, _transposed(self.luma))
+        return min(
+            range(1, 101),
+            key=lambda quality: min(_distance(way, _at(quality, _LUMA)) for way in ways),
+        )
 
     @property
     def transposed(self) -> Self:
@@ -76,8 +87,11 @@ def _at(quality: int, steps: Steps) -> Steps:
     return tuple(min(255, max(1, (step * percent + 50) // 100)) for step in steps)
 
 
-def _distance(some: Steps, others: Steps) -> float:
-    return sum(abs(math.log(one / other)) for one, other in zip(some, others, strict=True))
+def _distance(some: Steps, others: Steps) -> tuple[float, float]:
+    """Return how far steps are apart at the frequencies that count most, and at all of them."""
+    ratios = [abs(math.log(one / other)) for one, other in zip(some, others, strict=True)]
+    coarse = (at for at in range(_SIDE**2) if at // _SIDE + at % _SIDE <= _COMPARED)
+    return sum(ratios[at] for at in coarse), sum(ratios)
 
 
 def _transposed(steps: Steps) -> Steps:
