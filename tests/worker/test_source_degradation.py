@@ -156,6 +156,11 @@ def test_a_jpeg_as_fine_as_they_may_be_is_seen_by_its_pixels(tmp_path: Path) -> 
             "JPEG of quality 60 removed; no noise or blur found",
         ),
         (
+            "small.webp",
+            {"noise_std": "auto", "jpeg_quality": "auto"},
+            "compression of WebP, like JPEG of quality 86, removed; no noise found",
+        ),
+        (
             "clean.png",
             {"noise_std": 3.0, "jpeg_quality": 75},
             "JPEG of quality 75 and noise of 3 levels removed",

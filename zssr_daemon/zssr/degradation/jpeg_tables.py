@@ -4,7 +4,7 @@ Standard library only, so that whoever reads a file can tell without torch.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 #: The steps of the 64 frequencies in levels, row by row from the lowest.
@@ -49,6 +49,7 @@ class JpegTables:
     luma: Steps
     chroma: tuple[Steps, Steps]  # of blue and of red; not looked at for a grey image
     shrunk: tuple[int, int] = HALVED  # how many rows and columns share one sample of chroma
+    codec: str = "JPEG"  # the format, if another one's compression is likened to a JPEG
 
     def __post_init__(self) -> None:
         """Refuse what no JPEG has with a ValueError."""
@@ -62,6 +63,16 @@ class JpegTables:
         """Return the tables that the Independent JPEG Group's library makes of 1 to 100."""
         luma, chroma = (_at(quality, steps) for steps in (_LUMA, _CHROMA))
         return cls(luma=luma, chroma=(chroma, chroma), shrunk=shrunk)
+
+    @classmethod
+    def of_step(cls, step: float, codec: str) -> Self:
+        """Return the tables whose luma steps are, on the average, as large as one step in levels.
+
+        For a codec that has the same step for all frequencies.
+        """
+        percent = max(1.0, 100 * step * len(_LUMA) / sum(_LUMA))
+        quality = (200 - percent) / 2 if percent < 100 else 5000 / percent
+        return replace(cls.of_quality(max(1, round(quality))), codec=codec)
 
     @property
     def quality(self) -> int:
@@ -79,6 +90,7 @@ class JpegTables:
             luma=_transposed(self.luma),
             chroma=(_transposed(self.chroma[0]), _transposed(self.chroma[1])),
             shrunk=self.shrunk[::-1],
+            codec=self.codec,
         )
 
 
