@@ -28,7 +28,7 @@ from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve
@@ -147,9 +147,9 @@ def degradation_of(
     noise_std, quality = options.noise_std, options.jpeg_quality
     if quality != "auto" or (tables is not None and tables.quality > MAX_QUALITY):
         tables = None
-    found = None
     if quality == "auto":
-        found = estimate_quality(source) if tables is None else tables.quality
+        tables = tables or estimate_tables(source)
+    found = None if tables is None else tables.quality
     return Degradation(
         blur=blur_of(options, source),
         noise_std=estimate_noise_std(source) if noise_std == "auto" else float(noise_std),
@@ -163,8 +163,11 @@ def blur_of(options: argparse.Namespace, source: torch.Tensor) -> Blur:
     if options.kernel == "bicubic":
         return BICUBIC
     if options.kernel == "estimate":
+        tables = estimate_tables(source)
         estimate = estimate_blur(
-            source, noise_std=estimate_noise_std(source), jpeg_quality=estimate_quality(source)
+            source,
+            noise_std=estimate_noise_std(source),
+            jpeg_quality=None if tables is None else tables.quality,
         )
         return estimate.kernel(float(options.scale), options.kernel_phase) or BICUBIC
     path = Path(options.kernel)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from zssr_daemon.imaging.jpeg_coding import read_jpeg_tables
+from zssr_daemon.imaging.coding.jpeg_coding import read_jpeg_tables
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 

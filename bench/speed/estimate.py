@@ -17,13 +17,13 @@ from PIL import Image
 from bench.provenance import provenance, save
 from bench.quality.run import to_tensor
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 SIDES = (256, 2048)
 ESTIMATES: dict[str, Callable[[torch.Tensor], object]] = {
     "noise": estimate_noise_std,
-    "jpeg": estimate_quality,
+    "jpeg": estimate_tables,
     "blur": estimate_blur,
 }
 

@@ -34,6 +34,8 @@ def test_each_image_is_measured(tmp_path: Path) -> None:
     assert done["clean.png"]["found"] == "no JPEG, noise or blur found"
     shown = command(tmp_path, "jobs", done["small.jpg"]["job_id"], "--json", "-s", "settings.toml")
     assert json.loads(shown.stdout)["message"] == done["small.jpg"]["found"]
+    table = command(tmp_path, "jobs", done["small.jpg"]["job_id"], "-s", "settings.toml")
+    assert "JPEG of quality 60 removed" in " ".join(table.stdout.split())
     with Image.open(tmp_path / "output" / "noisy_x2.png") as image:
         told = json.loads(image.info["zssr"])
     assert told["noise_std"] == done["noisy.png"]["noise_std"]

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zssr_daemon.daemon.progress_board import clock
-from zssr_daemon.ledger.job import Job
+from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.settings.sources import SettingSource
 from zssr_daemon.system.file_names import printable
 from zssr_daemon.telemetry.status import JobStatus, Status
@@ -42,7 +42,10 @@ def plain_job(job: Job, settings: str | None = None) -> dict[str, Any]:
 
 
 def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
-    """Lay jobs out; with the daemon's status, jobs in work show their progress."""
+    """Lay jobs out; with the daemon's status, jobs in work show their progress.
+
+    Of a single job also what was found in its image.
+    """
     table = Table(box=box.SIMPLE)
     for header in ("job", "image", "state", "tries", "since (UTC)"):
         table.add_column(header, no_wrap=header != "image")
@@ -51,6 +54,8 @@ def jobs_table(jobs: list[Job], status: Status | None = None) -> Table:
     for job in jobs:
         since = datetime.fromtimestamp(job.finished_at or job.created_at, UTC)
         outcome = f"{job.reason}: {job.message}" if job.reason else job.out_rel or ""
+        if len(jobs) == 1 and job.state == JobState.DONE and job.message:
+            outcome += f"; {job.message}"
         if job.id in told:
             outcome = _progress(told[job.id])
         table.add_row(

@@ -34,7 +34,7 @@ def _noise_and_jpeg(degradation: Degradation, order: WorkOrder) -> tuple[list[st
     """Return what is removed of them, and what was looked for in vain."""
     removed, absent = [], []
     if degradation.jpeg_quality is not None:
-        removed.append(f"JPEG of quality {degradation.jpeg_quality}")
+        removed.append(_compression(degradation))
     elif order.jpeg_quality == "auto":
         absent.append("JPEG")
     if degradation.noise_std > 0:
@@ -42,6 +42,14 @@ def _noise_and_jpeg(degradation: Degradation, order: WorkOrder) -> tuple[list[st
     elif order.noise_std == "auto":
         absent.append("noise")
     return removed, absent
+
+
+def _compression(degradation: Degradation) -> str:
+    like = f"JPEG of quality {degradation.jpeg_quality}"
+    tables = degradation.jpeg_tables
+    if tables is None or tables.codec == "JPEG":
+        return like
+    return f"compression of {tables.codec}, like {like},"
 
 
 def _listed(names: list[str], last: str) -> str:

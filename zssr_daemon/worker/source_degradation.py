@@ -15,7 +15,7 @@ from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
-from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_quality
+from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
 
 
@@ -101,8 +101,9 @@ class SourceDegradation:
             told["noise_std"] = self.degradation.noise_std
         if self.degradation.jpeg_quality is not None:
             told["jpeg_quality"] = self.degradation.jpeg_quality
-        if self.degradation.jpeg_tables is not None:
-            told["jpeg_tables"] = "of the file"
+        tables = self.degradation.jpeg_tables
+        if tables is not None and tables != JpegTables.of_quality(tables.quality):
+            told["jpeg_tables"] = "of its own"  # the quality is only the one most like them
         return told
 
 
@@ -124,16 +125,20 @@ class _Estimates:
     def __init__(self, picture: Tensor, void: Tensor | None, tables: JpegTables | None) -> None:
         self.picture = picture
         self._void = void
-        is_felt = tables is not None and tables.quality <= MAX_QUALITY
-        self.tables = tables if is_felt else None
+        self._of_file = tables
 
     @cached_property
     def noise_std(self) -> float:
         return noise_std_of(self.picture, self._void)
 
     @cached_property
+    def tables(self) -> JpegTables | None:
+        is_felt = self._of_file is not None and self._of_file.quality <= MAX_QUALITY
+        return self._of_file if is_felt else estimate_tables(self.picture)
+
+    @property
     def jpeg_quality(self) -> int | None:
-        return estimate_quality(self.picture) if self.tables is None else self.tables.quality
+        return None if self.tables is None else self.tables.quality
 
 
 def _blur(

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
+from zssr_daemon.imaging.coding.lossy_coding import read_tables
 from zssr_daemon.imaging.formats import CONFINED_FORMATS
-from zssr_daemon.imaging.jpeg_coding import read_jpeg_tables
 from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import WorkOrder
@@ -49,7 +49,7 @@ class SourceFile:
         self._limits = replace(order.limits, ending=ending)
         self._data: bytes | None = None
         self._frames = 1
-        self.jpeg_tables: JpegTables | None = None  # of a JPEG, once it is decoded
+        self.jpeg_tables: JpegTables | None = None  # once it is decoded, if it is lossy
 
     def count_frames(self) -> int:
         """Return how many frames are to be enlarged."""
@@ -66,7 +66,7 @@ class SourceFile:
         if is_confined:
             return decode_confined(data, self._limits, frame)
         decoded = decode.decode(data, self._limits, frame=frame)
-        self.jpeg_tables = read_jpeg_tables(data)
+        self.jpeg_tables = read_tables(data)
         return decoded
 
     def _is_confined(self) -> bool:

@@ -57,6 +57,15 @@ def test_tables_have_the_quality_that_made_them() -> None:
     assert 40 < JpegTables(luma=UNEVEN, chroma=(UNEVEN, UNEVEN)).quality < 80
 
 
+@pytest.mark.parametrize("step", [0.5, 6.0, 12.0, 40.0, 120.0, 900.0])
+def test_tables_like_one_step_for_all_frequencies(step: float) -> None:
+    """The luma's are as large on the average, as far as there are such tables."""
+    tables = JpegTables.of_step(step, "WebP")
+    mean = sum(tables.luma) / 64
+    assert mean == pytest.approx(min(max(step, 1.0), 255), rel=0.15)
+    assert (tables.codec, tables.transposed.codec) == ("WebP", "WebP")
+
+
 def test_impossible_tables_are_refused() -> None:
     """With what is wrong about them."""
     for steps, shrunk in ((UNEVEN[:63], (2, 2)), ((0,) * 64, (2, 2)), (UNEVEN, (2, 3))):

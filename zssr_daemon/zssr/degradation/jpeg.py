@@ -13,11 +13,6 @@ _CHROMA = torch.tensor([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]
 _YCC = torch.cat([WEIGHTS[None], _CHROMA])
 
 
-def quantisation_steps(quality: int) -> Tensor:
-    """Return the luma's steps of the 64 frequencies at a quality, 1 to 100, (8, 8) float32."""
-    return _square(JpegTables.of_quality(quality).luma)
-
-
 def compress(image: Tensor, tables: JpegTables) -> Tensor:
     """Return what a compression leaves of (..., C, H, W) float32 in [0, 1]; C is 1 or 3.
 
@@ -25,13 +20,23 @@ def compress(image: Tensor, tables: JpegTables) -> Tensor:
     """
     levels = image.reshape(-1, *image.shape[-3:]) * 255
     is_colour = levels.shape[1] == 3
-    planes = torch.einsum("dc,nchw->ndhw", _YCC.to(levels), levels) if is_colour else levels
+    planes = luma_and_chroma(levels)
     coded = _quantised(planes[:, :1] - 128, _square(tables.luma)) + 128
     if is_colour:
         chroma = _chroma_quantised(planes[:, 1:], tables)
         ycc = torch.cat([coded, chroma], dim=1)
         coded = torch.einsum("dc,nchw->ndhw", torch.linalg.inv(_YCC).to(levels), ycc)
     return coded.round().clamp(0, 255).div(255).reshape(image.shape)
+
+
+def luma_and_chroma(levels: Tensor) -> Tensor:
+    """Return luma and the chroma of blue and red, (N, 3, H, W), of red, green and blue.
+
+    Chroma is centred at 0; of grey, (N, 1, H, W), there is the luma alone.
+    """
+    return (
+        torch.einsum("dc,nchw->ndhw", _YCC.to(levels), levels) if levels.shape[1] == 3 else levels
+    )
 
 
 def _square(steps: Steps) -> Tensor:

@@ -4,7 +4,7 @@ Standard library only, so that whoever reads a file can tell without torch.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 #: The steps of the 64 frequencies in levels, row by row from the lowest.
@@ -34,6 +34,13 @@ _CHROMA: Final[Steps] = (
 #: As libraries shrink the chroma unless told otherwise: to half the height, and half the width.
 HALVED: Final = (2, 2)
 
+#: As cameras and good settings leave the chroma: a sample for each pixel.
+WHOLE: Final = (1, 1)
+
+# Tables are compared by frequencies whose row and column add up to at most this: the finer ones are
+# hardly used, and some programs give them steps of their own.
+_COMPARED: Final = 7
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegTables:
@@ -42,6 +49,7 @@ class JpegTables:
     luma: Steps
     chroma: tuple[Steps, Steps]  # of blue and of red; not looked at for a grey image
     shrunk: tuple[int, int] = HALVED  # how many rows and columns share one sample of chroma
+    codec: str = "JPEG"  # the format, if another one's compression is likened to a JPEG
 
     def __post_init__(self) -> None:
         """Refuse what no JPEG has with a ValueError."""
@@ -56,10 +64,24 @@ class JpegTables:
         luma, chroma = (_at(quality, steps) for steps in (_LUMA, _CHROMA))
         return cls(luma=luma, chroma=(chroma, chroma), shrunk=shrunk)
 
+    @classmethod
+    def of_step(cls, step: float, codec: str) -> Self:
+        """Return the tables whose luma steps are, on the average, as large as one step in levels.
+
+        For a codec that has the same step for all frequencies.
+        """
+        percent = max(1.0, 100 * step * len(_LUMA) / sum(_LUMA))
+        quality = (200 - percent) / 2 if percent < 100 else 5000 / percent
+        return replace(cls.of_quality(max(1, round(quality))), codec=codec)
+
     @property
     def quality(self) -> int:
-        """The quality, 1 to 100, whose luma steps are most like these, by their ratios."""
-        return min(range(1, 101), key=lambda quality: _distance(self.luma, _at(quality, _LUMA)))
+        """The quality, 1 to 100, whose luma is most like this, turned or not, by the ratios."""
+        ways = (self.luma, _transposed(self.luma))
+        return min(
+            range(1, 101),
+            key=lambda quality: min(_distance(way, _at(quality, _LUMA)) for way in ways),
+        )
 
     @property
     def transposed(self) -> Self:
@@ -68,6 +90,7 @@ class JpegTables:
             luma=_transposed(self.luma),
             chroma=(_transposed(self.chroma[0]), _transposed(self.chroma[1])),
             shrunk=self.shrunk[::-1],
+            codec=self.codec,
         )
 
 
@@ -76,8 +99,11 @@ def _at(quality: int, steps: Steps) -> Steps:
     return tuple(min(255, max(1, (step * percent + 50) // 100)) for step in steps)
 
 
-def _distance(some: Steps, others: Steps) -> float:
-    return sum(abs(math.log(one / other)) for one, other in zip(some, others, strict=True))
+def _distance(some: Steps, others: Steps) -> tuple[float, float]:
+    """Return how far steps are apart at the frequencies that count most, and at all of them."""
+    ratios = [abs(math.log(one / other)) for one, other in zip(some, others, strict=True)]
+    coarse = (at for at in range(_SIDE**2) if at // _SIDE + at % _SIDE <= _COMPARED)
+    return sum(ratios[at] for at in coarse), sum(ratios)
 
 
 def _transposed(steps: Steps) -> Steps:

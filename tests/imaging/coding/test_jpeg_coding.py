@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.parts.picture_files import smooth_picture
-from zssr_daemon.imaging.jpeg_coding import read_jpeg_tables
+from zssr_daemon.imaging.coding.jpeg_coding import read_jpeg_tables
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
 STEPS = tuple(range(1, 65))

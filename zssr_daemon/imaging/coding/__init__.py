@@ -1,0 +1,1 @@
+"""With what steps a lossy file was compressed, read from its headers."""
