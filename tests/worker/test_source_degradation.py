@@ -23,7 +23,7 @@ from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.worker.layers import Layer
-from zssr_daemon.worker.source_degradation import SourceDegradation, noise_std_of
+from zssr_daemon.worker.source_degradation import SourceDegradation, noise_of
 from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import Degradation
@@ -80,7 +80,8 @@ def test_noise_is_that_of_the_content(tmp_path: Path, void_to: int) -> None:
     with path.open("rb") as file:
         content = decode(read_file(file.fileno(), LIMITS), LIMITS).colour
     layer = Layer(content=content, samples=pixels, factor=1.0)
-    measured = noise_std_of(layer.taken_picture(), layer.void) * content.sample_range.span / 255
+    found = noise_of(layer.taken_picture(), layer.void).std
+    measured = found * content.sample_range.span / 255
     assert measured == (pytest.approx(8, rel=0.2) if void_to < 90 else 0)
 
 
