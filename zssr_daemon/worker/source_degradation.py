@@ -55,6 +55,7 @@ class SourceDegradation:
             blur=blur,
             noise_std=noise.std,
             noise_shape=noise.shape,
+            keeps_grain=order.keeps_grain,
             jpeg_quality=quality,
             jpeg_tables=estimates.tables if order.jpeg_quality == "auto" else None,
             levels=levels,
@@ -74,6 +75,7 @@ class SourceDegradation:
             blur=self.degradation.blur,
             noise_std=noise.std,
             noise_shape=noise.shape,
+            keeps_grain=order.keeps_grain,
             levels=levels,
         )
 
@@ -104,6 +106,8 @@ class SourceDegradation:
             }
         if self.degradation.noise_std > 0:
             told["noise_std"] = self.degradation.noise_std
+            if self.degradation.keeps_grain:
+                told["grain"] = "keep"
         if self.degradation.jpeg_quality is not None:
             told["jpeg_quality"] = self.degradation.jpeg_quality
         if self.degradation.jpeg_tables is not None:

@@ -35,6 +35,7 @@ class Degradation:
     blur: Blur = BICUBIC
     noise_std: float = 0.0  # levels of 255
     noise_shape: NoiseShape = WHITE  # how that noise is spread
+    keeps_grain: bool = False  # whether what cleaning takes out is put back into the result
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
     levels: int | None = 255  # steps from 0 to 1 that it was rounded to; None: not rounded
     jpeg_tables: JpegTables | None = None  # where they are known; else those of the quality
