@@ -84,8 +84,7 @@ def super_resolve(
     Raises:
         ValueError: image, initial_weights or config cannot be used; the message says why.
         StartError: a drawn start that came with the program is missing or damaged.
-        MemoryError: the smallest tiles or batches are too much, or the whole image is;
-            RuntimeError where torch says so.
+        MemoryError, RuntimeError: the smallest tiles or batches, or the whole image, are too much.
     """
     config = _checked(image, config)
     key = compatibility_key(config, image.shape[0], degradation)
