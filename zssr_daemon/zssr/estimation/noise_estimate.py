@@ -46,7 +46,7 @@ MAX_WHITE_SLOPE, MAX_DOUBTFUL_SLOPE = 1.2, 1.35
 # Brightness alone shows noise where its spectrum is flatter than that of a picture: the second band
 # over the fourth, and the first over the second; and where the flattest blocks are alike, and the
 # next ones too.
-MAX_SLOPE, MAX_PLATEAU, MAX_SPREAD, MAX_GROWTH = 1.6, 1.35, 1.35, 1.3
+MAX_SLOPE, MAX_PLATEAU, MAX_SPREAD, MAX_GROWTH = 2.2, 1.35, 1.25, 1.3
 
 # Colours show noise where their third band is little above the last, which is at least so strong.
 MIN_COLOUR, MAX_COLOUR_SLOPE = 0.9, 1.45
