@@ -21,7 +21,7 @@ from PIL import Image
 from bench.provenance import provenance, save
 from bench.quality.blur_kernels import FAMILIES, blurred
 from bench.quality.metrics import psnr_y_db
-from bench.quality.run import config_of, mean_row, scale_folder, set_name, to_tensor, to_uint8
+from bench.quality.run import config_of, folder_name, mean_row, scale_folder, to_tensor, to_uint8
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.degradation.degradation import Degradation
@@ -52,7 +52,7 @@ def main() -> None:
         f"better {mean['better']} of {len(rows)}"
     )
     report = {
-        "set": set_name(options),
+        "set": folder_name(options.data),
         "scale": options.scale,
         "family": options.family,
         "preset": options.preset,
@@ -62,7 +62,9 @@ def main() -> None:
         "mean": mean,
         "cases": rows,
     }
-    name = f"blur_{set_name(options)}_x{options.scale}_{options.family}_{options.preset}.json"
+    name = (
+        f"blur_{folder_name(options.data)}_x{options.scale}_{options.family}_{options.preset}.json"
+    )
     if not options.no_write:
         save(report, name)
 
@@ -81,9 +83,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--processes", type=int, default=1, help="cases at a time, one thread each")
     parser.add_argument("--no-write", action="store_true", help="print only")
-    return parser.parse_args(
-        namespace=argparse.Namespace(pair=None, noise=0.0, jpeg=None, auto=False)
-    )
+    return parser.parse_args()
 
 
 def measure(

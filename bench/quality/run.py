@@ -20,7 +20,7 @@ from PIL import Image
 
 from bench.provenance import provenance, save
 from bench.quality.metrics import psnr_y_db, ssim_y
-from bench.quality.spoil import UNSPOILT, Spoil
+from bench.quality.spoil import UNSPOILT, Spoil, add_spoil_options
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.worker.kernel_files import load_kernel
 from zssr_daemon.zssr.config import ZSSRConfig
@@ -29,7 +29,11 @@ from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import estimate_blur
 from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
-from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
+from zssr_daemon.zssr.estimation.noise_estimate import (
+    MeasuredNoise,
+    estimate_noise,
+    estimate_white_noise_std,
+)
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.presets import PRESETS
@@ -53,7 +57,7 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(options.threads)
     config = config_of(options)
-    spoil = Spoil(options.noise, options.jpeg, options.subsampling)
+    spoil = Spoil.of(options)
     rows = []
     for pair in pairs_of(options):
         image = Image.open(pair.source)
@@ -87,19 +91,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="JSON values")
     parser.add_argument("--kernel", default="bicubic", help="file of the blur kernel, or estimate")
     parser.add_argument("--kernel-phase", choices=["centred", "topleft"], default="centred")
-    parser.add_argument(
-        "--noise",
-        type=float,
-        default=0.0,
-        help="standard deviation put on the sources, in levels of 255",
-    )
-    parser.add_argument("--jpeg", type=int, help="quality to compress the sources at")
-    parser.add_argument("--subsampling", choices=["4:4:4", "4:2:2", "4:2:0"], default="4:2:0")
+    add_spoil_options(parser)
     parser.add_argument(
         "--file", action="store_true", help="take the tables from the JPEG file, as the daemon does"
     )
     parser.add_argument("--noise-std", default="0", help="as in settings.toml, or auto")
     parser.add_argument("--jpeg-quality", default="none", help="as in settings.toml, or auto")
+    parser.add_argument(
+        "--white", action="store_true", help="take noise for white, whatever its shape"
+    )
     parser.add_argument(
         "--auto", action="store_true", help="estimate kernel, noise and JPEG quality from the image"
     )
@@ -150,9 +150,13 @@ def degradation_of(
     if quality == "auto":
         tables = tables or estimate_tables(source)
     found = None if tables is None else tables.quality
+    noise = estimate_noise(source) if noise_std == "auto" else MeasuredNoise(float(noise_std))
+    if options.white:
+        noise = MeasuredNoise(estimate_white_noise_std(source))
     return Degradation(
         blur=blur_of(options, source),
-        noise_std=estimate_noise_std(source) if noise_std == "auto" else float(noise_std),
+        noise_std=noise.std,
+        noise_shape=noise.shape,
         jpeg_quality=found if quality in ("none", "auto") else int(quality),
         jpeg_tables=tables,
     )
@@ -166,7 +170,7 @@ def blur_of(options: argparse.Namespace, source: torch.Tensor) -> Blur:
         tables = estimate_tables(source)
         estimate = estimate_blur(
             source,
-            noise_std=estimate_noise_std(source),
+            noise_std=estimate_noise(source).std,
             jpeg_quality=None if tables is None else tables.quality,
         )
         return estimate.kernel(float(options.scale), options.kernel_phase) or BICUBIC
@@ -218,8 +222,8 @@ def measure(
 
 def is_degraded(options: argparse.Namespace) -> bool:
     """Return whether sources are spoilt, or the fit may take them for spoilt."""
-    chosen = (options.noise, options.jpeg, options.noise_std, options.jpeg_quality)
-    return chosen != (0.0, None, "0", "none") or options.kernel == "estimate"
+    chosen = (Spoil.of(options), options.noise_std, options.jpeg_quality)
+    return chosen != (UNSPOILT, "0", "none") or options.kernel == "estimate"
 
 
 def degradation_row(
@@ -316,13 +320,17 @@ def write(
 
 
 def set_name(options: argparse.Namespace) -> str:
-    """Return the name of the measured set."""
+    """Return the name of the measured set, with what was done to it."""
     if options.pair is not None:
         return str(options.pair[0].stem)
-    data = options.data.resolve()
-    name = data.parent.name if (data / "HR").is_dir() else data.name
-    label = Spoil(options.noise, options.jpeg, options.subsampling).label
-    return f"{name}{label}-auto" if options.auto else f"{name}{label}"
+    label = Spoil.of(options).label + ("-white" if options.white else "")
+    return folder_name(options.data) + label + ("-auto" if options.auto else "")
+
+
+def folder_name(data: Path) -> str:
+    """Return the name of a set of pictures."""
+    data = data.resolve()
+    return data.parent.name if (data / "HR").is_dir() else data.name
 
 
 if __name__ == "__main__":

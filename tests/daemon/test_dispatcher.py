@@ -149,10 +149,11 @@ def test_auto_of_settings_toml_reaches_the_order(
     by_degradation: Callable[..., SteppedDaemon],
 ) -> None:
     """Everything that is left at its default is estimated, unless a profile takes `auto` back."""
-    daemon = by_degradation(Degradation(auto=True, jpeg_quality=80))
+    daemon = by_degradation(Degradation(auto=True, jpeg_quality=80, grain="keep"))
     (daemon.settings.folders.inbox / "b.toml").write_text("[degradation]\nauto = false")
     for name in ("a.png", "b.png"):
         queue(daemon.ledger, daemon.settings, name)
     daemon.steps_until(lambda: daemon.counts() == {"done": 2})
     found = [(each.kernel, each.noise_std, each.jpeg_quality) for each in daemon.executor.orders]
     assert found == [("estimate", "auto", 80), (None, 0.0, 80)]
+    assert all(order.keeps_grain for order in daemon.executor.orders)

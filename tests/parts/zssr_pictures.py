@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.noise_shape import NoiseShape
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
@@ -32,6 +33,17 @@ PAPER: dict[str, Any] = {
     "max_gradient_norm": 0.0,
     "batch_size": 1,
 }
+
+
+# Noise as a camera makes it: coarse, coarser in colour, and stronger where it is dark.
+CAMERA = NoiseShape(
+    spectra=(
+        (2.09, 1.97, 1.74, 1.51, 0.87),
+        (1.28, 0.75, 0.46, 0.46, 0.44),
+        (1.16, 0.7, 0.41, 0.23, 0.23),
+    ),
+    by_brightness=(2.0, 1.4, 1.0, 0.8, 0.7),
+)
 
 
 def load(name: str) -> Tensor:
@@ -71,6 +83,12 @@ def psnr_db(a: Tensor, b: Tensor) -> float:
 def noised(picture: Tensor, std: float) -> Tensor:
     """Return a picture with white noise of `std` levels of 255, rounded to 8 bits."""
     noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(1))
+    return (picture + noise * (std / 255)).clamp(0, 1).mul(255).round().div(255)
+
+
+def grainy(picture: Tensor, std: float, shape: NoiseShape) -> Tensor:
+    """Return a picture with noise of that shape, rounded to 8 bits."""
+    noise = shape.drawn(picture, torch.Generator().manual_seed(1))
     return (picture + noise * (std / 255)).clamp(0, 1).mul(255).round().div(255)
 
 

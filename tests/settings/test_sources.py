@@ -40,6 +40,7 @@ def test_auto_is_shown_as_it_was_written(tmp_path: Path) -> None:
         "kernel": "bicubic",
         "kernel_phase": "centred",
         "noise_std": 0.0,
+        "grain": "remove",
         "jpeg_quality": 80,
         "auto": True,
     }

@@ -23,7 +23,7 @@ from zssr_daemon.protocol.messages import WorkDone
 from zssr_daemon.worker.enlarger import Enlarger
 from zssr_daemon.worker.frames import enlarge_file
 from zssr_daemon.worker.layers import Layer
-from zssr_daemon.worker.source_degradation import SourceDegradation, noise_std_of
+from zssr_daemon.worker.source_degradation import SourceDegradation, noise_of
 from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import Degradation
@@ -80,7 +80,8 @@ def test_noise_is_that_of_the_content(tmp_path: Path, void_to: int) -> None:
     with path.open("rb") as file:
         content = decode(read_file(file.fileno(), LIMITS), LIMITS).colour
     layer = Layer(content=content, samples=pixels, factor=1.0)
-    measured = noise_std_of(layer.taken_picture(), layer.void) * content.sample_range.span / 255
+    found = noise_of(layer.taken_picture(), layer.void).std
+    measured = found * content.sample_range.span / 255
     assert measured == (pytest.approx(8, rel=0.2) if void_to < 90 else 0)
 
 
@@ -165,6 +166,16 @@ def test_a_jpeg_as_fine_as_they_may_be_is_seen_by_its_pixels(tmp_path: Path) -> 
             {"noise_std": 3.0, "jpeg_quality": 75},
             "JPEG of quality 75 and noise of 3 levels removed",
         ),
+        (
+            "clean.png",
+            {"noise_std": 3.0, "keeps_grain": True, "jpeg_quality": "auto"},
+            "grain of 3 levels kept; no JPEG found",
+        ),
+        (
+            "clean.png",
+            {"noise_std": "auto", "keeps_grain": True},
+            "no noise found",
+        ),
     ],
 )
 def test_a_sentence_says_what_was_found_and_done(
@@ -206,6 +217,19 @@ def test_numbers_are_taken_as_they_are(tmp_path: Path) -> None:
         report = enlarged(path, noise_std=4.0, jpeg_quality=50).report
         assert (report.noise_std, report.jpeg_quality) == (4.0, 50)
         assert told(tmp_path) == {"noise_std": 4.0, "jpeg_quality": 50}
+
+
+def test_grain_is_kept_where_asked(tmp_path: Path) -> None:
+    """The output tells so; the noise that is removed else is in it."""
+    path = tmp_path / "noisy.png"
+    Image.fromarray(noisy(8).astype(np.uint8)).save(path)
+    rough = []
+    for keeps_grain in (False, True):
+        enlarged(path, noise_std=8.0, keeps_grain=keeps_grain)
+        with Image.open(tmp_path / "part") as image:
+            assert json.loads(image.info["zssr"]).get("grain") == ("keep" if keeps_grain else None)
+            rough.append(np.diff(np.asarray(image).astype(float), axis=0).std())
+    assert rough[1] > 2 * rough[0]
 
 
 def test_alpha_has_no_noise_taken_out(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def work_order(attempt: Attempt, own: Resolved, limits: Limits) -> WorkOrder:
         kernel=own.kernel,
         kernel_phase=degradation.kernel_phase,
         noise_std=degradation.noise_std,
+        keeps_grain=degradation.grain == "keep",
         jpeg_quality=degradation.jpeg_quality,
         attempt=attempt.number,
         mtime_ns=attempt.identity.mtime_ns if output.times == "keep" else None,

@@ -38,6 +38,7 @@ class WorkOrder:
     kernel: KernelFile | Literal["estimate", "auto"] | None = None
     kernel_phase: KernelPhase = "centred"  # of that kernel, or of one beside the image
     noise_std: float | Literal["auto"] = 0.0  # of the source, levels of 255; "auto" measures it
+    keeps_grain: bool = False  # whether that noise is part of the picture, and not removed
     jpeg_quality: int | Literal["none", "auto"] = "none"  # with which the source was compressed
     frame: int = 0  # which of the file's frames, counted from 0
     mtime_ns: int | None = None  # modification time of the outputs, since the epoch; None is now
@@ -105,7 +106,9 @@ class WorkReport:
     kernel_sha256: str | None = None  # of weights and phase, whatever the file's format
     kernel_why: str | None = None  # what an estimate found; None without an estimate
     found: str = ""  # a sentence: what was found in the image, and what was done about it
-    noise_std: float = 0.0  # removed, in levels of 255: as ordered, or as measured
+    noise_std: float = (
+        0.0  # levels of 255, as ordered or as measured; removed, unless grain is kept
+    )
     jpeg_quality: int | None = None  # whose compression was undone: as ordered, or as found
     tileable: str = "no"  # the axes that were taken to repeat: as ordered, or as found
     note: str | None = None  # what the output could not keep

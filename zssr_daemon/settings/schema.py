@@ -81,6 +81,7 @@ class Degradation(SettingsTable):
     ) = "bicubic"
     kernel_phase: KernelPhase = "centred"
     noise_std: Literal["auto"] | Annotated[float, Field(ge=0, le=100)] = 0.0
+    grain: Literal["remove", "keep"] = "remove"
     jpeg_quality: Literal["none", "auto"] | Annotated[int, Field(ge=1, le=100)] = "none"
     auto: bool | None = None  # None: true, except with the preset "paper"
 

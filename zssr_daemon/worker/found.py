@@ -25,6 +25,8 @@ def sentence(
     elif estimate is not None:
         absent.append("blur")
     parts = [f"{_listed(removed, 'and')} removed"] if removed else []
+    if degradation.noise_std > 0 and degradation.keeps_grain:
+        parts.append(f"grain of {degradation.noise_std:.2g} levels kept")
     parts += [f"no {_listed(absent, 'or')} found"] if absent else []
     parts += [f"blur not looked for {passed_over}"] if passed_over else []
     return "; ".join(parts) or "taken as it is: nothing was looked for"
@@ -37,9 +39,9 @@ def _noise_and_jpeg(degradation: Degradation, order: WorkOrder) -> tuple[list[st
         removed.append(_compression(degradation))
     elif order.jpeg_quality == "auto":
         absent.append("JPEG")
-    if degradation.noise_std > 0:
+    if degradation.noise_std > 0 and not degradation.keeps_grain:
         removed.append(f"noise of {degradation.noise_std:.2g} levels")
-    elif order.noise_std == "auto":
+    if degradation.noise_std == 0 and order.noise_std == "auto":
         absent.append("noise")
     return removed, absent
 

@@ -82,7 +82,7 @@ def _result(report: WorkReport) -> list[tuple[str, Any]]:
         ("reconstruction, bicubic", _decibels(report.psnr_bicubic_db)),
         ("fell back to bicubic", "yes" if report.is_fallback else "no"),
         ("in the image", report.found),
-        ("noise taken out", f"{report.noise_std:g} of 255"),
+        ("noise", f"{report.noise_std:g} of 255"),
         ("JPEG undone", report.jpeg_quality or "no"),
         ("repeats in", "neither axis" if report.tileable == "no" else report.tileable),
         ("kernel", report.kernel),

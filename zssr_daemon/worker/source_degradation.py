@@ -16,7 +16,7 @@ from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
 from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
-from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
+from zssr_daemon.zssr.estimation.noise_estimate import MeasuredNoise, estimate_noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,12 @@ class SourceDegradation:
         estimates = _Estimates(picture, void, tables)
         name, blur, estimate, passed_over = _blur(order, estimates)
         quality = _ordered_quality(order, estimates)
+        noise = _ordered_noise(order) or estimates.noise
         degradation = Degradation(
             blur=blur,
-            noise_std=estimates.noise_std if order.noise_std == "auto" else order.noise_std,
+            noise_std=noise.std,
+            noise_shape=noise.shape,
+            keeps_grain=order.keeps_grain,
             jpeg_quality=quality,
             jpeg_tables=estimates.tables if order.jpeg_quality == "auto" else None,
             levels=levels,
@@ -67,10 +70,14 @@ class SourceDegradation:
 
         It came through the same optics, but has noise of its own; no JPEG holds such samples.
         """
-        noise_std = order.noise_std
-        if noise_std == "auto":
-            noise_std = noise_std_of(picture, void)
-        return Degradation(blur=self.degradation.blur, noise_std=noise_std, levels=levels)
+        noise = _ordered_noise(order) or noise_of(picture, void)
+        return Degradation(
+            blur=self.degradation.blur,
+            noise_std=noise.std,
+            noise_shape=noise.shape,
+            keeps_grain=order.keeps_grain,
+            levels=levels,
+        )
 
     @property
     def estimated(self) -> Kernel | None:
@@ -99,6 +106,8 @@ class SourceDegradation:
             }
         if self.degradation.noise_std > 0:
             told["noise_std"] = self.degradation.noise_std
+            if self.degradation.keeps_grain:
+                told["grain"] = "keep"
         if self.degradation.jpeg_quality is not None:
             told["jpeg_quality"] = self.degradation.jpeg_quality
         tables = self.degradation.jpeg_tables
@@ -107,12 +116,12 @@ class SourceDegradation:
         return told
 
 
-def noise_std_of(picture: Tensor, void: Tensor | None) -> float:
+def noise_of(picture: Tensor, void: Tensor | None) -> MeasuredNoise:
     """Estimate the noise of the content alone; arguments as in `SourceDegradation.of`.
 
     What fills the void is smooth. Made black, it counts as clipped and is not measured.
     """
-    return estimate_noise_std(picture if void is None else picture.masked_fill(void, 0))
+    return estimate_noise(picture if void is None else picture.masked_fill(void, 0))
 
 
 class _Estimates:
@@ -128,8 +137,8 @@ class _Estimates:
         self._of_file = tables
 
     @cached_property
-    def noise_std(self) -> float:
-        return noise_std_of(self.picture, self._void)
+    def noise(self) -> MeasuredNoise:
+        return noise_of(self.picture, self._void)
 
     @cached_property
     def tables(self) -> JpegTables | None:
@@ -160,7 +169,7 @@ def _blur(
     _check_scale(order, "an estimated kernel")
     # The estimate needs noise and quality of the picture, even if they are not to be undone.
     estimate = estimate_blur(
-        estimates.picture, noise_std=estimates.noise_std, jpeg_quality=estimates.jpeg_quality
+        estimates.picture, noise_std=estimates.noise.std, jpeg_quality=estimates.jpeg_quality
     )
     kernel = estimate.kernel(order.config.total_scale, order.kernel_phase)
     if kernel is None:
@@ -187,6 +196,11 @@ def _check_scale(order: WorkOrder, what: str) -> None:
         order.config.in_one_pass()
     except ValueError as error:
         raise KernelError(f"{what}: {error}") from error
+
+
+def _ordered_noise(order: WorkOrder) -> MeasuredNoise | None:
+    """Return the noise that is to be undone, white where a number was given; None: measure it."""
+    return None if order.noise_std == "auto" else MeasuredNoise(order.noise_std)
 
 
 def _ordered_quality(order: WorkOrder, estimates: _Estimates) -> int | None:

@@ -12,12 +12,14 @@ from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.estimation.seam_estimate import tiling_found
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, NoNetwork
+from zssr_daemon.zssr.inference.grain import Grain
 from zssr_daemon.zssr.inference.infer import enlarged_size
 from zssr_daemon.zssr.inference.passes import all_passes, inference_work
 from zssr_daemon.zssr.inference.strips import PassRunner, Put
 from zssr_daemon.zssr.ops.regions import regions, wrap_of_parts
 from zssr_daemon.zssr.ops.wrap import Wrap, WrapName
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
+from zssr_daemon.zssr.scale import Scale
 from zssr_daemon.zssr.start.shipped import find_start
 from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
@@ -75,15 +77,14 @@ def super_resolve(
     put: takes the result in parts, (C, h, w) float32 on the CPU in [0, 1], each with the row and
     column of its corner; `image` of the result is then empty.
     degradation: how the source was made, its rounding too; noise and compression are removed from
-    the result. With a kernel config.total_scale is at most 8.
+    the result, but for the grain that it keeps. With a kernel config.total_scale is at most 8.
     The same arguments and thread count give the same bytes, unless seconds are the budget or
     memory runs out: then tiles, or the batch of a fit begun anew, are halved.
 
     Raises:
         ValueError: image, initial_weights or config cannot be used; the message says why.
         StartError: a drawn start that came with the program is missing or damaged.
-        MemoryError: the smallest tiles or batches are too much, or the whole image is;
-            RuntimeError where torch says so.
+        MemoryError, RuntimeError: the smallest tiles or batches, or the whole image, are too much.
     """
     config = _checked(image, config)
     key = compatibility_key(config, image.shape[0], degradation)
@@ -97,6 +98,7 @@ def super_resolve(
     fit = _fit(planes, config, PairRule.of(config, degradation), on_step, start)
     started_s = time.perf_counter()
     result, keep = _destination(image, config, put)
+    keep = _with_grain(keep, image, source, config.total_scale, degradation)
     _run_passes(planes, fit.runner, _taking_planes(keep, image.shape[0], config))
     return _super_resolved(result, fit, key, time.perf_counter() - started_s)
 
@@ -234,6 +236,15 @@ def _destination(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Te
         return image.new_empty(image.shape[0], 0, 0), put
     result = image.new_empty(image.shape[0], *enlarged_size(image, config.total_scale))
     return result, partial(_place, result)
+
+
+def _with_grain(
+    put: Put, image: Tensor, source: Tensor, scale: Scale, degradation: Degradation
+) -> Put:
+    """Return `put`, or what first puts the grain back that cleaning took out of `image`."""
+    if not degradation.keeps_grain:
+        return put
+    return Grain(image - source.cpu(), scale, degradation.blur).put_back(put)
 
 
 def _taking_planes(put: Put, channels: int, config: ZSSRConfig) -> Put:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from tests.parts.zssr_pictures import jpeg, load, noised, psnr_db, quick, texture
+from tests.parts.zssr_pictures import CAMERA, grainy, jpeg, load, noised, psnr_db, quick, texture
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
-from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise_std
+from zssr_daemon.zssr.degradation.noise_shape import NoiseShape
+from zssr_daemon.zssr.estimation.noise_estimate import estimate_noise, estimate_noise_std
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import Step, super_resolve
 from zssr_daemon.zssr.scale import scaled_size
@@ -45,6 +46,18 @@ def test_sons_are_spoilt_as_their_source_was() -> None:
     torch.testing.assert_close(noisy * 255, (noisy * 255).round())
     compressed = COMPRESSED.spoilt(son, is_rounded=True, generator=None)
     assert psnr_db(compressed, jpeg(son, 40)) > psnr_db(compressed, son) + 8
+
+
+def test_sons_have_noise_of_the_same_shape() -> None:
+    """What is measured in a son is what was measured in its source."""
+    shape = NoiseShape(CAMERA.spectra)
+    spoilt = Degradation(noise_std=6.0, noise_shape=shape).spoilt(
+        torch.full((3, 256, 256), 0.5), is_rounded=True, generator=torch.Generator().manual_seed(0)
+    )
+    std, found = estimate_noise(spoilt)
+    assert std == pytest.approx(6, rel=0.1)
+    for plane, true in zip(found.spectra, CAMERA.spectra, strict=True):
+        assert plane == pytest.approx(true, rel=0.3)
 
 
 @pytest.mark.parametrize("degradation", [NOISY, COMPRESSED])
@@ -102,6 +115,21 @@ def test_every_way_of_enlarging_takes_it(
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("overrides", [{}, {"in_channels": 1}, {"in_channels": 3}])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_way_of_enlarging_takes_shaped_noise(
+    overrides: dict[str, Any], channels: int
+) -> None:
+    """Whether the network sees colours together, apart, or grey as colours."""
+    shape = CAMERA if channels == 3 else NoiseShape(CAMERA.spectra[:1])
+    image = grainy(texture(37, 45, channels) * 0.6 + 0.2, 6, shape)
+    degradation = Degradation(noise_std=6.0, noise_shape=shape)
+    config = quick(num_epochs=12, **overrides)
+    result = super_resolve(image, config, device="cpu", degradation=degradation).image
+    assert result.shape == (channels, 74, 90)
+    assert bool(result.isfinite().all())
 
 
 def test_weights_know_what_they_were_fitted_for() -> None:

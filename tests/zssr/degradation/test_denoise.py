@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from tests.parts.zssr_pictures import load, noised, psnr_db, texture
+from tests.parts.zssr_pictures import CAMERA, grainy, load, noised, psnr_db, texture
 from zssr_daemon.zssr.degradation import denoise as module
 from zssr_daemon.zssr.degradation.denoise import denoise
+from zssr_daemon.zssr.degradation.noise_shape import NoiseShape
 
 
 @pytest.mark.parametrize(("std", "gain_db"), [(5.0, 1.5), (10.0, 2.5), (25.0, 4.0)])
@@ -44,3 +45,22 @@ def test_strips_do_not_show(monkeypatch: pytest.MonkeyPatch, size: tuple[int, in
     parts = denoise(picture, 10.0, lambda: heard.append(1))
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-5)
     assert len(heard) > 5
+
+
+@pytest.mark.parametrize(
+    "shape", [NoiseShape(CAMERA.spectra), NoiseShape(by_brightness=(6.0, 2.0, 0.7, 0.3, 0.1))]
+)
+def test_knowing_the_shape_of_noise_pays(shape: NoiseShape) -> None:
+    """The result is nearer to the clean picture than with noise taken for white."""
+    picture = load("butterfly_hr.png")
+    noisy = grainy(picture, 8, shape)
+    known, white = denoise(noisy, 8.0, shape=shape), denoise(noisy, 8.0)
+    assert psnr_db(known, picture) > max(psnr_db(white, picture), psnr_db(noisy, picture)) + 0.5
+
+
+def test_shapes_of_noise_cross_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several pictures at once and strips give what one picture at once gives."""
+    pictures = torch.stack([grainy(texture(90, 50, seed=n), 8, CAMERA) for n in range(2)])
+    whole = denoise(pictures[1], 8.0, shape=CAMERA)
+    monkeypatch.setattr(module, "STRIP_PIXELS", 600)
+    torch.testing.assert_close(denoise(pictures, 8.0, shape=CAMERA)[1], whole, rtol=0, atol=1e-5)

@@ -15,6 +15,7 @@ from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.denoise import denoise
 from zssr_daemon.zssr.degradation.jpeg import compress
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
+from zssr_daemon.zssr.degradation.noise_shape import WHITE, NoiseShape
 from zssr_daemon.zssr.ops.wrap import Wrap
 
 # Noise of this strength, levels of 255, halves the number of back-projections.
@@ -26,13 +27,15 @@ MAX_NOISE_STD = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degradation:
-    """A blur, then white noise, then rounding, then JPEG.
+    """A blur, then noise, then rounding, then JPEG.
 
     The source is scaled by its own black and white, 0 and 1; all numbers are relative to these.
     """
 
     blur: Blur = BICUBIC
     noise_std: float = 0.0  # levels of 255
+    noise_shape: NoiseShape = WHITE  # how that noise is spread
+    keeps_grain: bool = False  # whether what cleaning takes out is put back into the result
     jpeg_quality: int | None = None  # 1 to 100; None: not compressed
     levels: int | None = 255  # steps from 0 to 1 that it was rounded to; None: not rounded
     jpeg_tables: JpegTables | None = None  # where they are known; else those of the quality
@@ -87,7 +90,7 @@ class Degradation:
         """
         if self.noise_std > 0:
             assert generator is not None, "noise is drawn from a generator"
-            noise = torch.randn(son.shape, generator=generator).to(son)
+            noise = self.noise_shape.drawn(son, generator)
             son = (son + noise * (self.noise_std / 255)).clamp(0, 1)
         if is_rounded and self.levels is not None:
             son = son.mul(self.levels).round().div(self.levels)
@@ -99,7 +102,7 @@ class Degradation:
         """Return (..., C, H, W), [0, 1], without its noise; on_strip is called after each strip."""
         if self.noise_std == 0:
             return source
-        return denoise(source, self.noise_std, on_strip, self.blur.wrap)
+        return denoise(source, self.noise_std, on_strip, self.blur.wrap, self.noise_shape)
 
 
 IDEAL = Degradation()

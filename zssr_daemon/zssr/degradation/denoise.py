@@ -1,17 +1,22 @@
-"""Denoising: remove white noise by shrinking the DCT coefficients of 8 × 8 windows.
+"""Denoising: remove noise by shrinking the DCT coefficients of 8 × 8 windows.
 
 Two steps, both over overlapping windows whose results are averaged. The first sets coefficients to
 0 that noise could have made (Yu and Sapiro 2011, doi 10.5201/ipol.2011.ys-dct). The second weighs
 the coefficients of the noisy image by the result of the first (the empirical Wiener filter, Dabov
 et al. 2007, doi 10.1109/TIP.2007.901238, section 4.2, here without its matching of blocks).
+Each coefficient is compared with the noise that it holds: of its frequency, its colour and the
+brightness of its window.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zssr_daemon.zssr.degradation.noise_shape import WHITE, NoiseShape, joined, separated
 from zssr_daemon.zssr.ops.dct import SIDE, basis
 from zssr_daemon.zssr.ops.wrap import OPEN, Wrap, continued
 
@@ -27,24 +32,23 @@ STRIP_PIXELS = 2**17
 # How far the two steps look together, pixels.
 REACH = 2 * (SIDE - 1)
 
-# Brightness and two differences of colours, orthonormal once normalised: so the noise is equally
-# strong in all three. Detail is mostly brightness, so that colours can be smoothed more.
-_COLOURS = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
-
 
 def denoise(
     image: Tensor,
     noise_std: float,
     on_strip: Callable[[], None] = lambda: None,
     wrap: Wrap = OPEN,
+    shape: NoiseShape = WHITE,
 ) -> Tensor:
-    """Return `image` without most of its white noise of standard deviation `noise_std`.
+    """Return `image` without most of its noise of standard deviation `noise_std`.
 
     image: (..., C, H, W) float32, C 1 or 3, [0, 1]; noise_std: levels of 255, above 0.
-    Returns the same shape, [0, 1]. on_strip is called after each strip.
+    Returns the same shape, [0, 1]. on_strip is called after each strip. shape: of the noise.
     """
-    planes = _separated(image)
-    height, width = image.shape[-2:]
+    channels, height, width = image.shape[-3:]
+    # Detail is mostly brightness, so that colours, apart from it, can be smoothed more.
+    planes = separated(image).reshape(-1, 1, height, width)
+    noise = _Noise(noise_std / 255, shape, channels)
     # Sides become a whole number of steps, so that the last window ends where the image does.
     ends = (REACH, REACH + -width % STEP, REACH, REACH + -height % STEP)
     padded = continued(planes, ends, wrap)
@@ -53,23 +57,55 @@ def denoise(
     for top in range(0, height, thickness):
         strip = padded[..., top : top + thickness + 2 * REACH, :]
         place = clean[..., top : top + thickness, :]
-        place.copy_(_shrunken(strip, noise_std / 255)[..., : place.shape[-2], :width])
+        place.copy_(_shrunken(strip, noise)[..., : place.shape[-2], :width])
         on_strip()
-    return _joined(clean.reshape(image.shape)).clamp_(0, 1)
+    return joined(clean.reshape(image.shape)).clamp_(0, 1)
 
 
-def _shrunken(padded: Tensor, std: float) -> Tensor:
-    """Return (N, 1, h + 2 REACH, w + 2 REACH) denoised, (N, 1, h, w); std: for a range of 1."""
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """What noise is expected in the coefficients of windows."""
+
+    std: float  # for a range of 1
+    shape: NoiseShape
+    channels: int
+
+    def stds_in(self, coefficients: Tensor) -> Tensor:
+        """Return the noise in coefficients (N, 64, windows), in a shape that fits them."""
+        stds = self.of_waves(coefficients)
+        if not self.shape.by_brightness:
+            return stds
+        means = coefficients[:, 0].reshape(-1, self.channels, coefficients.shape[-1])[:, :1]
+        # The transform is orthonormal, and so is the way to brightness.
+        brightness = means / (SIDE * math.sqrt(self.channels))
+        strength = self.shape.strength(brightness).expand(-1, self.channels, -1)
+        return stds * strength.reshape(len(coefficients), 1, -1)
+
+    def of_waves(self, coefficients: Tensor) -> Tensor:
+        """Return the noise at middling brightness, (N, 64, 1)."""
+        if not self.shape.spectra:
+            return coefficients.new_full((1, 1, 1), self.std)
+        stds = self.std * self.shape.stds(self.channels).to(coefficients)
+        return stds.repeat(len(coefficients) // self.channels, 1).unsqueeze(-1)
+
+
+def _shrunken(padded: Tensor, noise: _Noise) -> Tensor:
+    """Return (N, 1, h + 2 REACH, w + 2 REACH) denoised, (N, 1, h, w)."""
     noisy = _coefficients(padded)
-    kept = noisy.abs() > THRESHOLD * std
+    weights = noise.of_waves(noisy).square()
+    kept = noisy.abs() > THRESHOLD * noise.stds_in(noisy)
     kept[:, 0] = True  # the mean
-    # Windows with few coefficients left contain less noise, and count more.
-    first = _overlapped(noisy * kept, 1 / kept.sum(dim=1, keepdim=True), padded)
-    found = _coefficients(first).square_()
-    gain = found / (found + std**2)
+    # Windows with little noise left count more.
+    left = (kept * weights).sum(dim=1, keepdim=True)
+    first = _overlapped(noisy * kept, 1 / left, padded)
+    found = _coefficients(first)
+    variance = noise.stds_in(found).square()
+    found.square_()
+    gain = found / (found + variance)
     gain[:, 0] = 1
     noisy = _coefficients(padded[_INNER])
-    return _overlapped(noisy * gain, 1 / gain.square().sum(dim=1, keepdim=True), first)
+    left = (gain.square() * weights).sum(dim=1, keepdim=True)
+    return _overlapped(noisy * gain, 1 / left, first)
 
 
 _INNER = (..., slice(SIDE - 1, 1 - SIDE), slice(SIDE - 1, 1 - SIDE))
@@ -95,21 +131,3 @@ def _overlapped(coefficients: Tensor, weights: Tensor, like: Tensor) -> Tensor:
 def _waves(like: Tensor) -> Tensor:
     """Return the two-dimensional transform, (64, 64): one wave in each row."""
     return torch.kron(basis(), basis()).to(like)
-
-
-def _separated(image: Tensor) -> Tensor:
-    """Return the planes (N, 1, H, W) that are denoised one by one."""
-    if image.shape[-3] == 3:
-        image = torch.einsum("dc,...chw->...dhw", _colours(image), image)
-    return image.reshape(-1, 1, *image.shape[-2:])
-
-
-def _joined(planes: Tensor) -> Tensor:
-    """Undo `_separated` on (..., C, H, W)."""
-    if planes.shape[-3] == 3:
-        planes = torch.einsum("dc,...dhw->...chw", _colours(planes), planes)
-    return planes
-
-
-def _colours(image: Tensor) -> Tensor:
-    return functional.normalize(_COLOURS, dim=1).to(image)
