@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 # For ×2; the blur of other scales is in proportion.
 GAUSSIAN_VARIANCES = (0.6, 5.0)  # square pixels of the large image, as in DIV2KRK
+WEAK_TRACES, WEAK_SHARES = (1.0, 2.4), (0.3, 0.7)
 GAUSSIAN_SIDE = 11
 GAUSSIAN_NOISE = 0.25  # each weight is multiplied by 1 ± this
 DISK_RADII = (1.2, 3.5)
@@ -30,8 +31,21 @@ MOTION_LENGTHS = (3.0, 10.0)
 
 def gaussian(random: np.random.Generator, scale: float) -> Array:
     """Draw an anisotropic Gaussian at any angle, with noise on its weights."""
-    grown = scale / 2
-    first, second = random.uniform(*GAUSSIAN_VARIANCES, 2) * grown**2
+    first, second = random.uniform(*GAUSSIAN_VARIANCES, 2)
+    return _noisy_gaussian(random, first, second, scale / 2)
+
+
+def weak(random: np.random.Generator, scale: float) -> Array:
+    """Draw such a Gaussian that is hardly wider than what bicubic does."""
+    trace, share = random.uniform(*WEAK_TRACES), random.uniform(*WEAK_SHARES)
+    return _noisy_gaussian(random, trace * share, trace * (1 - share), scale / 2)
+
+
+def _noisy_gaussian(
+    random: np.random.Generator, first: float, second: float, grown: float
+) -> Array:
+    """Draw a Gaussian of two variances, square pixels at ×2, `grown` times as wide."""
+    first, second = first * grown**2, second * grown**2
     angle = random.uniform(0, math.pi)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     inverse = turn @ np.diag([1 / first, 1 / second]) @ turn.T
@@ -82,6 +96,7 @@ def shake(random: np.random.Generator, scale: float) -> Array:
 
 FAMILIES: dict[str, Callable[[np.random.Generator, float], Array]] = {
     "gaussian": gaussian,
+    "weak": weak,
     "disk": disk,
     "motion": motion,
     "shake": shake,

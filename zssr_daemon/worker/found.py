@@ -22,6 +22,8 @@ def sentence(
     removed, absent = _noise_and_jpeg(degradation, order)
     if isinstance(degradation.blur, Kernel):
         removed.append(f"blur ({kernel if estimate is None else estimate})")
+    elif estimate is not None and estimate.why == "compressed":
+        passed_over = "through so strong a JPEG"
     elif estimate is not None:
         absent.append("blur")
     parts = [f"{_listed(removed, 'and')} removed"] if removed else []

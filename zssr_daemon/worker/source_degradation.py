@@ -14,7 +14,7 @@ from zssr_daemon.worker.kernel_files import find_beside, load_kernel
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
-from zssr_daemon.zssr.estimation.blur_estimate import SURE, BlurEstimate, estimate_blur
+from zssr_daemon.zssr.estimation.blur_estimate import BlurEstimate, estimate_blur
 from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import MeasuredNoise, estimate_noise
 
@@ -91,7 +91,8 @@ class SourceDegradation:
         if self.estimate is None:
             return None
         found = self.estimate
-        return f"{found.why}: {found}; evidence {found.evidence:.2f}, {SURE} is enough"
+        gain = f", likely gain {found.gain_db:.1f} dB" if found.why == "blurred" else ""
+        return f"{found.why}: {found}; evidence {found.evidence:.2f}{gain}"
 
     @property
     def parameters(self) -> dict[str, str | float]:

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 Array = NDArray[np.float64]
 
@@ -29,6 +30,10 @@ _SHARE, _DAMPING = 0.5, 50.0
 # Variance of rounding to 8 bits.
 _ROUNDING = 1 / 12 / 255**2
 
+# A JPEG rounds to 0 what is less than half a step. A frequency is used whose power is so many times
+# that of the rounding.
+_ABOVE_ROUNDING = 4.0
+
 # Sub-sampling folds frequencies onto each other: a frequency, and the neighbours that fold onto it.
 _FOLDS = np.array([(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)])
 
@@ -38,15 +43,18 @@ class Spectrum:
     """The mean spectrum of an image's blocks, in half of the plane; the other half is equal."""
 
     log_power: Array  # (n,) natural logarithm of the power, each block divided by its strength
-    floor: float  # power of noise and rounding, on the same scale
+    floor: Array  # (n,) power of noise, rounding and quantisation, on the same scale
     y: Array  # (9, n) cycles a pixel: a frequency and those that fold onto it
     x: Array  # (9, n)
 
     @classmethod
-    def of(cls, parts: list[Array], noise_variance: float = 0.0) -> Self | None:
+    def of(
+        cls, parts: list[Array], noise_variance: float = 0.0, steps: Array | None = None
+    ) -> Self | None:
         """Measure parts of an image, (h, w) in [0, 1]; None where they are smaller than a block.
 
-        noise_variance: of the noise in them, rounding not counted.
+        noise_variance: of the noise in them, rounding not counted. steps: (8, 8) steps to which a
+        JPEG rounded its cosine coefficients; frequencies that they drown are left out.
         """
         blocks = [_blocks(part) for part in parts if min(part.shape) >= BLOCK]
         if not blocks:
@@ -60,11 +68,16 @@ class Spectrum:
         weights = 1 / (strength[strong] + _DAMPING * noise)
         is_half = (x > 0) | ((x == 0) & (y > 0))
         used = is_half & (radius >= _MIN_FREQUENCY) & (np.maximum(abs(y), abs(x)) <= _MAX_FREQUENCY)
-        mean = np.tensordot(weights, power[strong], axes=1)[used] / len(weights)
+        mean = np.tensordot(weights, power[strong], axes=1) / len(weights)
+        floor = np.full_like(mean, noise * weights.mean())
+        if steps is not None:
+            drowned = _rounding(steps, y, x) * weights.mean()
+            used &= mean > _ABOVE_ROUNDING * drowned
+            floor += drowned
         folds_y, folds_x = _FOLDS[:, :1], _FOLDS[:, 1:]
         return cls(
-            log_power=np.log(mean.clip(min=1e-300)),  # one colour has no power
-            floor=float(noise * weights.mean()),
+            log_power=np.log(mean[used].clip(min=1e-300)),  # one colour has no power
+            floor=floor[used],
             y=y[used] + folds_y,
             x=x[used] + folds_x,
         )
@@ -81,6 +94,12 @@ class Spectrum:
         return np.stack(
             [np.cos(2 * angle), np.sin(2 * angle), np.cos(4 * angle), np.sin(4 * angle)]
         )
+
+
+def _rounding(steps: Array, y: Array, x: Array) -> Array:
+    """Return the variance of rounding to (8, 8) steps of a JPEG's coefficients, by frequency."""
+    rows, columns = (abs(axis) * 2 * len(steps) for axis in (y, x))  # of the cosine transform
+    return np.asarray(map_coordinates(steps, [rows, columns], order=1, mode="nearest") ** 2 / 12)
 
 
 def _blocks(part: Array) -> Array:
