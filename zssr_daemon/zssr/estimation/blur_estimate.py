@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import Kernel
-from zssr_daemon.zssr.degradation.jpeg import quantisation_steps
+from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_choice import BlurChoice
 from zssr_daemon.zssr.estimation.blur_drawing import draw_disk, draw_gaussian, draw_line
 from zssr_daemon.zssr.estimation.blur_family import (
@@ -139,7 +139,7 @@ def _fits(spectrum: Spectrum) -> list[BlurFit]:
 
 def _steps(jpeg_quality: int) -> Array:
     """Return the (8, 8) steps of the brightness, the image in [0, 1]."""
-    return np.asarray(quantisation_steps(jpeg_quality).double().numpy() / 255)
+    return np.reshape(JpegTables.of_quality(jpeg_quality).luma, (8, 8)) / 255
 
 
 def _noise_share(image: Tensor) -> float:
