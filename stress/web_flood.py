@@ -172,7 +172,8 @@ def connect(port: int, connections: int) -> None:
     for _ in range(connections):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(head)
-            assert connection.recv(64).startswith(b"HTTP/1.1 200")
+            answer = connection.recv(64)
+            assert answer.startswith(b"HTTP/1.1 200"), answer
 
 
 class Watchers:
