@@ -7,9 +7,10 @@ import io
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from tests.e2e.web.site import BUTTERFLY, Site
 from tests.parts.daemon_process import DATA
@@ -19,8 +20,10 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 MAX_BYTES = 150_000
 
+SIZE: ViewportSize = {"width": 1200, "height": 860}
+
 #: Whatever the clock of this machine, and its language.
-OPTIONS = {"timezone_id": "Europe/Vienna", "locale": "en-GB", "color_scheme": "light"}
+OPTIONS: dict[str, Any] = {"timezone_id": "Europe/Vienna", "locale": "en-GB"}
 
 
 def main() -> None:
@@ -30,10 +33,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         site = Site(Path(folder), zssr='preset = "fast"\n')
         try:
-            page = browser.new_context(
-                viewport={"width": 1200, "height": 820}, **OPTIONS
-            ).new_page()
+            context = browser.new_context(base_url=site.address, viewport=SIZE, **OPTIONS)
+            page = context.new_page()
             page.goto(site.link)
+            expect(page).to_have_url(f"{site.address}/")
             take_compared(site, page)
             take_queue(site, page)
         finally:
@@ -51,7 +54,7 @@ def take_compared(site: Site, page: Page) -> None:
     row.get_by_role("link", name="Compare").click()
     page.get_by_label("2×").check()
     expect(page.locator(".pane.right img")).to_be_visible()
-    save(page.locator("body"), DOCS / "web_compare.png")
+    save(page, DOCS / "web_compare.png")
     page.goto("/")
 
 
@@ -70,12 +73,12 @@ def take_queue(site: Site, page: Page) -> None:
     expect(page.locator('[data-state="done"]')).to_have_count(3, timeout=300_000)
     bar = page.locator('[data-state="running"] progress')
     expect(bar).to_have_attribute("aria-label", re.compile("[4-7][0-9] %"), timeout=300_000)
-    save(page.locator("body"), DOCS / "web_queue.png")
+    save(page, DOCS / "web_queue.png")
 
 
-def save(shown: Locator, path: Path) -> None:
+def save(page: Page, path: Path) -> None:
     """Write what is shown with few colours, as small as a document needs it."""
-    picture = Image.open(io.BytesIO(shown.page.screenshot())).convert("RGB")
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
     assert path.stat().st_size < MAX_BYTES
 
