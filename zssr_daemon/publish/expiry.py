@@ -17,6 +17,7 @@ from zssr_daemon.protocol.endings import COMPANIONS
 from zssr_daemon.publish.sources import has_hash
 from zssr_daemon.system import durable
 from zssr_daemon.system.durable import ReplacedError
+from zssr_daemon.system.file_names import leaving_beside
 
 #: How often the ledger is asked for results whose time is over.
 _LOOK_S = 10.0
@@ -56,8 +57,11 @@ class Expirer:
         output = self._output / job.out_rel
         if has_hash(output, job.out_sha256):
             for ending in COMPANIONS.values():  # first: they are known by the output's name
-                _remove(output.with_name(output.name + ending))
+                output.with_name(output.name + ending).unlink(missing_ok=True)
             _remove(output)
+        leaving = output.with_name(leaving_beside(output.name))
+        if has_hash(leaving, job.out_sha256):  # a crash came amid its removal
+            leaving.unlink()
         self._remove_empty(output.parent)
 
     def _remove_empty(self, folder: Path) -> None:
