@@ -69,6 +69,9 @@ def flood(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run all parts in `root`; return the numbers."""
     port = free_port()
     inbox = prepare(root, ENDLESS_ZSSR, f'[web]\nlisten = "127.0.0.1:{port}"\n')
+    settings = root / "settings.toml"
+    patient = "threads = 1\nsilent_after_s = 86400.0"  # as the worker is stopped below
+    settings.write_text(settings.read_text().replace("threads = 1", patient))
     (inbox / "endless.png").write_bytes(noise(0, 64))
     times = {"STEP_TIMES": str(root / "turns")}
     parts: dict[str, tuple[float, float]] = {}
@@ -172,7 +175,8 @@ def connect(port: int, connections: int) -> None:
     for _ in range(connections):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(head)
-            assert connection.recv(64).startswith(b"HTTP/1.1 200")
+            answer = connection.recv(64)
+            assert answer.startswith(b"HTTP/1.1 200"), answer
 
 
 class Watchers:

@@ -171,7 +171,8 @@ def test_packages_import_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["daemon.supervisor", "daemon.run", "cli.commands", "worker.main", "inbox.probe"]
+    "module",
+    ["daemon.supervisor", "daemon.run", "cli.commands", "web.server", "worker.main", "inbox.probe"],
 )
 def test_supervisor_side_stays_light(module: str) -> None:
     """The process that must never die loads neither torch nor a decoder."""

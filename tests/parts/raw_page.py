@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.parts.daemon_process import wait_until
+from tests.parts.log_lines import assert_valid
 from tests.parts.web_browser import TOKEN
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.protocol.web_token import TOKEN_NAME, read_token
@@ -80,7 +81,8 @@ class RawPage:
         if kind is None:
             assert code in {-signal.SIGTERM, -signal.SIGKILL}, self.output()
             assert b"Traceback" not in self.output()
-            assert b"exception" not in self.output()
+            for line in self.output().splitlines():
+                assert_valid(json.loads(line))
 
     @property
     def is_over(self) -> bool:

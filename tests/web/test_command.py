@@ -42,6 +42,14 @@ def test_link_is_what_to_open(tmp_path: Path, toml: str, address: str) -> None:
     assert told == (0, f"{address}/login#token={TOKEN}")
 
 
+def test_settings_may_be_named_before_the_word_link(tmp_path: Path) -> None:
+    """As well as behind it."""
+    assert run(tmp_path, "link")[0] == 0
+    named = ["--settings", str(tmp_path / "settings.toml")]
+    done = CliRunner().invoke(app, ["web", *named, "link"])
+    assert (done.exit_code, TOKEN in done.output) == (0, True)
+
+
 @pytest.mark.parametrize("token", [None, "", "0123", "é" * 64, TOKEN.upper()])
 def test_link_without_a_token(tmp_path: Path, token: str | None) -> None:
     """It says who makes one."""

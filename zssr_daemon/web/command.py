@@ -30,6 +30,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the web page, until Ctrl-C."""
+    context.obj = settings
     if context.invoked_subcommand is not None:
         return
     with errors_as_exit_codes():
@@ -44,7 +45,10 @@ def serve(
 
 
 @app.command()
-def link(settings: SettingsOption) -> None:
+def link(context: typer.Context, settings: SettingsOption) -> None:
     """Print the address of the page, with the token that opens it; it stands on the last line."""
+    source = context.get_parameter_source("settings")
+    is_named = source is not None and source.name == "COMMANDLINE"
+    file = settings if is_named else context.obj  # which may stand before the word `link`
     with errors_as_exit_codes():
-        say(page_link(load_settings(settings)))
+        say(page_link(load_settings(file)))

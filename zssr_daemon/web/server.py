@@ -21,7 +21,7 @@ from zssr_daemon.web.context import WebContext
 from zssr_daemon.web.daemon_link import DaemonLink
 from zssr_daemon.web.guard.bounds import Bounds
 from zssr_daemon.web.guard.http_protocol import protocol_with
-from zssr_daemon.web.guard.listener import open_listener
+from zssr_daemon.web.guard.listener import open_listener, socket_name
 
 #: Nobody else may read what is uploaded; the daemon's group may also move it.
 _UMASK = 0o007
@@ -49,7 +49,8 @@ def run_page(
     context.batches.clean()
     server = _Server(context)
     address = page_address(settings.web)
-    logs.get_logger().info(Events.WEB_STARTED, version=__version__, address=address)
+    keys = {"version": __version__, "address": address, "socket": socket_name(listener)}
+    logs.get_logger().info(Events.WEB_STARTED, **keys)
     if show_link:
         Thread(target=_say_link, args=(settings,), daemon=True).start()
     server.run(sockets=[listener])

@@ -33,10 +33,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         site = Site(Path(folder), zssr='preset = "fast"\n')
         try:
-            page = browser.new_context(
-                viewport={"width": 1200, "height": 820}, **OPTIONS
-            ).new_page()
+            context = browser.new_context(base_url=site.address, viewport=SIZE, **OPTIONS)
+            page = context.new_page()
             page.goto(site.link)
+            expect(page).to_have_url(f"{site.address}/")
             take_compared(site, page)
             take_queue(site, page)
         finally:

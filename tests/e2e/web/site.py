@@ -62,10 +62,12 @@ class Site:
         """Start the page again."""
         self.page = PageProcess(self.root, self.port)
 
-    def hold(self, name: str) -> Path:
-        """Put a picture into the inbox whose fit does not end, so that others wait behind it."""
-        folder = self.inbox / "endless"
+    def put(self, name: str, num_epochs: int) -> None:
+        """Put a picture into the inbox whose fit takes so many iterations, whatever is chosen."""
+        folder = self.inbox / "long"
         folder.mkdir(exist_ok=True)
-        (folder / "zssr.toml").write_text("[zssr]\nnum_epochs = 1000000\n")
+        (folder / f"{name.partition('.')[0]}.toml").write_text(
+            f"[zssr]\nnum_epochs = {num_epochs}\n"
+        )
         shutil.copy(BUTTERFLY, folder / f".{name}")
-        return (folder / f".{name}").rename(folder / name)
+        (folder / f".{name}").rename(folder / name)

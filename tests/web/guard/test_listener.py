@@ -9,7 +9,7 @@ import pytest
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.web_table import Web
-from zssr_daemon.web.guard.listener import open_listener
+from zssr_daemon.web.guard.listener import open_listener, socket_name
 
 CERT = {"tls_cert": Path("/a.pem"), "tls_key": Path("/b.pem")}
 
@@ -19,7 +19,11 @@ def test_loopback_needs_no_tls(listen: str) -> None:
     """Nothing leaves the machine."""
     if "::1" in listen and not has_ipv6():
         pytest.skip("this machine has no IPv6")
-    open_listener(Web(listen=listen)).close()
+    listener = open_listener(Web(listen=listen))
+    host, _, port = socket_name(listener).rpartition(":")
+    assert host in {"127.0.0.1", "[::1]", "127.0.0.2"}
+    assert int(port) == listener.getsockname()[1]
+    listener.close()
 
 
 def has_ipv6() -> bool:
@@ -51,6 +55,7 @@ def test_unix_socket_is_for_owner_and_group(tmp_path: Path) -> None:
         listener = open_listener(Web(listen=f"unix:{path}"))
     finally:
         assert os.umask(before) == 0
+    assert socket_name(listener) == str(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     with pytest.raises(SettingsError, match="choose another"):
         open_listener(Web(listen=f"unix:{path}"))  # it is in use

@@ -39,6 +39,15 @@ def open_listener(web: Web) -> socket.socket:
     return listener
 
 
+def socket_name(listener: socket.socket) -> str:
+    """Return where a socket listens, as people write it."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return os.fsdecode(name)
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"{host}:{name[1]}"
+
+
 def _inherited() -> socket.socket | None:
     """Return the socket that systemd hands over, None where it hands over none."""
     pid, count = (os.environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS"))

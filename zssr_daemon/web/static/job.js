@@ -2,7 +2,7 @@
 
 import "./session.js";
 import { byId, element, setText } from "./dom.js";
-import { cropPath, get, pictureAt } from "./http.js";
+import { cropPath, get, pictureAt, post } from "./http.js";
 import { tellRefusal } from "./notices.js";
 import { Viewer } from "./viewer.js";
 import { batchOf, clock, grouped, isTry, moment, splitPath } from "./words.js";
@@ -19,7 +19,8 @@ async function load() {
     showHead(job);
     showFacts(job);
     if (job.state === "done") await showDone(job);
-    else if (job.state !== "failed") setTimeout(load, AGAIN_MS);
+    else if (job.state === "failed") showRetry();
+    else setTimeout(load, AGAIN_MS);
   } catch (error) {
     tellRefusal(error);
     setText(byId("name"), "No such picture");
@@ -52,6 +53,7 @@ function showFacts(job) {
     Result: job.out_rel,
     Preset: job.preset,
     Scale: job.scale ? `×${job.scale}` : null,
+    "Source now": job.disposal === "delete" ? "deleted when its result was done" : null,
     Note: job.note,
     Message: job.state === "failed" ? job.message : null,
     Attempts: job.attempts,
@@ -105,23 +107,38 @@ const labelOf = (job) =>
 
 async function showDone(job) {
   showLinks(job);
-  const pictures = [
-    pictureOf(job, "result", labelOf(job)),
-    pictureOf(job, "source", "source, bicubic"),
-  ];
-  let shown = { left: pictures[1].key, right: pictures[0].key, layout: "slider" };
-  const other =
-    besideId === null ? null : (await get(`/api/jobs/${encodeURIComponent(besideId)}`)).job;
-  if (other !== null) {
-    const label =
-      labelOf(other) === labelOf(job)
-        ? `${labelOf(other)} (${moment(other.finished_at)})`
-        : labelOf(other);
-    pictures.push(pictureOf(other, "result", label));
-    shown = { left: pictures[0].key, right: pictures[2].key, layout: "side" };
+  const result = pictureOf(job, "result", labelOf(job));
+  const pictures = [result];
+  let shown = { left: result.key, right: result.key, layout: "slider" };
+  if (job.disposal !== "delete") {
+    const source = pictureOf(job, "source", "source, bicubic");
+    pictures.push(source);
+    shown.left = source.key;
+  }
+  if (besideId !== null) {
+    const { job: other } = await get(`/api/jobs/${encodeURIComponent(besideId)}`);
+    const isAlike = labelOf(other) === labelOf(job);
+    const label = isAlike ? `${labelOf(other)}, ${moment(other.finished_at)}` : labelOf(other);
+    const second = pictureOf(other, "result", label);
+    pictures.push(second);
+    shown = { left: result.key, right: second.key, layout: "side" };
   }
   new Viewer(byId("viewer"), pictures, shown);
   await offerOthers(job);
+}
+
+/** What can be done about a picture that has failed. */
+function showRetry() {
+  const button = element("button", { type: "button", class: "main" }, "Retry");
+  button.addEventListener("click", async () => {
+    try {
+      await post(`/api/jobs/${id}/retry`);
+      location.assign("/");
+    } catch (error) {
+      tellRefusal(error);
+    }
+  });
+  byId("links").replaceChildren(button);
 }
 
 function showLinks(job) {

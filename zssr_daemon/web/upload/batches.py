@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from zssr_daemon.protocol.endings import PART
 from zssr_daemon.settings.profile_files import FOLDER_PROFILE
@@ -36,6 +37,7 @@ class Batches:
         self._inbox = inbox
         self._place = inbox / PLACE
         self._max_files = max_files
+        self._lock = Lock()
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def make(self, profile: str, *, is_try: bool = False) -> str:
@@ -77,14 +79,15 @@ class Batches:
         Raises:
             RefusedError: the batch is full.
         """
-        counted = self._counts.pop(batch, None)
-        if counted is None:
-            counted = sum(len(files) for _, _, files in os.walk(self._place / batch)) - 1
-        self._counts[batch] = counted + 1
-        while len(self._counts) > _MAX_COUNTED:
-            self._counts.popitem(last=False)
-        if counted >= self._max_files:
-            self._counts[batch] = counted
+        with self._lock:
+            counted = self._counts.pop(batch, None)
+            if counted is None:  # after a restart: what lies there, without the profile
+                counted = sum(len(files) for _, _, files in os.walk(self._place / batch)) - 1
+            is_full = counted >= self._max_files
+            self._counts[batch] = counted + (not is_full)
+            while len(self._counts) > _MAX_COUNTED:
+                self._counts.popitem(last=False)
+        if is_full:
             raise RefusedError(409, f"the batch has {counted} files", "begin a new batch")
 
     def clean(self) -> None:

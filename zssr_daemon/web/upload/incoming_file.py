@@ -1,11 +1,13 @@
 """IncomingFile: an upload on its way into the inbox; it gets its name when it is whole and durable.
 
-Every call waits for the disk, so it belongs into a thread.
+Every call waits for the disk, so it belongs into a thread. The page may be stopped meanwhile and
+let go of the file, so the calls wait for each other.
 """
 
 import os
 import secrets
 from pathlib import Path
+from threading import Lock
 
 from zssr_daemon import failpoints
 from zssr_daemon.failpoints import Failpoint
@@ -24,6 +26,7 @@ class IncomingFile:
             OSError: the disk is at fault.
         """
         self._final = final
+        self._lock = Lock()
         self._part = final.with_name(f".{secrets.token_hex(8)}{PART}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._fd: int | None = os.open(self._part, flags, FILE_MODE)
@@ -36,10 +39,11 @@ class IncomingFile:
         Raises:
             OSError: the disk is full or at fault.
         """
-        assert self._fd is not None
         rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        with self._lock:
+            assert self._fd is not None
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
 
     def finish(self) -> None:
         """Make it durable, give it its name, and make that durable too.
@@ -48,15 +52,17 @@ class IncomingFile:
             FileExistsError: another file has the name.
             OSError: the disk is at fault.
         """
-        assert self._fd is not None
-        os.fsync(self._fd)
-        failpoints.reach(Failpoint.UPLOAD_SYNCED)
-        link_no_replace(self._part, self._final)
-        failpoints.reach(Failpoint.UPLOADED)
+        with self._lock:
+            assert self._fd is not None
+            os.fsync(self._fd)
+            failpoints.reach(Failpoint.UPLOAD_SYNCED)
+            link_no_replace(self._part, self._final)
+            failpoints.reach(Failpoint.UPLOADED)
 
     def close(self) -> None:
         """Let go of it; what has no name yet is removed."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-            self._part.unlink(missing_ok=True)
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+                self._part.unlink(missing_ok=True)
