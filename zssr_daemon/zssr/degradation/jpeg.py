@@ -13,6 +13,11 @@ _CHROMA = torch.tensor([[-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]
 _YCC = torch.cat([WEIGHTS[None], _CHROMA])
 
 
+def quantisation_steps(quality: int) -> Tensor:
+    """Return the luma's steps of the 64 frequencies at a quality, 1 to 100, (8, 8) float32."""
+    return _square(JpegTables.of_quality(quality).luma)
+
+
 def compress(image: Tensor, tables: JpegTables) -> Tensor:
     """Return what a compression leaves of (..., C, H, W) float32 in [0, 1]; C is 1 or 3.
 

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from zssr_daemon.zssr.degradation.jpeg import luma_and_chroma
+from zssr_daemon.zssr.degradation.jpeg import luma_and_chroma, quantisation_steps
 from zssr_daemon.zssr.degradation.jpeg_tables import HALVED, WHOLE, JpegTables, Steps
 from zssr_daemon.zssr.estimation.step_evidence import StepEvidence
 from zssr_daemon.zssr.ops.dct import SIDE, transform
@@ -101,11 +101,14 @@ def _tables(blocks: Tensor) -> JpegTables | None:
 
 @cache
 def _prescribed() -> tuple[Tensor, Tensor]:
-    """Return the steps (rows, 64) of luma, and of chroma, at each quality, turned ones too."""
-    every = [JpegTables.of_quality(quality) for quality in range(1, MAX_QUALITY + 1)]
-    every += [each.transposed for each in every]
-    luma, chroma = ([each.luma for each in every], [each.chroma[0] for each in every])
-    return torch.tensor(luma), torch.tensor(chroma)
+    """Return the steps (rows, 64) of luma at each quality, turned ones too, and those of chroma.
+
+    The latter are the same turned.
+    """
+    qualities = range(1, MAX_QUALITY + 1)
+    luma = torch.stack([quantisation_steps(quality) for quality in qualities]).long()
+    chroma = [JpegTables.of_quality(quality).chroma[0] for quality in qualities]
+    return torch.cat([luma, luma.mT]).flatten(1), torch.tensor(chroma)
 
 
 @dataclass(frozen=True, slots=True)
