@@ -155,7 +155,9 @@ class Feed:
         self._is_away = False
         lists = {name: list(map(explained, found[name])) for name in ("queued", "done", "failed")}
         status = {"status": _with_pause_in_words(self._status)}
-        self._snapshot = found | lists | status | {"daemon": "running", "error": None}
+        # `now` tells a browser how far its clock is from ours, by which it counts seconds.
+        told = {"daemon": "running", "error": None, "now": time.time()}
+        self._snapshot = found | lists | status | told
         await self._tell("snapshot", self._snapshot)
 
     async def _ask(self, **request: Any) -> dict[str, Any]:

@@ -134,8 +134,9 @@ function leftInWords({ files, bytes: left, bytes_per_s }) {
 
 const isOver = ({ state }) => state === "refused" || state === "cancelled";
 
-function drawLists({ running, queued, failed, done }) {
+function drawLists({ running, queued, failed, done, moved }) {
   const { counts } = queue.snapshot;
+  const total = (state) => (counts === null ? 0 : counts[state] - moved[state]);
   const isStopping = (job) => queue.stopping.has(job.job_id);
   const inWork = running.map((job) =>
     runningView(job, queue.losses.of(job.job_id), queue.now_s, isStopping(job), run),
@@ -143,13 +144,13 @@ function drawLists({ running, queued, failed, done }) {
   sections.running.show(inWork, inWork.length);
   sections.queued.show(
     queued.map((row) => queuedView(row, run)),
-    counts?.queued ?? 0,
+    total("queued"),
   );
   sections.failed.show(
     failed.map((row) => failedView(row, run)),
-    counts?.failed ?? 0,
+    total("failed"),
   );
-  sections.done.show(done.map(doneView), counts?.done ?? 0);
+  sections.done.show(done.map(doneView), total("done"));
   tellEnds(done, failed);
   byId("cancel-queued").hidden = queued.length < 2;
   const cancelled = failed.filter(isCancelled);
@@ -266,7 +267,8 @@ setInterval(() => document.hidden || (queue.status?.jobs.length ?? 0) === 0 || d
 new Live({
   snapshot(snapshot) {
     queue.setSnapshot(snapshot);
-    for (const section of Object.values(sections)) section.refresh();
+    const isThere = snapshot.daemon !== "away";
+    for (const section of Object.values(sections)) if (isThere) section.refresh();
     draw();
   },
   status(status) {

@@ -33,7 +33,7 @@ export class Pane {
     this.image.classList.toggle("large", zoom > 1);
     this.#place(view, zoom);
     if (this.#loaded === null || !holds(this.#loaded, view)) {
-      if (this.#pending === null || !holds(this.#pending, view)) this.#fetch(view, grid, zoom);
+      if (this.#pending === null || !holds(this.#pending, view)) this.#fetch(view, grid);
     }
   }
 
@@ -47,7 +47,7 @@ export class Pane {
     style.transform = `translate(${(x - view.x) * zoom}px, ${(y - view.y) * zoom}px)`;
   }
 
-  async #fetch(view, grid, zoom) {
+  async #fetch(view, grid) {
     const { region, own } = regionOf(view, grid, this.picture);
     const [asked, { picture }] = [++this.#asked, this];
     this.#pending = region;

@@ -21,6 +21,7 @@ export class QueueState {
     this.snapshot = snapshot;
     this.daemon = snapshot.daemon;
     this.snapshot_ms = performance.now();
+    for (const row of [...snapshot.failed, ...snapshot.done]) this.stopping.delete(row.id);
     if (snapshot.now) this.skew_s = snapshot.now - Date.now() / 1000;
     this.setStatus(snapshot.status ?? null);
   }
@@ -37,28 +38,34 @@ export class QueueState {
     return Date.now() / 1000 + this.skew_s;
   }
 
-  /** The rows of each section, each job in one of them; `more`: rows that the reader asked for. */
+  /**
+   * The rows of each section, each job in one of them; `more`: rows that the reader asked for.
+   * `moved`: how many rows of each list are shown elsewhere.
+   */
   lists(more) {
-    const ended = unique([
-      ...this.snapshot.done,
-      ...more.done,
-      ...this.snapshot.failed,
-      ...more.failed,
-    ]);
-    const waiting = unique([...this.snapshot.queued, ...more.queued]);
-    const running = this.#running(ended, waiting);
+    const given = {};
+    for (const state of ["queued", "done", "failed"]) {
+      given[state] = unique([...this.snapshot[state], ...more[state]]);
+    }
+    const running = this.#running([...given.done, ...given.failed, ...given.queued]);
     const inWork = new Set(running.map((job) => job.job_id));
-    const queued = waiting.filter((row) => !inWork.has(row.id));
+    const queued = given.queued.filter((row) => !inWork.has(row.id));
+    const live = new Set([...inWork, ...queued.map((row) => row.id)]);
+    const isOver = (row) => !live.has(row.id);
+    const done = given.done.filter(isOver);
     const here = new Set([...running, ...queued].map((row) => row.image));
-    const settling = this.snapshot.settling.filter((image) => !here.has(image));
-    for (const image of settling) here.add(image);
-    const isOver = (row) => !inWork.has(row.id) && !queued.some((other) => other.id === row.id);
-    return {
-      ...{ running, queued, settling },
-      done: ended.filter((row) => row.state === "done" && isOver(row)),
-      // A job that is brought back stays failed in the ledger until the gate has seen its file.
-      failed: ended.filter((row) => row.state === "failed" && isOver(row) && !here.has(row.image)),
-    };
+    // A job that is brought back stays failed in the ledger until the gate has seen its file.
+    const back = given.failed.filter(({ disposal }) => disposal === "retry");
+    const inInbox = new Set([...this.snapshot.settling, ...back.map((row) => row.image)]);
+    const settling = [...inInbox].filter((image) => !here.has(image));
+    const failed = given.failed.filter(
+      (row) => isOver(row) && !here.has(row.image) && !inInbox.has(row.image),
+    );
+    const shown = { queued, done, failed };
+    const moved = {};
+    for (const state of Object.keys(shown))
+      moved[state] = given[state].length - shown[state].length;
+    return { running, queued, settling, done, failed, moved };
   }
 
   /** Whether an upload that has arrived is shown by a list, or lies beyond what lists show. */
@@ -78,13 +85,13 @@ export class QueueState {
     return ![...done, ...failed].some((row) => row.image === image);
   }
 
-  #running(ended, waiting) {
+  #running(elsewhere) {
     const now_ms = performance.now();
     const current = new Set((this.status?.jobs ?? []).map((job) => job.job_id));
-    const elsewhere = new Set([...ended, ...waiting].map((row) => row.id));
+    const known = new Set(elsewhere.map((row) => row.id));
     for (const [id, { at_ms }] of this.#told) {
       if (current.has(id)) continue;
-      if (elsewhere.has(id) || now_ms - at_ms > LINGER_MS) this.#told.delete(id);
+      if (known.has(id) || now_ms - at_ms > LINGER_MS) this.#told.delete(id);
     }
     const jobs = [...this.#told.values()].map(({ job }) => job);
     return jobs.sort((one, other) => one.started_at - other.started_at);

@@ -32,11 +32,10 @@ export class Section {
 
   /** Show rows; total: how many there are in all. */
   show(views, total) {
-    this.root.hidden = views.length === 0 && total === 0;
+    this.root.hidden = views.length === 0 && total <= 0;
     setText(this.count, grouped(Math.max(total, views.length)));
     this.list.show(views);
     if (this.more === null) return;
-    this.more.hidden = total <= views.length;
     setText(this.more, `Show more (${grouped(views.length)} of ${grouped(total)})`);
     this.more.hidden = total <= views.length;
   }
