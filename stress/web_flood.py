@@ -2,10 +2,11 @@
 
 python -m stress.web_flood
 
-One after the other: a daemon alone with its queue; the same beside a page with watchers (streams of
-events) and uploads of 1 MB; then connections one after the other. For each part it says how much
-processor time a turn of the supervisor's loop takes. Exit code 1: an upload was not answered 201,
-a turn's p99 is above 50 ms, or the memory of the page went beyond `--max-memory-mib`.
+One after the other: a daemon alone; the same beside a page with watchers (streams of events) and
+uploads of 1 MB, until all are queued; connections one after the other; and, when the page is gone,
+as many files dropped into the inbox, to compare with. For each part it says how much processor time
+a turn of the supervisor's loop takes. Exit code 1: an upload was not answered 201, a turn's p99 is
+above 50 ms, or the memory of the page went beyond `--max-memory-mib`.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from zssr_daemon.web.guard.sessions import Sessions
 
 _ALONE_S = 20.0
 _SENDERS = 6  # as many connections as a browser opens
+_LOOK_S = 0.5
 _SIDE = 590  # of a noisy picture of about 1 MB
 _MAX_TURN_S = 0.05
 
@@ -82,6 +84,9 @@ def flood(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         with timed(parts, "alone"):
             time.sleep(_ALONE_S)
         result = flood_page(root, port, options, parts)
+        with timed(parts, "files without page"):
+            drop(inbox, options.uploads)
+            wait_for_queue(root, 2 * options.uploads)
         os.kill(worker, signal.SIGCONT)
         daemon.send(signal.SIGTERM)
         assert daemon.exit_code() == 0
@@ -98,16 +103,18 @@ def flood_page(
         idle_bytes = memory_bytes(page.pid, is_peak=False)
         before_s = cpu_s(page.pid)
         with timed(parts, "uploads and watchers"):
+            first_s = time.monotonic()
             took = upload(port, cookie, options.uploads)
-        uploaded_cpu_s = cpu_s(page.pid) - before_s
+            uploads_s = time.monotonic() - first_s
+            uploaded_cpu_s = cpu_s(page.pid) - before_s
+            wait_for_queue(root, options.uploads)
         with timed(parts, "connections and watchers"):
             connect(port, options.connections)
-        first_s, last_s = parts["uploads and watchers"]
         begin_s, end_s = parts["connections and watchers"]
         return {
             "uploads": options.uploads,
             "refused_uploads": options.uploads - len(took),
-            "uploads_per_s": round(len(took) / (last_s - first_s), 1),
+            "uploads_per_s": round(len(took) / uploads_s, 1),
             "upload_p50_s": round(float(np.quantile(took, 0.5)), 3),
             "upload_p99_s": round(float(np.quantile(took, 0.99)), 3),
             "page_cpu_s_of_uploads": round(uploaded_cpu_s, 1),
@@ -135,6 +142,21 @@ def noise(seed: int, side: int) -> bytes:
         Image.fromarray(levels).save(stream, "PNG", compress_level=1)
         stream.seek(0)
         return stream.read()
+
+
+def drop(inbox: Path, files: int) -> None:
+    """Drop pictures as large as the uploads, each under its name at once."""
+    content = noise(2, _SIDE)
+    for number in range(files):
+        part = inbox / ".part"
+        part.write_bytes(content + number.to_bytes(8, "big"))
+        part.rename(inbox / f"{number:06}.png")
+
+
+def wait_for_queue(root: Path, files: int) -> None:
+    """Wait until so many files have jobs, besides the one that is in work."""
+    while (root / "state" / "daemon.jsonl").read_bytes().count(b'"job_queued"') <= files:
+        time.sleep(_LOOK_S)
 
 
 def upload(port: int, cookie: str, uploads: int) -> list[float]:

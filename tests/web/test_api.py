@@ -74,3 +74,22 @@ def test_all_of_a_state(
         "done": done,
         "errors": [{"id": f"{3:032x}", "image": "3.png", "error": "no"}],
     }
+
+
+@pytest.mark.parametrize(("body", "retried"), [({}, [1]), ({"cancelled": True}, [2])])
+def test_failed_and_cancelled_jobs_are_retried_apart(
+    make_settings: SettingsFactory, body: dict[str, Any], retried: list[int]
+) -> None:
+    """Whoever retries what failed does not bring back what was stopped on purpose."""
+    rows = [
+        row(1, disposal="failed", reason="corrupt"),
+        row(2, disposal="failed", reason="cancelled"),
+    ]
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return {"jobs": rows, "next": None} if request["command"] == "jobs" else {"image": "x"}
+
+    daemon = ScriptedDaemon(answer)
+    assert browser(make_settings(), daemon).post("/api/retry-failed", json=body).json()["done"] == 1
+    asked = [request["job_id"] for request in daemon.asked if request["command"] == "retry"]
+    assert asked == [f"{number:032x}" for number in retried]

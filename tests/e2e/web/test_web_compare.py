@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.web.conftest import OpenWindow
 from tests.e2e.web.site import BUTTERFLY, Site
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_slider_and_downloads(open_window: OpenWindow, site: Site) -> None:
-    """Slider and view are moved by the keyboard alone; result, base64 and zip are fetched."""
+    """Slider and view are moved by keys and pointer; result, base64, report and zip are fetched."""
     window = open_window()
     shutil.copy(BUTTERFLY, site.root / "slider.png")
     window.page.get_by_label("Write a report for each").check()
@@ -40,6 +40,11 @@ def test_slider_and_downloads(open_window: OpenWindow, site: Site) -> None:
     page.get_by_role("group", name="Compared part").focus()
     page.keyboard.press("ArrowRight")
     expect(place).not_to_have_text(str(before))
+    drag(page, from_fraction=0.45, to_fraction=0.2)
+    expect(page.locator(".pane.right")).to_have_attribute("style", re.compile(r"inset\(.* 20%\)"))
+    before = place.text_content()
+    drag(page, from_fraction=0.6, to_fraction=0.8)
+    expect(place).not_to_have_text(str(before))
     with page.expect_download() as download:
         page.get_by_role("link", name="Download", exact=True).click()
     result = download.value.path().read_bytes()
@@ -53,6 +58,17 @@ def test_slider_and_downloads(open_window: OpenWindow, site: Site) -> None:
     batch = page.get_by_role("link", name="Whole batch (zip)").get_attribute("href")
     with zipfile.ZipFile(io.BytesIO(page.request.get(str(batch)).body())) as archive:
         assert result in [archive.read(name) for name in archive.namelist()]
+
+
+def drag(page: Page, from_fraction: float, to_fraction: float) -> None:
+    """Drag from one place of the compared part to another, in fractions of its width."""
+    box = page.locator(".compare").bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + from_fraction * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + to_fraction * box["width"], middle, steps=3)
+    page.mouse.up()
 
 
 def test_two_presets_compared(open_window: OpenWindow, site: Site) -> None:

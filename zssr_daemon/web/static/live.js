@@ -54,8 +54,9 @@ export class Live {
   async #again() {
     if (document.hidden) return;
     try {
-      const response = await fetch("/api/jobs?limit=1");
-      if (response.status === 401) {
+      // A page, since the daemon need not be there for it; it leads to the login where it must.
+      const response = await fetch("/try", { method: "HEAD" });
+      if (response.status === 401 || response.redirected) {
         askToLogIn();
         return;
       }
