@@ -16,6 +16,7 @@ from tests.parts.picture_files import LIMITS, deep_file, smooth_picture
 from tests.parts.rasters import raster
 from tests.parts.tiny_settings import TINY
 from tests.parts.worker_parts import order_of
+from tests.parts.zssr_pictures import DATA
 from zssr_daemon.errors import KernelError
 from zssr_daemon.imaging.decode import decode
 from zssr_daemon.imaging.readers.content import read_file
@@ -140,6 +141,20 @@ def test_a_jpeg_as_fine_as_they_may_be_is_seen_by_its_pixels(tmp_path: Path) -> 
     assert found.jpeg_quality == pytest.approx(60, abs=2)
     clean = torch.rand(3, 48, 64)
     assert degradation_of(tmp_path / "fine.jpg", clean, jpeg_quality="auto").jpeg_quality is None
+
+
+def test_a_jpeg_that_was_coarser_before_is_seen_by_its_pixels(tmp_path: Path) -> None:
+    """Saved again with finer steps, it has the faults of the first time."""
+    first, again = tmp_path / "first.jpg", tmp_path / "again.jpg"
+    with Image.open(DATA / "butterfly_hr.png") as image:
+        image.convert("RGB").save(first, quality=60)
+    with Image.open(first) as image:
+        image.save(again, quality=90)
+    for path, quality in ((first, 60), (again, 60)):
+        with Image.open(path) as image:
+            picture = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
+        found = degradation_of(path, picture, jpeg_quality="auto")
+        assert found.jpeg_quality == pytest.approx(quality, abs=1)
 
 
 @pytest.mark.parametrize(

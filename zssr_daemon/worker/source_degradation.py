@@ -18,6 +18,10 @@ from zssr_daemon.zssr.estimation.blur_estimate import BlurEstimate, estimate_blu
 from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import MeasuredNoise, estimate_noise
 
+# A picture was compressed before if its quality is so much below that of its file; the qualities
+# that are most like tables of other programs differ by less, when some steps cannot be seen.
+COARSER = 8
+
 
 @dataclass(frozen=True, slots=True)
 class SourceDegradation:
@@ -128,8 +132,7 @@ def noise_of(picture: Tensor, void: Tensor | None) -> MeasuredNoise:
 class _Estimates:
     """Estimates from a picture (C, H, W), each made once, and only if somebody asks for it.
 
-    tables: of the JPEG that the picture was read from. Compression as fine as they may be is let
-    be; the picture can have been compressed before.
+    tables: of the file that the picture was read from; it can have been compressed before.
     """
 
     def __init__(self, picture: Tensor, void: Tensor | None, tables: JpegTables | None) -> None:
@@ -143,8 +146,12 @@ class _Estimates:
 
     @cached_property
     def tables(self) -> JpegTables | None:
-        is_felt = self._of_file is not None and self._of_file.quality <= MAX_QUALITY
-        return self._of_file if is_felt else estimate_tables(self.picture)
+        """Those of the file, unless the pixels show that they were compressed coarser before."""
+        found = estimate_tables(self.picture)
+        file = self._of_file
+        if file is None or file.quality > MAX_QUALITY:
+            return found
+        return file if found is None or found.quality > file.quality - COARSER else found
 
     @property
     def jpeg_quality(self) -> int | None:

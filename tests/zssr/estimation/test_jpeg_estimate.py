@@ -55,10 +55,17 @@ def test_steps_that_no_quality_prescribes_are_found(name: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "last"), [(85, 50), (92, 75), (50, 85)])
-def test_the_last_compression_counts(first: int, last: int) -> None:
+def test_the_last_compression_counts_where_blocks_differ(first: int, last: int) -> None:
     """Where the picture was cut in between, so that its blocks lie elsewhere."""
     cut = jpeg(load("butterfly_lr.png"), first)[:, 3:, 3:]
     assert estimate_quality(jpeg(cut, last)) == last
+
+
+@pytest.mark.parametrize(("first", "last"), [(50, 85), (60, 85), (75, 92), (85, 50), (92, 75)])
+def test_the_coarser_of_two_compressions_of_the_same_blocks_counts(first: int, last: int) -> None:
+    """Where the finer one was the last, the coarser did the harm, and can still be seen."""
+    twice = jpeg(jpeg(load("butterfly_hr.png"), first), last)
+    assert estimate_quality(twice) == pytest.approx(min(first, last), abs=1)
 
 
 @pytest.mark.parametrize("scale", [0.75, 1.5, 2.0])

@@ -66,10 +66,11 @@ MIN_CHROMA_QUALITY = 25
 def estimate_tables(image: Tensor) -> JpegTables | None:
     """Return the tables with which (C, H, W) float32 in [0, 1] was compressed, from its pixels.
 
-    The image may have been turned, flipped or cut since, but not resized; of several compressions
-    the last counts. None where no tables up to MAX_QUALITY explain the pixels. A step that cannot
-    be seen is taken from the quality that is most like the others, and chroma of which no steps can
-    be seen counts as halved. The same image gives the same tables.
+    The image may have been turned, flipped or cut since, but not resized. Of several compressions
+    of the same blocks the coarsest counts, else the last. None where no tables up to MAX_QUALITY
+    explain the pixels. A step that cannot be seen is taken from the quality that is most like the
+    others, and chroma of which no steps can be seen counts as halved. The same image gives the same
+    tables.
     """
     if min(image.shape[-2:]) < WINDOW:
         return None
@@ -87,16 +88,29 @@ def _tables(blocks: Tensor) -> JpegTables | None:
     if len(set(blocks[:, 0].round().flatten().tolist())) < MIN_LEVELS:
         return None
     of_luma, of_chroma = _prescribed()
-    luma = _explaining(StepEvidence.of(blocks[:, 0]), of_luma)
+    evidence = StepEvidence.of(blocks[:, 0])
+    luma = _explaining(evidence, of_luma)
     if luma is None:
         return None
     quality = JpegTables(luma=luma, chroma=(luma, luma)).quality
     chroma = None
     if quality >= MIN_CHROMA_QUALITY:
         chroma = _explaining(StepEvidence.of(blocks[:, 1:].flatten(0, 1)), of_chroma)
-    if chroma is None:
-        return replace(JpegTables.of_quality(quality, HALVED), luma=luma)
-    return JpegTables(luma=luma, chroma=(chroma, chroma), shrunk=WHOLE)
+    usual = JpegTables.of_quality(quality, HALVED if chroma is None else WHOLE)
+    last = replace(usual, luma=luma, chroma=usual.chroma if chroma is None else (chroma, chroma))
+    return _earlier(evidence, last) or last
+
+
+def _earlier(evidence: StepEvidence, last: JpegTables) -> JpegTables | None:
+    """Return the tables of an earlier compression of the same blocks, if it was coarser."""
+    found = _best_prescribed(evidence.before(torch.tensor(last.luma)), _prescribed()[0])
+    if found is None:
+        return None
+    luma: Steps = tuple(found.steps.tolist())
+    quality = replace(last, luma=luma).quality
+    if quality >= last.quality:
+        return None
+    return replace(JpegTables.of_quality(quality, last.shrunk), luma=luma)
 
 
 @cache

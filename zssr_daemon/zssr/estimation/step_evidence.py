@@ -20,6 +20,9 @@ _BIN, _MAX_COEFFICIENT = 0.125, 1024
 # since pixels are rounded to 8 bits; and the share of coefficients that lie anywhere.
 _STRAY, _ANYWHERE = 0.35, 0.1
 
+# How many times larger an earlier step must be than the last one to leave a trace.
+_CLEARLY_LARGER = 1.5
+
 
 @dataclass(frozen=True, slots=True)
 class StepEvidence:
@@ -47,6 +50,26 @@ class StepEvidence:
         histogram = counted.float()
         larger = histogram.flip(1).cumsum(dim=1).flip(1)
         return cls(histogram @ _evidence_of_bins(), larger[:, _first_bins()], histogram)
+
+    def before(self, steps: Tensor) -> Self:
+        """Return the same about an earlier compression; steps: (64,), those of the last one.
+
+        The last one moved multiples of the earlier steps to the nearest of its own multiples, so it
+        left others out. Steps that are not clearly larger than its own give no evidence.
+        """
+        of_step, count = (torch.zeros(SIDE**2, MAX_STEP) for _ in range(2))
+        every = torch.arange(1, MAX_STEP + 1)
+        for frequency, (last, sizes) in enumerate(zip(steps, self._histogram, strict=True)):
+            multiples = (_bin_centres() / last).round().long()
+            occurs = torch.bincount(multiples, weights=sizes)[:, None]  # (multiples, 1)
+            sizes_then = torch.arange(len(occurs))[:, None] * last
+            times = (sizes_then / every).round()
+            is_left = ((times * every / last).round() * last == sizes_then).float()
+            ratio = (1 - _ANYWHERE) * (every / last) * is_left + _ANYWHERE
+            tells = (times > 0) & (every >= _CLEARLY_LARGER * last)
+            of_step[frequency] = (ratio.log() * tells * occurs).sum(dim=0)
+            count[frequency] = (tells * occurs).sum(dim=0)
+        return type(self)(of_step, count, self._histogram)
 
     def kinds(self, steps: Tensor) -> Tensor:
         """Return (64,): how many different multiples of its step, (64,), a frequency has; not 0."""
