@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.parts.zssr_pictures import CAMERA, grainy, load, noised, texture
+from tests.parts.zssr_pictures import CAMERA, grainy, jpeg, load, noised, texture
 from zssr_daemon.zssr.degradation.noise_shape import NoiseShape
 from zssr_daemon.zssr.estimation.noise_estimate import (
     MIN_NOISE_STD,
@@ -97,6 +97,18 @@ def test_noise_of_a_shrunk_picture_is_measured_amid_detail() -> None:
     noise = estimate_noise(grainy(load("butterfly_hr.png"), 6, shape))
     assert noise.std == pytest.approx(6, rel=0.15)
     assert len(noise.shape.spectra) == 3
+
+
+def test_noise_is_seen_through_compression() -> None:
+    """A JPEG takes colours and fine waves; what is left in brightness is enough, if it is noise."""
+    smooth = torch.linspace(0.2, 0.8, 300)[None, :, None].expand(3, 300, 300)
+    compressed = jpeg(grainy(smooth, 6, CAMERA), 92)
+    left = float((compressed - jpeg(smooth, 92)).std() * 255)
+    noise = estimate_noise(compressed)
+    assert noise.std == pytest.approx(left, rel=0.15)
+    assert noise.shape.spectra[0][4] < 0.3 * noise.shape.spectra[0][0]
+    for quality in (60, 75, 85, 92, 96):
+        assert estimate_noise_std(jpeg(load("butterfly_hr.png"), quality)) == 0
 
 
 def test_grain_without_colour_is_measured() -> None:

@@ -48,6 +48,10 @@ MAX_WHITE_SLOPE, MAX_DOUBTFUL_SLOPE = 1.2, 1.35
 # next ones too.
 MAX_SLOPE, MAX_PLATEAU, MAX_SPREAD, MAX_GROWTH = 2.2, 1.35, 1.25, 1.3
 
+# Compression takes the finest waves. What is left shows noise if the first three bands are alike,
+# and have at least so much.
+MIN_COARSE = 2.5
+
 # Colours show noise where their third band is little above the last, which is at least so strong.
 MIN_COLOUR, MAX_COLOUR_SLOPE = 0.9, 1.45
 
@@ -156,9 +160,10 @@ def _are_alike(colours: Sequence[PlaneSpectrum]) -> bool:
 def _coloured_stds(planes: tuple[PlaneSpectrum, ...]) -> list[tuple[float, ...]]:
     """Return the noise of each plane at KNOTS, levels of 255; empty where there is none."""
     luma, *colours = planes
-    if luma.stds[4] < MIN_FINEST or luma.stds[3] < MIN_FINE:
+    is_cut = _is_noise_cut_off(luma)
+    if not is_cut and (luma.stds[4] < MIN_FINEST or luma.stds[3] < MIN_FINE):
         return []
-    is_bare = _is_noise_alone(luma)
+    is_bare = is_cut or _is_noise_alone(luma)
     strongest = max(colours, key=lambda each: each.stds[4], default=None)
     if strongest is None or not _is_noise_of_colour(strongest):
         if not is_bare:
@@ -183,6 +188,17 @@ def _is_noise_alone(luma: PlaneSpectrum) -> bool:
     )
 
 
+def _is_noise_cut_off(luma: PlaneSpectrum) -> bool:
+    """Return whether the coarse waves are noise and no detail, whatever a JPEG left of the fine."""
+    coarse = luma.stds[:3]
+    return (
+        min(coarse) >= MIN_COARSE
+        and max(coarse) <= MAX_PLATEAU * min(coarse)
+        and sum(luma.spread[:3]) / 3 <= MAX_SPREAD
+        and max(luma.growth[:3]) <= MAX_GROWTH
+    )
+
+
 def _is_noise_of_colour(colour: PlaneSpectrum) -> bool:
     finest = colour.stds[4]
     return finest >= MIN_COLOUR and colour.stds[2] <= MAX_COLOUR_SLOPE * finest
@@ -201,10 +217,10 @@ def _shaped(stds: list[tuple[float, ...]], spectrum: NoiseSpectrum) -> MeasuredN
     is_white = len(set(stds)) == 1 and len(set(stds[0])) == 1
     variances = NoiseShape(tuple(stds)).stds(len(stds)).square().reshape(-1, SIDE, SIDE)
     telling = [at for at, each in enumerate(spectrum.planes) if each.stds[4] >= MIN_COLOUR]
-    curve = spectrum.by_brightness(variances, telling)
-    # Detail that is hidden by other planes in colour, may weigh as much as weak noise in grey.
+    # Detail that other planes tell from noise in colour, may weigh as much as weak noise in grey.
     is_sure = len(telling) > 1 or math.sqrt(float(variances.mean())) >= 2 * MIN_NOISE_STD
-    if not is_sure or max(curve) < _MIN_CONTRAST * min(curve):
+    curve = spectrum.by_brightness(variances, telling) if telling and is_sure else ()
+    if curve and max(curve) < _MIN_CONTRAST * min(curve):
         curve = ()
     mean = spectrum.mean_over_brightness(curve) if curve else 1.0
     std = math.sqrt(float(variances.mean()) * mean)
