@@ -33,6 +33,7 @@ from stress.process_facts import cpu_s, memory_bytes
 from tests.parts.daemon_process import ENDLESS_ZSSR, DaemonProcess, prepare, wait_until
 from tests.parts.page_process import PageProcess, free_port
 from zssr_daemon.protocol.web_token import read_token
+from zssr_daemon.settings.schema import Watch
 from zssr_daemon.web.guard.sessions import Sessions
 
 _ALONE_S = 20.0
@@ -73,7 +74,9 @@ def flood(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     inbox = prepare(root, ENDLESS_ZSSR, f'[web]\nlisten = "127.0.0.1:{port}"\n')
     settings = root / "settings.toml"
     patient = "threads = 1\nsilent_after_s = 86400.0"  # as the worker is stopped below
-    settings.write_text(settings.read_text().replace("threads = 1", patient))
+    text = settings.read_text().replace("threads = 1", patient)
+    interval = f"scan_interval_s = {Watch().scan_interval_s}"  # as shipped: a scan is a long turn
+    settings.write_text(text.replace("scan_interval_s = 0.5", interval))
     (inbox / "endless.png").write_bytes(noise(0, 64))
     times = {"STEP_TIMES": str(root / "turns")}
     parts: dict[str, tuple[float, float]] = {}
