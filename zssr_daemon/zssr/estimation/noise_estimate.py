@@ -46,7 +46,7 @@ MAX_WHITE_SLOPE, MAX_DOUBTFUL_SLOPE = 1.2, 1.35
 # Brightness alone shows noise where its spectrum is flatter than that of a picture: the second band
 # over the fourth, and the first over the second; and where the flattest blocks are alike, and the
 # next ones too.
-MAX_SLOPE, MAX_PLATEAU, MAX_SPREAD, MAX_GROWTH = 2.2, 1.35, 1.25, 1.3
+MAX_SLOPE, MAX_PLATEAU, MAX_SPREAD, MAX_GROWTH = 2.2, 1.35, 1.2, 1.25
 
 # Compression takes the finest waves. What is left shows noise if the first three bands are alike,
 # and have at least so much.
@@ -157,6 +157,11 @@ def _are_alike(colours: Sequence[PlaneSpectrum]) -> bool:
     return max(finest) <= _ALIKE * min(finest)
 
 
+def _are_grey(colours: Sequence[PlaneSpectrum]) -> bool:
+    """Return whether there are no colours, or nothing in them."""
+    return max((each.stds[0] for each in colours), default=0.0) < _LEAST
+
+
 def _coloured_stds(planes: tuple[PlaneSpectrum, ...]) -> list[tuple[float, ...]]:
     """Return the noise of each plane at KNOTS, levels of 255; empty where there is none."""
     luma, *colours = planes
@@ -166,7 +171,10 @@ def _coloured_stds(planes: tuple[PlaneSpectrum, ...]) -> list[tuple[float, ...]]
     is_bare = is_cut or _is_noise_alone(luma)
     strongest = max(colours, key=lambda each: each.stds[4], default=None)
     if strongest is None or not _is_noise_of_colour(strongest):
-        if not is_bare:
+        # A texture can look like noise in brightness. Noise without colour is believed in grey, and
+        # where a JPEG took the colours' fine waves and those of brightness.
+        is_compressed = is_cut and luma.stds[4] <= luma.stds[2] / 2
+        if not (is_bare if _are_grey(colours) else is_compressed):
             return []
     elif not is_bare and _are_alike(colours):
         # No camera gave this noise its colours: it is the same in all three.
@@ -183,8 +191,8 @@ def _is_noise_alone(luma: PlaneSpectrum) -> bool:
     return (
         luma.stds[4] / MAX_SLOPE <= luma.stds[1] <= MAX_SLOPE * luma.stds[3]
         and luma.stds[0] <= MAX_PLATEAU * luma.stds[1]
-        and sum(luma.spread[1:]) / len(luma.spread[1:]) <= MAX_SPREAD
-        and max(luma.growth[1:3]) <= MAX_GROWTH
+        and sum(luma.spread) / len(luma.spread) <= MAX_SPREAD
+        and max(luma.growth[:3]) <= MAX_GROWTH
     )
 
 
