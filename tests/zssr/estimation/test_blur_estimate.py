@@ -142,6 +142,7 @@ def test_kernels_are_drawn_about_their_middle(shape: str) -> None:
         (torch.rand(3, 31, 200, generator=torch.Generator().manual_seed(0)), "too_small"),
         (torch.full((1, 64, 64), 0.5), "no_detail"),
         (torch.linspace(0, 1, 64 * 64).reshape(1, 64, 64).mul(255).round().div(255), "no_detail"),
+        (TRUTH.mul(0.04).mul(255).round().div(255), "no_detail"),
         (torch.rand(1, 1, 1, generator=torch.Generator().manual_seed(0)), "too_small"),
     ],
 )

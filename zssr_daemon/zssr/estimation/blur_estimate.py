@@ -42,8 +42,9 @@ Why = Literal["blurred", "sharp", "doubtful", "too_small", "no_detail", "compres
 # From this chance on that an image was blurred, one that is taken for sharp counts as doubtful.
 _DOUBTFUL = 0.3
 
-# Where noise and rounding are more than this share of the mean block's power, nothing is seen.
-_MAX_FLOOR = math.exp(-5.5)
+# Where noise and rounding are more than this share of the mean block's power, nothing is seen; nor
+# where rounding alone is more than that share: a picture so faint is soft of itself.
+_MAX_FLOOR, _MAX_ROUNDING = math.exp(-5.5), 0.001
 
 # JPEG removes the high frequencies by which a blur is recognised. It is looked for down to this
 # quality, where so many frequencies are left.
@@ -115,7 +116,7 @@ def estimate_blur(
         return _unblurred("too_small")
     if len(spectrum.floor) < _MIN_FREQUENCIES:
         return _unblurred("compressed")
-    if spectrum.floor.min() > _MAX_FLOOR:
+    if spectrum.floor.min() > _MAX_FLOOR or spectrum.rounding > _MAX_ROUNDING:
         return _unblurred("no_detail")
     choice = BlurChoice.of(_fits(spectrum))
     if choice.shape == "bicubic":

@@ -35,6 +35,9 @@ _SOFT = 0.5
 # A relative change so small ends a search; searches a hundred times finer find nothing better.
 _ENOUGH = 1e-4
 
+# The frequencies that count as low and high, cycles a pixel.
+_LOW, _HIGH = 0.12, 0.32
+
 # By so much a blur's parameters are changed to see what the change does.
 _STEP = 1e-5
 
@@ -46,6 +49,7 @@ class BlurFit:
     shape: Shape
     cost: float
     parameters: Array  # as its BlurFamily has them
+    tilt: float = 0.0  # nepers too much that it finds in high frequencies, against low ones
 
     @classmethod
     def of(cls, family: BlurFamily, spectrum: Spectrum) -> "BlurFit":
@@ -66,7 +70,7 @@ class BlurFit:
             for start in family.starts
         ]
         best = min(found, key=lambda result: float(result.cost))
-        return cls(family.name, float(best.cost), best.x[_PICTURE:])
+        return cls(family.name, float(best.cost), best.x[_PICTURE:], model.tilt(best.x))
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,13 @@ class _Model:
         unexpected = (parameters[:_PICTURE] - _EXPECTED) * _WEIGHTS
         unlikely = [self.family.unlikeliness(parameters[_PICTURE:])]
         return np.concatenate([explained - self.spectrum.log_power, unexpected, unlikely])
+
+    def tilt(self, parameters: Array) -> float:
+        """Return by how much more it is above what was measured in high than in low frequencies."""
+        radius = np.exp(self.spectrum.log_radius[4])
+        off = self.residuals(parameters)[: len(radius)]
+        low, high = off[radius <= _LOW], off[radius > _HIGH]
+        return float(high.mean() - low.mean()) if len(low) and len(high) else 0.0
 
     def slopes(self, parameters: Array) -> Array:
         """Return (residuals, parameters) by how much a residual changes with a parameter."""

@@ -44,6 +44,7 @@ class Spectrum:
 
     log_power: Array  # (n,) natural logarithm of the power, each block divided by its strength
     floor: Array  # (n,) power of noise, rounding and quantisation, on the same scale
+    rounding: float  # that of rounding to 8 bits alone
     y: Array  # (9, n) cycles a pixel: a frequency and those that fold onto it
     x: Array  # (9, n)
 
@@ -78,6 +79,7 @@ class Spectrum:
         return cls(
             log_power=np.log(mean[used].clip(min=1e-300)),  # one colour has no power
             floor=floor[used],
+            rounding=float(_ROUNDING * weights.mean()),
             y=y[used] + folds_y,
             x=x[used] + folds_x,
         )
