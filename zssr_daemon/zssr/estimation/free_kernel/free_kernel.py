@@ -21,7 +21,7 @@ from zssr_daemon.zssr.estimation.blur_family import BICUBIC_FAMILY, DISK, GAUSSI
 from zssr_daemon.zssr.estimation.free_kernel.motion_path import TERMS, MotionPath, PathResponse
 from zssr_daemon.zssr.estimation.free_kernel.spectrum_fit import Explained, SpectrumFit
 from zssr_daemon.zssr.estimation.free_kernel.turn import GRID, turn_evidence
-from zssr_daemon.zssr.estimation.spectrum import BLOCK, Spectrum
+from zssr_daemon.zssr.estimation.spectrum import Spectrum
 from zssr_daemon.zssr.ops.luma import WEIGHTS, luma
 from zssr_daemon.zssr.ops.regions import regions
 from zssr_daemon.zssr.scale import Scale, per_axis
@@ -108,7 +108,7 @@ def estimate_free_kernel(
         return None
     if not _halves_agree(planes, path, noise_variance):
         return None
-    upright = _upright(luma(image), path)
+    upright = _upright([part[0] for part in parts], path)
     return None if upright is None else FreeKernel(upright, evidence)
 
 
@@ -167,11 +167,9 @@ def _halves_agree(planes: list[Array], path: MotionPath, noise_variance: float) 
     return True
 
 
-def _upright(plane: Tensor, path: MotionPath) -> MotionPath | None:
-    """Return the path or the same turned by 180 degrees; None if (h, w) does not tell which."""
-    if min(plane.shape) < BLOCK:
-        return None
-    evidence = turn_evidence(plane, path.weights((GRID, GRID)))
+def _upright(planes: list[Tensor], path: MotionPath) -> MotionPath | None:
+    """Return the path or the same turned by 180 degrees; None if the (h, w) do not tell."""
+    evidence = turn_evidence(planes, path.weights((GRID, GRID)))
     if abs(evidence) < _DECIDED and path.likeness(path.turned) < _EITHER:
         return None
     return path if evidence > 0 else path.turned

@@ -16,8 +16,9 @@ Array = NDArray[np.float64]
 # The large grid has this many pixels for each source pixel, along each axis.
 GRID = 2
 
-# The side of the window that is looked at, source pixels, and of the border that joins its edges.
-_SIDE, _BORDER = 192, 12
+# The largest side of a window, source pixels, and of the border that joins its edges; the windows
+# that are looked at.
+_SIDE, _BORDER, _WINDOWS = 192, 12, 3
 
 # Strength and power of the prior on differences of neighbours, and the smallest difference.
 _STRENGTH, _POWER, _SMALLEST = 3e-4, 0.8, 2e-3
@@ -30,19 +31,31 @@ _FIRST_COUPLING = 1e-3
 _PARTS = 3
 
 
-def turn_evidence(image: Tensor, weights: Array) -> float:
+def turn_evidence(planes: list[Tensor], weights: Array) -> float:
     """Return how clearly an image was blurred by `weights` and not by them turned.
 
-    image: (h, w) in [0, 1]; weights: (a, b), odd sides, pixels of a grid that is twice as fine.
-    Below 0: they were turned. From about 2 on, either way, the parts of the image agree.
+    planes: (h, w) in [0, 1], what is looked at of the image; weights: (a, b), odd sides, pixels of
+    a grid that is twice as fine. Below 0: they were turned. From about 2 on, either way, the parts
+    of the image agree.
     """
-    window = _most_detailed(image)
+    windows = [_most_detailed(plane) for plane in planes]
+    windows.sort(key=_detail, reverse=True)
+    answers = torch.cat([_answers(window, weights) for window in windows[:_WINDOWS]])
+    return float(answers.mean() / (answers.std() / len(answers) ** 0.5 + 1e-12))
+
+
+def _answers(window: Tensor, weights: Array) -> Tensor:
+    """Return (n,): how much less likely the turned weights are, in each part of a window."""
     sharpening = _Sharpening(window)
     upright = sharpening.unlikeliness(weights)
     turned = sharpening.unlikeliness(weights[::-1, ::-1])
     rows = (turned - upright).tensor_split(_PARTS, dim=0)
-    parts = torch.stack([part.sum() for row in rows for part in row.tensor_split(_PARTS, dim=1)])
-    return float(parts.mean() / (parts.std() / len(parts) ** 0.5 + 1e-12))
+    return torch.stack([part.sum() for row in rows for part in row.tensor_split(_PARTS, dim=1)])
+
+
+def _detail(window: Tensor) -> float:
+    """Return how much neighbours differ in a window, (h, w)."""
+    return float(window.diff(dim=0).abs().sum() + window.diff(dim=1).abs().sum())
 
 
 def _most_detailed(image: Tensor) -> Tensor:
