@@ -84,7 +84,7 @@ def _path_weights(y: Array, x: Array, radius: int) -> Array:
 
 
 def shake(random: np.random.Generator, scale: float) -> Array:
-    """Draw a shaken hand: a bent line, slower at one end; the estimate does not look for it."""
+    """Draw a shaken hand: a bent line, slower at one end."""
     length, angle = random.uniform(*MOTION_LENGTHS) * scale / 2, random.uniform(0, math.pi)
     bend, hold = random.uniform(-0.5, 0.5), random.uniform(1, 2)
     along = np.linspace(0, 1, 500) ** hold

@@ -16,7 +16,7 @@ from tests.parts.picture_files import LIMITS, deep_file, smooth_picture
 from tests.parts.rasters import raster
 from tests.parts.tiny_settings import TINY
 from tests.parts.worker_parts import order_of
-from tests.parts.zssr_pictures import DATA
+from tests.parts.zssr_pictures import DATA, load
 from zssr_daemon.errors import KernelError
 from zssr_daemon.imaging.decode import decode
 from zssr_daemon.imaging.readers.content import read_file
@@ -27,8 +27,10 @@ from zssr_daemon.worker.layers import Layer
 from zssr_daemon.worker.source_degradation import SourceDegradation, noise_of
 from zssr_daemon.worker.source_file import SourceFile
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
+from zssr_daemon.zssr.estimation.free_kernel.motion_path import MotionPath
 
 ENLARGER = Enlarger("cpu", 1)
 
@@ -223,6 +225,30 @@ def test_a_blur_nobody_asked_for_is_passed_over_where_it_cannot_be(
     else:
         found = enlarged(path, config=config, kernel="estimate").report.found
         assert found == "no blur found"
+
+
+@pytest.mark.parametrize(
+    ("preset", "found"),
+    [("balanced", "blur (moved along a path of "), ("fast", "no blur found")],
+)
+def test_a_shaken_hand_is_looked_for_from_balanced_up(
+    tmp_path: Path, preset: Any, found: str
+) -> None:
+    """The sentence names the path, and `kernel_why` the evidence; `fast` has no time for it."""
+    path = MotionPath(np.array([[0.3, -0.9, 0.1], [1.9, 0.2, 0.2]]))
+    truth = load("butterfly_hr.png")
+    source = Kernel.of(path.weights((2, 2))).shrink(truth, (128, 128), 2).clamp(0, 1)
+    pixels = source.mul(255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(tmp_path / "shaken.png")
+    report = enlarged(
+        tmp_path / "shaken.png", config=replace(TINY, preset=preset), kernel="auto"
+    ).report
+    assert report.found.startswith(found)
+    if preset == "balanced":
+        assert report.kernel == "estimated"
+        assert report.kernel_why is not None
+        assert report.kernel_why.startswith("blurred: moved along a path of ")
+        assert report.kernel_why.endswith(", 0.2 is enough")
 
 
 def test_numbers_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from zssr_daemon.protocol.messages import WorkOrder
 from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.estimation.blur_estimate import BlurEstimate
+from zssr_daemon.zssr.estimation.free_kernel.free_kernel import FreeKernel
 
 
 def sentence(
@@ -11,7 +12,7 @@ def sentence(
     kernel: str,
     order: WorkOrder,
     *,
-    estimate: BlurEstimate | None,
+    estimate: BlurEstimate | FreeKernel | None,
     passed_over: str | None,
 ) -> str:
     """Return the sentence, such as "JPEG of quality 75 removed; no noise or blur found".

@@ -15,12 +15,20 @@ from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur, Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 from zssr_daemon.zssr.estimation.blur_estimate import BlurEstimate, estimate_blur
+from zssr_daemon.zssr.estimation.free_kernel.free_kernel import (
+    CLEARLY,
+    FreeKernel,
+    estimate_free_kernel,
+)
 from zssr_daemon.zssr.estimation.jpeg_estimate import MAX_QUALITY, estimate_tables
 from zssr_daemon.zssr.estimation.noise_estimate import MeasuredNoise, estimate_noise
 
 # A picture was compressed before if its quality is so much below that of its file; the qualities
 # that are most like tables of other programs differ by less, when some steps cannot be seen.
 COARSER = 8
+
+# Presets for which the two seconds of a kernel of free shape are too many.
+_QUICK_PRESETS = ("instant", "fast")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class SourceDegradation:
 
     kernel: str  # the file's name, "bicubic" or "estimated"
     degradation: Degradation
-    estimate: BlurEstimate | None = None  # of the blur, where one was asked for
+    estimate: BlurEstimate | FreeKernel | None = None  # of the blur, where one was asked for
     found: str = ""  # a sentence: what was found in the image, and what was done about it
 
     @classmethod
@@ -95,6 +103,8 @@ class SourceDegradation:
         if self.estimate is None:
             return None
         found = self.estimate
+        if isinstance(found, FreeKernel):
+            return f"{found.why}: {found}; evidence {found.evidence:.2f}, {CLEARLY} is enough"
         gain = f", likely gain {found.gain_db:.1f} dB" if found.why == "blurred" else ""
         return f"{found.why}: {found}; evidence {found.evidence:.2f}{gain}"
 
@@ -160,7 +170,7 @@ class _Estimates:
 
 def _blur(
     order: WorkOrder, estimates: _Estimates
-) -> tuple[str, Blur, BlurEstimate | None, str | None]:
+) -> tuple[str, Blur, BlurEstimate | FreeKernel | None, str | None]:
     """Return the name of the blur, the blur, its estimate, and why there is no estimate.
 
     The last is None but for an estimate that was left to the order.
@@ -175,14 +185,23 @@ def _blur(
     if passed_over is not None:
         return "bicubic", BICUBIC, None, passed_over
     _check_scale(order, "an estimated kernel")
-    # The estimate needs noise and quality of the picture, even if they are not to be undone.
-    estimate = estimate_blur(
-        estimates.picture, noise_std=estimates.noise.std, jpeg_quality=estimates.jpeg_quality
-    )
+    estimate = _estimated(order, estimates)
     kernel = estimate.kernel(order.config.total_scale, order.kernel_phase)
     if kernel is None:
         return "bicubic", BICUBIC, estimate, None
     return "estimated", kernel, estimate, None
+
+
+def _estimated(order: WorkOrder, estimates: _Estimates) -> BlurEstimate | FreeKernel:
+    """Estimate the blur.
+
+    That needs noise and quality of the picture, even if they are not to be undone.
+    """
+    picture, noise_std = estimates.picture, estimates.noise.std
+    fixed = estimate_blur(picture, noise_std=noise_std, jpeg_quality=estimates.jpeg_quality)
+    if order.config.preset in _QUICK_PRESETS:
+        return fixed
+    return estimate_free_kernel(picture, fixed, noise_std=noise_std) or fixed
 
 
 def _why_passed_over(order: WorkOrder) -> str | None:

@@ -1,0 +1,1 @@
+"""Free kernel: the blur of a picture that moved along a path of any form during the exposure."""
