@@ -17,4 +17,18 @@ RECIPES = {
         lr=1e-3,
         memory=0.998,
     ),
+    # For noisy sources, which are cleaned before the network sees them.
+    "rgb-64x8-noise": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        begins_with="rgb-64x8",
+        noises=(1.5, 18.0),
+        seed=20,
+        renewal=24,
+        iterations=2_400,
+        crop_size=32,
+        lr=1e-3,
+        memory=0.998,
+    ),
 }

@@ -11,6 +11,7 @@ from bench.quality.metrics import luma
 from zssr_daemon.zssr.degradation.degradation import IDEAL, Degradation
 from zssr_daemon.zssr.start.picture_pool import drawn_picture
 from zssr_daemon.zssr.start.recipe import Recipe
+from zssr_daemon.zssr.start.start_file import Family, family_of
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import new_network
 from zssr_daemon.zssr.training.weights import Weights
@@ -40,8 +41,12 @@ def pictures_of(folder: Path, recipe: Recipe) -> list[Tensor]:
     return found
 
 
-# The quality at which a start for JPEGs is scored.
-SCORED_QUALITY = 75
+# What a start is scored on, by the sources that it is for.
+SCORED: dict[Family, Degradation] = {
+    "clean": IDEAL,
+    "jpeg": Degradation(jpeg_quality=75),
+    "noise": Degradation(noise_std=5.0),
+}
 
 
 @torch.no_grad()
@@ -49,11 +54,10 @@ def score_db(weights: Weights, recipe: Recipe, pictures: list[Tensor]) -> dict[s
     """Return the mean PSNR-Y (dB) of bicubic and of the start alone, without back-projection."""
     network = new_network(pictures[0], recipe.config, torch.Generator().manual_seed(0))
     weights.apply(network)
-    degradation = IDEAL if recipe.qualities is None else Degradation(jpeg_quality=SCORED_QUALITY)
-    rule = PairRule.of(recipe.config, degradation)
+    rule = PairRule.of(recipe.config, SCORED[family_of({"recipe": recipe.values})])
     scores = []
     for picture in pictures:
-        inputs, residual = rule.pair(picture)[None].chunk(2, dim=1)
+        inputs, residual = rule.pair(picture, rule.noise_generator())[None].chunk(2, dim=1)
         scores.append([_psnr_y_db(residual), _psnr_y_db(residual - network(inputs))])
     bicubic, start = np.mean(scores, axis=0)
     return {"bicubic_db": round(float(bicubic), 3), "start_db": round(float(start), 3)}

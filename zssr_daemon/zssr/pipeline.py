@@ -21,6 +21,7 @@ from zssr_daemon.zssr.ops.wrap import Wrap, WrapName
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.scale import Scale
 from zssr_daemon.zssr.start.shipped import find_start
+from zssr_daemon.zssr.start.start_file import Family
 from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
 from zssr_daemon.zssr.training.network_key import network_key
@@ -140,9 +141,15 @@ def _start(
         return _Start("given", given.sha256, given)
     drawn = None
     if config.start != "none":
-        is_of_jpeg = degradation.jpeg_quality is not None
-        drawn = find_start(config, channels, is_of_jpeg=is_of_jpeg)
+        drawn = find_start(config, channels, family=_family(degradation))
     return None if drawn is None else _Start(drawn.name, drawn.sha256, drawn.weights)
+
+
+def _family(degradation: Degradation) -> Family:
+    """Return the kind of sources that a start should know: of noise under JPEG little is left."""
+    if degradation.jpeg_quality is not None:
+        return "jpeg"
+    return "noise" if degradation.noise_std > 0 else "clean"
 
 
 def _report_cleaning(on_step: OnStep | None) -> None:

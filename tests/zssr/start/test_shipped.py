@@ -17,7 +17,7 @@ from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.shipped import find_start, shipped_starts, start_bytes
-from zssr_daemon.zssr.start.start_file import INDEX, StartError, StartFile
+from zssr_daemon.zssr.start.start_file import INDEX, Family, StartError, StartFile
 from zssr_daemon.zssr.start.trainer import Trainer
 from zssr_daemon.zssr.training.rounds import new_network
 
@@ -125,11 +125,11 @@ def test_shipped_starts_load_and_fit_their_keys() -> None:
     for start in starts:
         recipe = Recipe.of(start.made["recipe"])
         channels = 1 if "folded_from" in start.made else recipe.channels
-        assert find_start(recipe.config, channels, is_of_jpeg=start.is_of_jpeg) == start
+        assert find_start(recipe.config, channels, family=start.family) == start
         generator = torch.Generator().manual_seed(0)
         network = new_network(torch.zeros(channels, 1, 1), recipe.config, generator)
         start.weights.apply(network)
-    assert len({(start.weights.key, start.is_of_jpeg) for start in starts}) == len(starts)
+    assert len({(start.weights.key, start.family) for start in starts}) == len(starts)
 
 
 @pytest.mark.parametrize("preset", ["instant", "fast", "balanced", "best"])
@@ -137,36 +137,44 @@ def test_shipped_starts_load_and_fit_their_keys() -> None:
 def test_every_preset_has_a_start(preset: str, channels: int) -> None:
     """Colour and grey images begin with a shipped start, whatever preset is chosen.
 
-    Those that JPEG compressed begin with another one.
+    Those that JPEG compressed, and noisy ones, begin with others.
     """
     config = ZSSRConfig.from_preset(preset)
-    clean, compressed = (find_start(config, channels, is_of_jpeg=each) for each in (False, True))
-    assert clean is not None
-    assert compressed is not None
-    assert (clean.is_of_jpeg, compressed.is_of_jpeg) == (False, True)
+    families: tuple[Family, ...] = ("clean", "jpeg", "noise")
+    for family in families:
+        start = find_start(config, channels, family=family)
+        assert start is not None
+        assert start.family == family
 
 
 def test_compressed_sources_begin_with_their_own_start() -> None:
-    """Whatever else happened to them; all others begin with the start of clean sources."""
+    """Whatever else happened to them."""
     config = ZSSRConfig.from_preset("instant", num_epochs=2)
     names = {
         super_resolve(texture(24, 24), config, device="cpu", degradation=degradation).start
         for degradation in (Degradation(jpeg_quality=60), Degradation(noise_std=3, jpeg_quality=90))
     }
     assert names == {"rgb-64x8-jpeg"}
-    of_noise = super_resolve(
-        texture(24, 24), config, device="cpu", degradation=Degradation(noise_std=3)
-    )
-    assert of_noise.start == "rgb-64x8"
 
 
-def test_compressed_sources_without_a_start_of_their_own_have_that_of_clean_ones(
-    folder: Path,
+def test_noisy_sources_begin_with_their_own_start() -> None:
+    """Those without noise and compression begin with the start of clean sources."""
+    config = ZSSRConfig.from_preset("instant", num_epochs=2)
+    names = [
+        super_resolve(texture(24, 24), config, device="cpu", degradation=degradation).start
+        for degradation in (Degradation(noise_std=3), Degradation())
+    ]
+    assert names == ["rgb-64x8-noise", "rgb-64x8"]
+
+
+@pytest.mark.parametrize("family", ["jpeg", "noise"])
+def test_sources_without_a_start_of_their_own_have_that_of_clean_ones(
+    folder: Path, family: Family
 ) -> None:
     """It is far better than chance."""
-    found = find_start(TINY.config, 3, folder, is_of_jpeg=True)
+    found = find_start(TINY.config, 3, folder, family=family)
     assert found is not None
-    assert not found.is_of_jpeg
+    assert found.family == "clean"
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -65,6 +65,20 @@ def test_start_for_jpegs_learns_from_compressed_sons() -> None:
     assert (inputs - clean).abs().mean() > 0.01
 
 
+def test_start_for_noisy_sources_learns_from_cleaned_sons() -> None:
+    """Each picture has noise of its own strength, and of its own grain."""
+    recipe = replace(TINY, noises=(2.0, 8.0))
+    strengths = [degradation_of_picture(recipe, number).noise_std for number in range(200)]
+    assert strengths == [degradation_of_picture(recipe, each).noise_std for each in range(200)]
+    assert 2 <= min(strengths) < 2.2
+    assert 7.3 < max(strengths) <= 8
+    assert sorted(strengths)[100] == pytest.approx(4, rel=0.2)  # weak noise is as often as strong
+    assert Recipe.of(json.loads(json.dumps(recipe.values))) == recipe
+    inputs, _ = PicturePool(recipe, torch.float32).sample(torch.Generator().manual_seed(0))
+    clean, _ = PicturePool(TINY, torch.float32).sample(torch.Generator().manual_seed(0))
+    assert 0.001 < (inputs - clean).abs().mean() < 0.05
+
+
 def test_training_goes_on_from_a_shipped_start() -> None:
     """One that is named in the recipe is what the network is before the first iteration."""
     start = shipped_starts()[-1]

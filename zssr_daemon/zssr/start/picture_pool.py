@@ -1,5 +1,7 @@
 """PicturePool: drawn pictures as training pairs, from which crops are taken; renewed one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,11 +30,14 @@ def drawn_picture(recipe: Recipe, number: int) -> Tensor:
 def degradation_of_picture(recipe: Recipe, number: int) -> Degradation:
     """Return how the son of picture `number` is made besides shrinking it.
 
-    Two of three pictures have their chroma halved, as nearly all JPEGs of the web have.
+    The logarithm of the noise's strength is uniform. Of compressed pictures, two of three have
+    their chroma halved, as nearly all JPEGs of the web have.
     """
+    rng = np.random.default_rng([recipe.seed, number, 1])
+    if recipe.noises is not None:
+        return Degradation(noise_std=float(np.exp(rng.uniform(*np.log(recipe.noises)))))
     if recipe.qualities is None:
         return IDEAL
-    rng = np.random.default_rng([recipe.seed, number, 1])
     least, most = recipe.qualities
     quality = int(rng.integers(least, most + 1))
     tables = JpegTables.of_quality(quality, HALVED if rng.random() < 2 / 3 else (1, 1))
@@ -78,4 +83,5 @@ class PicturePool:
 
     def _pair(self, number: int) -> Tensor:
         rule = PairRule.of(self._recipe.config, degradation_of_picture(self._recipe, number))
-        return rule.pair(drawn_picture(self._recipe, number)).to(self._dtype)
+        noise = replace(rule, noise_seed=number).noise_generator()
+        return rule.pair(drawn_picture(self._recipe, number), noise).to(self._dtype)

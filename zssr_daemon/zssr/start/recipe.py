@@ -24,6 +24,8 @@ class Recipe:
     renewal: int = 16  # iterations between two new pictures, each in place of the oldest
     # Sons are compressed at qualities from the first to the last; None: they are not.
     qualities: tuple[int, int] | None = None
+    # Sons get white noise of these standard deviations, levels of 255; None: they get none.
+    noises: tuple[float, float] | None = None
 
     # The training.
     iterations: int = 30_000
@@ -55,5 +57,6 @@ class Recipe:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """Return the recipe that `values` tells of."""
-        qualities = values.get("qualities")  # JSON knows lists only
-        return cls(**values | {"qualities": None if qualities is None else tuple(qualities)})
+        ranges = {name: values.get(name) for name in ("qualities", "noises")}
+        # JSON knows lists only.
+        return cls(**values | {name: each and tuple(each) for name, each in ranges.items()})

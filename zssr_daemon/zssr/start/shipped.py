@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.start.start_file import (
     ENTRY,
+    Family,
     StartError,
     StartFile,
-    is_of_jpeg,
+    family_of,
     shipped_folder,
     start_files,
 )
@@ -32,9 +33,9 @@ class ShippedStart:
     made: dict[str, Any]  # recipe, seconds, scores
 
     @property
-    def is_of_jpeg(self) -> bool:
-        """Whether it was trained on sources that JPEG had compressed."""
-        return is_of_jpeg(self.made)
+    def family(self) -> Family:
+        """The sources that it was trained on."""
+        return family_of(self.made)
 
     @classmethod
     def of_file(cls, file: StartFile) -> Self:
@@ -71,22 +72,21 @@ def find_start(
     channels: int,
     folder: Traversable | None = None,
     *,
-    is_of_jpeg: bool = False,
+    family: Family = "clean",
 ) -> ShippedStart | None:
     """Return the start that fits, None where there is none for such a network.
 
-    It must have the same architecture, channels and factor of unshuffling. is_of_jpeg: whether the
-    source was compressed; one that was begins with a start of such sources, if there is one. Other
-    degradations do not matter. config: as `Degradation.adapted` returns it; channels: of the image,
-    1 or 3.
+    It must have the same architecture, channels and factor of unshuffling. family: of the source,
+    which begins with a start of such sources, or of clean ones where there is none. A blur does not
+    matter. config: as `Degradation.adapted` returns it; channels: of the image, 1 or 3.
 
     Raises:
         StartError: as of `shipped_starts`.
     """
     key = network_key(config, channels)
     starts = [start for start in shipped_starts(folder) if start.weights.key == key]
-    clean = [start for start in starts if not start.is_of_jpeg]
-    alike = [start for start in starts if start.is_of_jpeg == is_of_jpeg]
+    clean = [start for start in starts if start.family == "clean"]
+    alike = [start for start in starts if start.family == family]
     return next(iter(alike + clean), None)
 
 

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.training.network_key import network_key
@@ -20,6 +20,9 @@ INDEX = "index.json"
 ENTRY = "zssr_start"
 
 SUFFIX = ".safetensors"
+
+#: The sources that a start was trained on.
+Family = Literal["clean", "jpeg", "noise"]
 
 
 class StartError(Exception):
@@ -37,9 +40,9 @@ class StartFile:
     content: bytes
 
     @property
-    def is_of_jpeg(self) -> bool:
-        """Whether it was trained on sources that JPEG had compressed."""
-        return is_of_jpeg(self.made)
+    def family(self) -> Family:
+        """The sources that it was trained on."""
+        return family_of(self.made)
 
     @classmethod
     def of_bytes(cls, name: str, content: bytes, sha256: str) -> Self:
@@ -59,9 +62,12 @@ class StartFile:
         return cls(name=name, sha256=sha256, key=key, made=made, content=content)
 
 
-def is_of_jpeg(made: dict[str, Any]) -> bool:
-    """Tell whether a start was trained on compressed sources; made: what its file tells."""
-    return bool(made.get("recipe", {}).get("qualities"))
+def family_of(made: dict[str, Any]) -> Family:
+    """Return the sources that a start was trained on; made: what its file tells."""
+    recipe = made.get("recipe", {})
+    if recipe.get("qualities"):
+        return "jpeg"
+    return "noise" if recipe.get("noises") else "clean"
 
 
 def shipped_folder() -> Traversable:
@@ -94,4 +100,4 @@ def fitting_file(config: ZSSRConfig, channels: int) -> StartFile | None:
     """
     key = network_key(config, channels)
     files = start_files(shipped_folder())
-    return next((file for file in files if file.key == key and not file.is_of_jpeg), None)
+    return next((file for file in files if file.key == key and file.family == "clean"), None)
