@@ -145,9 +145,11 @@ def _best_of(family: BlurFamily, spectrum: Spectrum) -> Explained:
     """Return the blur of a family that explains a spectrum best."""
 
     def response(parameters: Array) -> tuple[Array, Array]:
-        left = family.log_power(parameters, spectrum)
+        left = family.log_power(parameters, spectrum.y, spectrum.x)
         steps = _STEP * np.eye(len(parameters))
-        moved = [family.log_power(parameters + step, spectrum) - left for step in steps]
+        moved = [
+            family.log_power(parameters + step, spectrum.y, spectrum.x) - left for step in steps
+        ]
         return left, np.array(moved).reshape(len(parameters), *left.shape) / _STEP
 
     count = len(family.starts[0])
