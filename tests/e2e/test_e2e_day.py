@@ -124,7 +124,7 @@ def follow_the_page(machine: Machine) -> None:
         if "retry" in command:
             wait_until(lambda: len(files(machine.srv / "archive")) == 5, "the mended one")
             wait_until(lambda: not machine.ask("zssr-daemon status --json")["jobs"], "rest")
-    status, plain, failed, jobs, settings, retry, drain = outputs.values()
+    status, plain, failed, jobs, settings, retry, cancel, drain = outputs.values()
     assert "running" in status
     assert plain.split() == ['"running"', "0"]
     assert "unsupported_format" in failed
@@ -132,6 +132,7 @@ def follow_the_page(machine: Machine) -> None:
     assert sorted(jobs.split()) == [f"{number}_x2.png" for number in range(4)]
     assert '"textfile"' in settings
     assert "broken.png: back in the inbox" in retry
+    assert "no job of holiday is queued" in cancel
     assert "the daemon has ended" in drain
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.as_user import SCRIPT
+from tests.parts.as_user import ENVIRONMENT, SCRIPT
 from tests.parts.daemon_process import (
     DATA,
     ENDLESS_ZSSR,
@@ -88,7 +88,8 @@ def is_gone(path: Path) -> None:
 def test_files_of_another_user_go_every_way(root: Path) -> None:
     """Gate, archive, failed, retry and cancel: whose file it is makes no difference."""
     run = (str(SCRIPT), str(DAEMON), str(GROUP))
-    with DaemonProcess(root, command=run, environment={"HOME": str(root / "state")}) as daemon:
+    home = ENVIRONMENT | {"HOME": str(root / "state")}
+    with DaemonProcess(root, command=run, environment=home) as daemon:
         daemon.wait_for("worker_ready")
         token = (root / "state" / TOKEN_NAME).stat()
         assert (token.st_uid, token.st_gid) == (DAEMON, GROUP)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.as_user import SCRIPT, as_user
+from tests.parts.as_user import ENVIRONMENT, SCRIPT, as_user
 from tests.parts.daemon_process import DATA, DaemonProcess, prepare, wait_until
 from tests.parts.raw_page import RawPage, status_of
 from zssr_daemon.settings.schema import Folders
@@ -46,7 +46,7 @@ def test_from_upload_to_archive_and_back(root: Path) -> None:
     """Each moves what the other has written, and both sides stay readable for the group."""
     run = (str(SCRIPT), str(DAEMON), str(GROUP))
     toml = (root / "settings.toml").read_text()
-    home = {"HOME": str(root / "state")}
+    home = ENVIRONMENT | {"HOME": str(root / "state")}
     with DaemonProcess(root, command=run, environment=home) as daemon:
         daemon.wait_for("daemon_started")
         with RawPage(root, toml=toml, inside=as_user(PAGE, GROUP)) as page:

@@ -12,6 +12,9 @@ from tests.parts.tools import tool
 
 SCRIPT = Path(__file__)
 
+#: What the script needs to find this package, wherever it is started.
+ENVIRONMENT = {"PYTHONPATH": str(SCRIPT.parents[2])}
+
 
 def as_user(uid: int, gid: int) -> list[str]:
     """Return the command that runs another one as this user; root alone may do that."""
