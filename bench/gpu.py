@@ -56,7 +56,7 @@ WHOLE = Plan(
     images=10,
     num_epochs=None,
 )
-SMALL = Plan(pictures=2, side=32, presets=("instant",), processes=(1, 2), images=1, num_epochs=4)
+SMALL = Plan(pictures=1, side=24, presets=("instant",), processes=(2,), images=1, num_epochs=2)
 
 
 def main() -> None:
