@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,19 @@ def no_settings_of_the_caller() -> Iterator[None]:
             if name.startswith(ENV_PREFIX):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """Undo what a test does to signals: programs that a later test starts inherit what is ignored.
+
+    A supervisor that runs inside a test ends by ignoring SIGTERM, for one.
+    """
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
