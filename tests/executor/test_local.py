@@ -141,13 +141,21 @@ def test_cancelled_job_stops(executor: LocalExecutor, tmp_path: Path) -> None:
     assert child_of(executor).pid == pid
 
 
+def is_stopped(pid: int) -> bool:
+    """Tell whether SIGSTOP has reached every thread; until then one of them may take SIGTERM."""
+    states = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(state.rpartition(") ")[2].startswith("T") for state in states)
+
+
 def test_cancelled_job_that_does_not_stop_is_killed(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the whole ladder; the job is told as cancelled, and no attempt is blamed."""
     submit(executor, order_for(tmp_path, "stuck", LONG))
     events_until(executor, WorkProgress)
-    os.kill(child_of(executor).pid, signal.SIGSTOP)  # it hears neither message nor SIGTERM
+    pid = child_of(executor).pid
+    os.kill(pid, signal.SIGSTOP)  # it hears neither message nor SIGTERM
+    wait_until(lambda: is_stopped(pid), "every thread to stop")
     monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
     monkeypatch.setattr(local, "_TERMINATE_WAIT_S", 0.2)
     executor.cancel("stuck")
