@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Test processes at a time; many tests start a daemon of their own, which takes about 1 GB, and wait
-# for it: on two cores three of them are quicker than two.
-TESTS_AT_ONCE ?= 3
+# Test processes at a time; many tests start a daemon of their own, which takes about 1 GB.
+TESTS_AT_ONCE ?= 2
 
 # Where `make install` puts files. Packagers set DESTDIR, which is put before each of these paths.
 PREFIX ?= /usr/local
