@@ -18,8 +18,8 @@ from zssr_daemon.zssr.estimation.blur_loss import Blurring, losses_db
 
 Array = NDArray[np.float64]
 
-# Added to what a model leaves unexplained, so that a nearly perfect fit is no proof by itself.
-_UNEXPLAINED = 10.0
+#: Added to what a model leaves unexplained, so that a nearly perfect fit is no proof by itself.
+UNEXPLAINED = 10.0
 
 # The logarithm of a family's chance falls by this much times the logarithm of what it leaves
 # unexplained. That of bicubic is raised, since soft pictures look blurred, and a little that of a
@@ -111,13 +111,13 @@ class BlurChoice:
 def _evidence(fits: list[BlurFit]) -> float:
     plain = fits[0].cost
     best = min((fit.cost for fit in fits[1:] if _is_believable(fit)), default=plain)
-    return (plain - best) / (best + _UNEXPLAINED)
+    return (plain - best) / (best + UNEXPLAINED)
 
 
 def _chances(fits: list[BlurFit]) -> Array:
     """Return the chance of each family."""
     costs = np.array([fit.cost for fit in fits])
-    logs = -_STEEPNESS * np.log(costs + _UNEXPLAINED)
+    logs = -_STEEPNESS * np.log(costs + UNEXPLAINED)
     logs += [_LIKELIER.get(fit.shape, 0.0) for fit in fits]
     logs[[not _is_believable(fit) for fit in fits]] = -np.inf
     chances = np.exp(logs - logs.max())

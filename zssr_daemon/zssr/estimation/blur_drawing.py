@@ -31,9 +31,15 @@ def draw_disk(radii: Array) -> Array:
 def draw_line(ends: Array) -> Array:
     """Return weights of a line from -ends / 2 to ends / 2, (y, x), shared among four pixels."""
     radius = math.ceil(float(np.abs(ends).max()) / 2) + 1
-    at = np.arange(-radius, radius + 1)
     along = np.linspace(-0.5, 0.5, 64 * radius)
-    rows, columns = (
-        (1 - np.abs(at[:, None] - along * end)).clip(min=0) for end in (ends[0], ends[1])
-    )
+    rows, columns = (shares(along * end, radius) for end in (ends[0], ends[1]))
     return np.asarray(rows @ columns.T)
+
+
+def shares(places: Array, radius: int) -> Array:
+    """Return (2 * radius + 1, places): the share that each pixel of one axis has of each place.
+
+    A place between two pixels is shared between them. The middle pixel lies at 0.
+    """
+    at = np.arange(-radius, radius + 1)
+    return np.asarray((1 - np.abs(at[:, None] - places)).clip(min=0))

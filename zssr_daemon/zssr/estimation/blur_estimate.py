@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import Kernel
-from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
+from zssr_daemon.zssr.degradation.jpeg import quantisation_steps
 from zssr_daemon.zssr.estimation.blur_choice import BlurChoice
 from zssr_daemon.zssr.estimation.blur_drawing import draw_disk, draw_gaussian, draw_line
 from zssr_daemon.zssr.estimation.blur_family import (
@@ -29,9 +28,7 @@ from zssr_daemon.zssr.estimation.blur_family import (
     lines_along,
 )
 from zssr_daemon.zssr.estimation.blur_fit import BlurFit
-from zssr_daemon.zssr.estimation.spectrum import Spectrum
-from zssr_daemon.zssr.ops.luma import WEIGHTS, luma
-from zssr_daemon.zssr.ops.regions import regions
+from zssr_daemon.zssr.estimation.spectrum import Spectrum, luma_noise_variance, luma_parts
 from zssr_daemon.zssr.scale import Scale, per_axis
 
 Array = NDArray[np.float64]
@@ -106,10 +103,9 @@ def estimate_blur(
     """
     if jpeg_quality is not None and jpeg_quality < _MIN_QUALITY:
         return _unblurred("compressed")
-    parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
     spectrum = Spectrum.of(
-        [part[0].double().numpy() for part in parts],
-        noise_variance=(noise_std / 255) ** 2 * _noise_share(image),
+        [part.double().numpy() for part in luma_parts(image)],
+        noise_variance=luma_noise_variance(image, noise_std),
         steps=None if jpeg_quality is None else _steps(jpeg_quality),
     )
     if spectrum is None:
@@ -140,9 +136,4 @@ def _fits(spectrum: Spectrum) -> list[BlurFit]:
 
 def _steps(jpeg_quality: int) -> Array:
     """Return the (8, 8) steps of the brightness, the image in [0, 1]."""
-    return np.reshape(JpegTables.of_quality(jpeg_quality).luma, (8, 8)) / 255
-
-
-def _noise_share(image: Tensor) -> float:
-    """Return the share of the noise variance that is in the luma; channels are independent."""
-    return 1.0 if image.shape[0] == 1 else float(WEIGHTS.square().sum())
+    return np.asarray(quantisation_steps(jpeg_quality).double().numpy() / 255)

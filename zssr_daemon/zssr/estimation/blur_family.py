@@ -18,16 +18,19 @@ Array = NDArray[np.float64]
 
 Shape = Literal["bicubic", "gaussian", "disk", "motion"]
 
-# What a disk or a line leaves of the frequencies that an ideal one would remove.
-_MIN_LEFT = 0.02
+#: What a disk or a line leaves of the frequencies that an ideal one would remove.
+MIN_LEFT = 0.02
 
-# Variance of a line's own width, square pixels.
-_LINE_WIDTH = 0.08
+#: Variance of a line's own width, square pixels.
+LINE_WIDTH = 0.08
 
 # How much a disk's softness, a variance in square pixels, counts as a residual. A lens out of focus
 # is seldom a clean disk, nor is the picture behind it quite sharp; but a disk that is soft enough
 # is a Gaussian.
 _SOFTNESS_WEIGHT = 1 / 0.027
+
+# By so much parameters are changed to see what the change does.
+_STEP = 1e-5
 
 # Half the width of antialiased cubic convolution, source pixels, and the points it is sampled at.
 _CUBIC_REACH, _CUBIC_POINTS = 2, 32
@@ -54,6 +57,22 @@ class BlurFamily:
         exponent = 2 * np.pi**2 * self.softness(parameters) * (y**2 + x**2)
         left = np.abs(self.sharp(parameters, y, x)) + self.min_left
         return np.asarray(2 * np.log(left) - 2 * exponent)
+
+    def log_power_and_changes(self, parameters: Array, y: Array, x: Array) -> tuple[Array, Array]:
+        """Return the same, in the shape of y and x, and (p, ...) how it changes with parameters."""
+        left = self.log_power(parameters, y, x)
+        moved = [self.log_power(each, y, x) - left for each in _moved(parameters)]
+        return left, np.array(moved).reshape(len(parameters), *left.shape) / _STEP
+
+    def unlikeliness_changes(self, parameters: Array) -> list[float]:
+        """Return how the unlikeliness changes with each parameter."""
+        here = self.unlikeliness(parameters)
+        return [(self.unlikeliness(each) - here) / _STEP for each in _moved(parameters)]
+
+
+def _moved(parameters: Array) -> list[Array]:
+    """Return the parameters with one of them after the other changed by _STEP."""
+    return [parameters + step for step in np.eye(len(parameters)) * _STEP]
 
 
 def covariance(parameters: Array) -> Array:
@@ -113,7 +132,7 @@ DISK = BlurFamily(
     "disk",
     tuple((radius, 0.2) for radius in (0.5, 0.75, 1.0, 1.3, 1.7)),
     _disk,
-    _MIN_LEFT,
+    MIN_LEFT,
     lambda parameters: float(parameters[1] ** 2),
     lambda parameters: float(parameters[1] ** 2 * _SOFTNESS_WEIGHT),
 )
@@ -123,7 +142,7 @@ def lines_along(direction: Array) -> BlurFamily:
     """Return straight motions near a direction (y, x) of length 1."""
     lengths = (1.2, 2.0, 3.0, 4.0, 5.5)
     starts = tuple((length * direction[0], length * direction[1]) for length in lengths)
-    return BlurFamily("motion", starts, _line, _MIN_LEFT, lambda _: _LINE_WIDTH)
+    return BlurFamily("motion", starts, _line, MIN_LEFT, lambda _: LINE_WIDTH)
 
 
 #: The family of each shape.

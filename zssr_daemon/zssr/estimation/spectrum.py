@@ -10,8 +10,13 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
+from torch import Tensor
+
+from zssr_daemon.zssr.ops.luma import WEIGHTS, luma
+from zssr_daemon.zssr.ops.regions import regions
 
 Array = NDArray[np.float64]
 
@@ -96,6 +101,21 @@ class Spectrum:
         return np.stack(
             [np.cos(2 * angle), np.sin(2 * angle), np.cos(4 * angle), np.sin(4 * angle)]
         )
+
+
+def luma_parts(image: Tensor) -> list[Tensor]:
+    """Return the parts of an image (C, H, W), C 1 or 3, that are looked at: their luma, (h, w)."""
+    parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
+    return [part[0] for part in parts]
+
+
+def luma_noise_variance(image: Tensor, noise_std: float) -> float:
+    """Return the variance in the luma of an image (C, H, W) in [0, 1].
+
+    noise_std: of the noise in each channel, independent of the others, levels of 255.
+    """
+    share = 1.0 if image.shape[0] == 1 else float(WEIGHTS.square().sum())
+    return (noise_std / 255) ** 2 * share
 
 
 def _rounding(steps: Array, y: Array, x: Array) -> Array:

@@ -10,20 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zssr_daemon.zssr.config import KernelPhase
 from zssr_daemon.zssr.degradation.blur import Kernel
+from zssr_daemon.zssr.estimation.blur_choice import UNEXPLAINED
 from zssr_daemon.zssr.estimation.blur_estimate import BlurEstimate, Why
 from zssr_daemon.zssr.estimation.blur_family import BICUBIC_FAMILY, DISK, GAUSSIAN, BlurFamily
 from zssr_daemon.zssr.estimation.free_kernel.motion_path import TERMS, MotionPath, PathResponse
 from zssr_daemon.zssr.estimation.free_kernel.spectrum_fit import Explained, SpectrumFit
 from zssr_daemon.zssr.estimation.free_kernel.turn import GRID, turn_evidence
-from zssr_daemon.zssr.estimation.spectrum import Spectrum
-from zssr_daemon.zssr.ops.luma import WEIGHTS, luma
-from zssr_daemon.zssr.ops.regions import regions
+from zssr_daemon.zssr.estimation.spectrum import Spectrum, luma_noise_variance, luma_parts
 from zssr_daemon.zssr.scale import Scale, per_axis
 
 Array = NDArray[np.float64]
@@ -32,9 +30,6 @@ Array = NDArray[np.float64]
 #: unexplained. Of 39 pictures that were ideal, out of focus or blurred by a Gaussian one reaches
 #: it, and its halves do not agree.
 CLEARLY = 0.2
-
-# Added to what a path leaves unexplained, so that a nearly perfect fit is no proof by itself.
-_UNEXPLAINED = 10.0
 
 # The likeness that the paths of both halves must have with that of the whole.
 _ALIKE = 0.8
@@ -54,9 +49,6 @@ _LENGTHS, _DIRECTIONS, _BENDS = (1.8, 3.0, 4.5), 8, (0.1, 0.3)
 
 # How little a large second or third term is expected: weight of one source pixel as a residual.
 _TERM_WEIGHTS = (0.0, 1.0, 2.25)
-
-# The step by which derivatives are measured.
-_STEP = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,22 +85,21 @@ def estimate_free_kernel(
     """
     if fixed.why in ("too_small", "no_detail", "compressed"):
         return None
-    parts = regions(luma(image)[None, None], torch.Generator().manual_seed(0))
-    planes = [part[0].double().numpy() for part in parts]
-    share = 1.0 if image.shape[0] == 1 else float(WEIGHTS.square().sum())
-    noise_variance = (noise_std / 255) ** 2 * share
+    parts = luma_parts(image)
+    planes = [part.double().numpy() for part in parts]
+    noise_variance = luma_noise_variance(image, noise_std)
     spectrum = Spectrum.of(planes, noise_variance)
     if spectrum is None:
         return None
     cost, path = _best_path(spectrum, TERMS)
-    evidence = (_rival_cost(spectrum, cost) - cost) / (cost + _UNEXPLAINED)
+    evidence = (_rival_cost(spectrum, cost) - cost) / (cost + UNEXPLAINED)
     if evidence < CLEARLY or path.length > _MAX_LENGTH:
         return None
     if fixed.shape == "motion" and path.likeness(MotionPath(path.terms[:, :1])) > _STRAIGHT:
         return None
     if not _halves_agree(planes, path, noise_variance):
         return None
-    upright = _upright([part[0] for part in parts], path)
+    upright = _upright(parts, path)
     return None if upright is None else FreeKernel(upright, evidence)
 
 
@@ -145,12 +136,7 @@ def _best_of(family: BlurFamily, spectrum: Spectrum) -> Explained:
     """Return the blur of a family that explains a spectrum best."""
 
     def response(parameters: Array) -> tuple[Array, Array]:
-        left = family.log_power(parameters, spectrum.y, spectrum.x)
-        steps = _STEP * np.eye(len(parameters))
-        moved = [
-            family.log_power(parameters + step, spectrum.y, spectrum.x) - left for step in steps
-        ]
-        return left, np.array(moved).reshape(len(parameters), *left.shape) / _STEP
+        return family.log_power_and_changes(parameters, spectrum.y, spectrum.x)
 
     count = len(family.starts[0])
     return SpectrumFit(spectrum, response, np.zeros(count)).search(map(np.array, family.starts))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss, legval
 from numpy.typing import NDArray
 
+from zssr_daemon.zssr.estimation.blur_drawing import shares
+from zssr_daemon.zssr.estimation.blur_family import LINE_WIDTH, MIN_LEFT
 from zssr_daemon.zssr.estimation.spectrum import BLOCK, Spectrum
 
 Array = NDArray[np.float64]
@@ -27,9 +29,6 @@ _POINTS = 2000
 # Points by which two paths are compared, and the variance of their distance that counts as near,
 # square source pixels.
 _COMPARED, _NEAR = 100, 0.2
-
-# Variance of a path's own width, square source pixels, and what is left where it leaves nothing.
-_WIDTH, _MIN_LEFT = 0.08, 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +53,7 @@ class MotionPath:
         """
         moments = (np.arange(_POINTS) + 0.5) / _POINTS * 2 - 1
         y, x = self._places(moments) * np.array(scales)[:, None]
-        rows, columns = _shares(y), _shares(x)
+        rows, columns = (shares(axis, math.ceil(float(np.abs(axis).max())) + 1) for axis in (y, x))
         return np.asarray(rows @ columns.T) / _POINTS
 
     @property
@@ -79,13 +78,6 @@ def _overlap(first: MotionPath, second: MotionPath) -> float:
     return float(np.exp(-np.square(apart).sum(axis=0) / (2 * _NEAR)).mean())
 
 
-def _shares(places: Array) -> Array:
-    """Return (side, m): the share that each pixel of one axis has of each place."""
-    radius = math.ceil(float(np.abs(places).max())) + 1
-    at = np.arange(-radius, radius + 1)
-    return np.asarray((1 - np.abs(at[:, None] - places)).clip(min=0))
-
-
 class PathResponse:
     """What paths of `count` terms leave of the frequencies of a spectrum."""
 
@@ -95,7 +87,7 @@ class PathResponse:
         # All frequencies lie on a grid, where a wave is the product of one down and one across.
         self._down, self._rows = np.unique(np.round(spectrum.y * BLOCK), return_inverse=True)
         self._across, self._columns = np.unique(np.round(spectrum.x * BLOCK), return_inverse=True)
-        self._width = 4 * np.pi**2 * _WIDTH * np.exp(2 * spectrum.log_radius)
+        self._width = 4 * np.pi**2 * LINE_WIDTH * np.exp(2 * spectrum.log_radius)
         self._polynomials = legval(_MOMENTS, np.eye(count + 1)[:, 1:])
 
     def __call__(self, parameters: Array) -> tuple[Array, Array]:
@@ -107,7 +99,7 @@ class PathResponse:
         down = np.exp(-2j * np.pi / BLOCK * np.outer(self._down, y)) * (_DURATIONS / 2)
         across = np.exp(-2j * np.pi / BLOCK * np.outer(x, self._across))
         left = self._of(down @ across)
-        power = np.abs(left) ** 2 + _MIN_LEFT**2
+        power = np.abs(left) ** 2 + MIN_LEFT**2
         common = -4j * np.pi * left.conj() / power
         terms = [common * self._of(down * each @ across) for each in self._polynomials]
         derivatives = [(term * axis).real for axis in (self._y, self._x) for term in terms]

@@ -1,30 +1,27 @@
-"""SpectrumFit: the blur that explains a spectrum best, beside a picture with a power law."""
+"""SpectrumFit: the blur that explains a spectrum best, found from many places to begin at."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, least_squares
+from scipy.optimize import OptimizeResult
 
 from zssr_daemon.zssr.estimation.spectrum import Spectrum
+from zssr_daemon.zssr.estimation.spectrum_model import (
+    EXPECTED,
+    PICTURE,
+    SLOPE,
+    WEIGHTS,
+    SpectrumModel,
+    search,
+)
 
 Array = NDArray[np.float64]
 
 #: From parameters (p,) to the logarithm of the power that a blur leaves of each frequency, (9, n),
 #: and its derivatives, (p, 9, n).
 Response = Callable[[Array], tuple[Array, Array]]
-
-# What is expected of the picture and of noise beyond the known noise, and how much it weighs: as in
-# the estimate of other blurs.
-_SLOPE, _SLOPE_SPREAD = 2.7, 0.2
-_HARMONICS_WEIGHT = 3.0
-_MORE_NOISE, _MORE_NOISE_WEIGHT = -3.0, 0.1
-_SOFT = 0.5
-_ENOUGH = 1e-4
-
-# The parameters of the picture: its level, four harmonics, its slope, more noise.
-_PICTURE = 7
 
 # Steps of the first search from each start, of the last search, and how many get there.
 _FIRST_STEPS, _LAST_STEPS, _KEPT = 10, 40, 8
@@ -45,14 +42,11 @@ class SpectrumFit:
     """
 
     def __init__(self, spectrum: Spectrum, response: Response, weights: Array) -> None:
-        self._spectrum, self._response = spectrum, response
-        level = float(np.median(spectrum.log_power + _SLOPE * spectrum.log_radius[4]))
-        self._picture = np.array([level, 0, 0, 0, 0, _SLOPE, _MORE_NOISE])
-        expected = np.concatenate([self._picture, np.zeros_like(weights)])
-        prior = np.diag(
-            [0, *[_HARMONICS_WEIGHT] * 4, 1 / _SLOPE_SPREAD, _MORE_NOISE_WEIGHT, *weights]
-        )
-        self._expected, self._prior = expected, prior
+        self._model, self._response = SpectrumModel(spectrum), response
+        self._picture = EXPECTED.copy()
+        self._picture[0] = np.median(spectrum.log_power + SLOPE * spectrum.log_radius[4])
+        self._expected = np.concatenate([EXPECTED, np.zeros_like(weights)])
+        self._weights = np.concatenate([WEIGHTS, weights])
         self._last: tuple[bytes, Array, Array] | None = None
 
     def search(self, starts: Iterable[Array]) -> Explained:
@@ -61,46 +55,24 @@ class SpectrumFit:
         first.sort(key=lambda result: float(result.cost))
         last = [self._run(result.x, _LAST_STEPS) for result in first[:_KEPT]]
         best = min(last, key=lambda result: float(result.cost))
-        return Explained(float(best.cost), best.x[_PICTURE:])
+        return Explained(float(best.cost), best.x[PICTURE:])
 
-    def _run(self, start: Array, steps: int) -> OptimizeResult:
-        return least_squares(
+    def _run(self, start: Array, max_steps: int) -> OptimizeResult:
+        return search(
             lambda parameters: self._evaluated(parameters)[0],
+            lambda parameters: self._evaluated(parameters)[1],
             start,
-            jac=lambda parameters: self._evaluated(parameters)[1],
-            loss="soft_l1",
-            f_scale=_SOFT,
-            ftol=_ENOUGH,
-            xtol=_ENOUGH,
-            gtol=_ENOUGH,
-            max_nfev=steps,
+            max_steps=max_steps,
         )
 
     def _evaluated(self, parameters: Array) -> tuple[Array, Array]:
         """Return the residuals and their derivatives; those of the last place are kept."""
         key = parameters.tobytes()
         if self._last is None or self._last[0] != key:
-            explained, derivatives = self._explained(parameters)
-            prior = self._prior @ (parameters - self._expected)
-            residuals = np.append(explained - self._spectrum.log_power, prior)
-            self._last = key, residuals, np.concatenate([derivatives.T, self._prior])
+            picture, blur = parameters[:PICTURE], parameters[PICTURE:]
+            left, changes = self._response(blur)
+            unexpected = self._weights * (parameters - self._expected)
+            residuals = np.concatenate([self._model.off(picture, left), unexpected])
+            slopes = self._model.slopes(picture, left, changes)
+            self._last = key, residuals, np.vstack([slopes, np.diag(self._weights)])
         return self._last[1], self._last[2]
-
-    def _explained(self, parameters: Array) -> tuple[Array, Array]:
-        """Return the logarithm of the power as the parameters have it, and (p, n) derivatives."""
-        spectrum = self._spectrum
-        left, derivatives = self._response(parameters[_PICTURE:])
-        slopes = np.concatenate(
-            [np.ones_like(left)[None], spectrum.harmonics, -spectrum.log_radius[None]]
-        )
-        power = np.exp(np.tensordot(parameters[:6], slopes, axes=1) + left)
-        noise = spectrum.floor * np.exp(parameters[6])
-        total = power.sum(axis=0) + spectrum.floor + noise
-        shares = power / total
-        return np.log(total), np.concatenate(
-            [
-                (shares * slopes).sum(axis=1),
-                (noise / total)[None],
-                (shares * derivatives).sum(axis=1),
-            ]
-        )
