@@ -15,16 +15,17 @@ from torch import Tensor
 
 from zssr_daemon.zssr.degradation.degradation import MAX_NOISE_STD
 from zssr_daemon.zssr.degradation.noise_shape import KNOTS, WHITE, NoiseShape
-from zssr_daemon.zssr.estimation.noise_spectrum import NoiseSpectrum, PlaneSpectrum
+from zssr_daemon.zssr.estimation.noise_spectrum import (
+    MIN_BLOCKS,
+    NoiseSpectrum,
+    PlaneSpectrum,
+    flattest_count,
+)
 from zssr_daemon.zssr.ops.dct import SIDE, blocks, transform
 
 # Weaker noise, levels of 255, counts as none: the finest texture of clean pictures looks like noise
 # of at most 0.6, and to remove noise of 1 was measured to be worth nothing.
 MIN_NOISE_STD = 1.5
-
-# The share of all blocks that is measured, and the fewest blocks that say anything.
-FLATTEST = 0.03
-MIN_BLOCKS = 32
 
 # Noise is everywhere: hardly one block in a hundred has less than MIN_SHARE of the noise's energy
 # in its high frequencies, even if the image was compressed since. Where more blocks have less, the
@@ -119,8 +120,7 @@ def estimate_white_noise_std(image: Tensor) -> float:
     if len(whole) < MIN_BLOCKS:
         return 0.0
     energy = transform(whole * 255).square()
-    count = max(MIN_BLOCKS, round(len(whole) * FLATTEST))
-    flattest = energy[:, _LOW].mean(dim=1).argsort(stable=True)[:count]
+    flattest = energy[:, _LOW].mean(dim=1).argsort(stable=True)[: flattest_count(len(whole))]
     middle, high = (
         float(energy[flattest][:, part].mean(dim=1).median()) for part in (_MIDDLE, _HIGH)
     )

@@ -56,6 +56,7 @@ class NoiseSpectrum:
 
     planes: tuple[PlaneSpectrum, ...]
     _energy: Tensor  # (planes, blocks, 8, 8)
+    _flat: tuple[Tensor, Tensor]  # of `_flatness`
     _brightness: Tensor  # (blocks,), 0 to 1
 
     @classmethod
@@ -72,7 +73,7 @@ class NoiseSpectrum:
         energy = transform(planes).square()
         flat = _flatness(energy)
         spectra = tuple(_plane(each, flat) for each in energy)
-        return cls(spectra, energy, whole.mean(dim=(0, 2, 3)))
+        return cls(spectra, energy, flat, whole.mean(dim=(0, 2, 3)))
 
     def by_brightness(self, variances: Tensor, planes: list[int]) -> tuple[float, ...]:
         """Return the variance of noise at BRIGHTNESS, relative to that of the flattest blocks.
@@ -82,31 +83,29 @@ class NoiseSpectrum:
         """
         at = ((self._brightness - BRIGHTNESS[0]) / (BRIGHTNESS[1] - BRIGHTNESS[0])).round()
         at = at.clamp(0, len(BRIGHTNESS) - 1)
-        flat = _flatness(self._energy)
         known = {
-            number: self._relative(variances, planes, flat, at == number)
+            number: self._relative(variances, planes, at == number)
             for number in range(len(BRIGHTNESS))
             if int((at == number).sum()) >= MIN_BLOCKS
         }
         if not known:
             return (1.0,) * len(BRIGHTNESS)
         curve = np.interp(range(len(BRIGHTNESS)), [*known], [*known.values()])
-        flattest = self._brightness[flat[0].argsort(stable=True)[: _count(self._energy[0])]]
+        order = self._flat[0].argsort(stable=True)
+        flattest = self._brightness[order[: flattest_count(len(order))]]
         return tuple((curve / np.interp(flattest.numpy(), BRIGHTNESS, curve).mean()).tolist())
 
     def mean_over_brightness(self, curve: tuple[float, ...]) -> float:
         """Return the mean of a curve given at BRIGHTNESS over all blocks."""
         return float(np.interp(self._brightness.numpy(), BRIGHTNESS, curve).mean())
 
-    def _relative(
-        self, variances: Tensor, planes: list[int], flat: tuple[Tensor, Tensor], where: Tensor
-    ) -> float:
+    def _relative(self, variances: Tensor, planes: list[int], where: Tensor) -> float:
         """Return the same for the flattest of the blocks `where`."""
         count = max(MIN_BLOCKS // 2, int(where.sum()) // 6)
         ratios = []
         for plane in planes:
             found = 0.0
-            for score, half in zip(flat, (_IS_ODD, ~_IS_ODD), strict=True):
+            for score, half in zip(self._flat, (_IS_ODD, ~_IS_ODD), strict=True):
                 chosen = score.masked_fill(~where, math.inf).argsort(stable=True)[:count]
                 waves = _FINE & ~half
                 relative = self._energy[plane][chosen][:, waves] / variances[plane][waves]
@@ -127,7 +126,7 @@ def _flatness(energy: Tensor) -> tuple[Tensor, Tensor]:
 
 def _plane(energy: Tensor, flat: tuple[Tensor, Tensor]) -> PlaneSpectrum:
     """Return what the energy (blocks, 8, 8) of one plane says."""
-    count = _count(energy)
+    count = flattest_count(len(energy))
     further = max(3 * count, round(NEXT * len(energy)))
     orders = [score.argsort(stable=True) for score in flat]
     stds, spread, growth = [], [], []
@@ -148,9 +147,9 @@ def _plane(energy: Tensor, flat: tuple[Tensor, Tensor]) -> PlaneSpectrum:
     return PlaneSpectrum(tuple(stds), tuple(spread), tuple(growth))
 
 
-def _count(energy: Tensor) -> int:
-    """Return how many of the blocks (blocks, 8, 8) are the flattest."""
-    return max(MIN_BLOCKS, round(FLATTEST * len(energy)))
+def flattest_count(blocks: int) -> int:
+    """Return how many of so many blocks count as the flattest."""
+    return max(MIN_BLOCKS, round(FLATTEST * blocks))
 
 
 def _typical(energy: Tensor, degrees: int) -> float:
