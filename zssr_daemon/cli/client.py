@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -191,14 +191,10 @@ def queued_jobs(state_folder: Path, below: str | None) -> list[Job]:
 
 
 def _cancel_here(settings: Settings, jobs: list[Job]) -> Iterator[CancelResult]:
-    lock = LedgerLock(settings.folders.state)
-    try:
-        with closing(Ledger.open(settings.folders.state)) as ledger:
-            disposer = disposer_of(settings, ledger)
-            for job in jobs:
-                yield _cancel_one(ledger, disposer, job)
-    finally:
-        lock.release()
+    with _held_ledger(settings.folders.state) as ledger:
+        disposer = disposer_of(settings, ledger)
+        for job in jobs:
+            yield _cancel_one(ledger, disposer, job)
 
 
 def _cancel_one(ledger: Ledger, disposer: Disposer, job: Job) -> CancelResult:
@@ -210,14 +206,10 @@ def _cancel_one(ledger: Ledger, disposer: Disposer, job: Job) -> CancelResult:
 
 
 def _retry_here(folders: Folders, jobs: list[Job]) -> Iterator[RetryResult]:
-    lock = LedgerLock(folders.state)
-    try:
-        with closing(Ledger.open(folders.state)) as ledger:
-            retrier = Retrier(folders, ledger, Markers(ledger))
-            for job in jobs:
-                yield _retry_one(retrier, job)
-    finally:
-        lock.release()
+    with _held_ledger(folders.state) as ledger:
+        retrier = Retrier(folders, ledger, Markers(ledger))
+        for job in jobs:
+            yield _retry_one(retrier, job)
 
 
 def _retry_one(retrier: Retrier, job: Job) -> RetryResult:
@@ -225,6 +217,21 @@ def _retry_one(retrier: Retrier, job: Job) -> RetryResult:
         return RetryResult(job.id, printable(retrier.retry(job.id)))
     except (RetryRefusedError, OSError) as error:
         return RetryResult(job.id, printable(job.src_rel), str(error))
+
+
+@contextmanager
+def _held_ledger(state_folder: Path) -> Iterator[Ledger]:
+    """Open the ledger to write, where no daemon runs, and keep daemons out meanwhile.
+
+    Raises:
+        LedgerLockedError: another process holds it.
+    """
+    lock = LedgerLock(state_folder)
+    try:
+        with closing(Ledger.open(state_folder)) as ledger:
+            yield ledger
+    finally:
+        lock.release()
 
 
 def _with_ledger(status: Status, folders: Folders) -> Status:

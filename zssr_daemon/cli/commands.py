@@ -11,9 +11,16 @@ import typer
 from rich.live import Live
 
 from zssr_daemon import __version__
+from zssr_daemon.cli.client import (
+    CancelResult,
+    RetryResult,
+    failed_jobs,
+    jobs_named,
+    queued_jobs,
+    status_of,
+)
 from zssr_daemon.cli.client import cancel as cancel_jobs
 from zssr_daemon.cli.client import drain as drain_daemon
-from zssr_daemon.cli.client import failed_jobs, jobs_named, queued_jobs, status_of
 from zssr_daemon.cli.client import retry as retry_jobs
 from zssr_daemon.cli.tables import jobs_table, plain_job, settings_table, status_table
 from zssr_daemon.cli.upscale_command import upscale
@@ -34,6 +41,10 @@ from zssr_daemon.telemetry.terminal import (
 )
 
 _WATCH_S = 1.0
+
+JobIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
+]
 
 app = typer.Typer(
     name="zssr-daemon",
@@ -117,9 +128,7 @@ def status(
 
 @app.command()
 def retry(
-    job_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
-    ] = None,
+    job_ids: JobIds = None,
     *,
     failed: Annotated[
         bool, typer.Option("--failed", help="Every failed job, but no cancelled one.")
@@ -142,13 +151,7 @@ def retry(
         chosen = jobs_named(state, job_ids) if job_ids else failed_jobs(state, cancelled=cancelled)
         is_good = True
         for result in retry_jobs(folders, chosen):
-            is_good &= result.error is None
-            if as_json:
-                print_json(dataclasses.asdict(result))
-            elif result.error is None:
-                say(f"{result.job_id[:8]} {result.image}: back in the inbox")
-            else:
-                complain(f"{result.job_id[:8]} {result.image}: {result.error}")
+            is_good &= _is_granted(result, "back in the inbox", as_json=as_json)
         if not chosen and not as_json:
             say("no job was cancelled" if cancelled else "no job has failed")
         raise typer.Exit(0 if is_good else 1)
@@ -156,9 +159,7 @@ def retry(
 
 @app.command()
 def cancel(
-    job_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Jobs, by the start of their ids.")
-    ] = None,
+    job_ids: JobIds = None,
     *,
     queued: Annotated[bool, typer.Option("--queued", help="Every queued job.")] = False,
     below: Annotated[
@@ -179,14 +180,8 @@ def cancel(
         chosen = queued_jobs(state, below) if queued else jobs_named(state, job_ids or [])
         is_good = True
         for result in cancel_jobs(loaded, chosen):
-            is_good &= result.error is None
-            if as_json:
-                print_json(dataclasses.asdict(result))
-            elif result.error is None:
-                told = "it stops" if result.is_stopping else "cancelled, and moved to failed/"
-                say(f"{result.job_id[:8]} {result.image}: {told}")
-            else:
-                complain(f"{result.job_id[:8]} {result.image}: {result.error}")
+            told = "it stops" if result.is_stopping else "cancelled, and moved to failed/"
+            is_good &= _is_granted(result, told, as_json=as_json)
         if not chosen and not as_json:
             say("no job is queued" if below is None else f"no job of {below} is queued")
         raise typer.Exit(0 if is_good else 1)
@@ -241,6 +236,17 @@ def _watch_jobs(folders: Folders, state: JobState | None) -> NoReturn:
             live.update(jobs_table(newest, status_of(folders)), refresh=True)
             is_over.wait(_WATCH_S)
     raise typer.Exit
+
+
+def _is_granted(result: RetryResult | CancelResult, told: str, *, as_json: bool) -> bool:
+    """Print what became of a request, `told` if it was granted; return whether it was."""
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    elif result.error is None:
+        say(f"{result.job_id[:8]} {result.image}: {told}")
+    else:
+        complain(f"{result.job_id[:8]} {result.image}: {result.error}")
+    return result.error is None
 
 
 def _print_check(name: str, message: str, *, is_good: bool) -> None:

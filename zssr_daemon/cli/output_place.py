@@ -53,7 +53,7 @@ class OutputPlace:
         Linking refuses those that are taken later.
         """
         wanted = str(self.final())
-        report = companion_rel(wanted, Path(f"a{REPORT}"))
+        report = companion_rel(wanted, REPORT)
         for path in [wanted, report] if has_report else [wanted]:
             if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, "File exists", path)

@@ -130,7 +130,7 @@ def _publish(part: Path, finals: Sequence[Path]) -> None:
     parts = [Path(frame_part(str(part), frame)) for frame in range(len(finals) - 1)]
     for written, final in zip([*parts, part], finals, strict=True):
         for companion in companions_of(written):
-            durable.link_no_replace(companion, Path(companion_rel(str(final), companion)))
+            durable.link_no_replace(companion, Path(companion_rel(str(final), companion.suffix)))
         durable.fsync_file(written)
         durable.link_no_replace(written, final)
 

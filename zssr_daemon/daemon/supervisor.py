@@ -81,13 +81,9 @@ class Supervisor:
         resolver = Resolver(settings, settings.folders.inbox, self._context.kernel)
         job_settings = JobSettings(ledger, settings)
         sources = Sources(settings.folders.inbox, ledger, self._markers)
-        of_files = (settings.folders, ledger, self._markers, job_settings, sources)
-        publisher = Publisher(*of_files)
-        disposer = Disposer(
-            *of_files,
-            takes_sidecars=settings.watch.sidecars == "follow",
-            keeps_sources=settings.output.on_success == "keep",
-        )
+        of_files = (ledger, self._markers, job_settings, sources)
+        publisher = Publisher(settings.folders, *of_files)
+        disposer = Disposer.of(settings, *of_files)
         self._jobs = JobLifecycle(
             settings=settings,
             ledger=ledger,

@@ -55,8 +55,8 @@ def companions_of(part: Path) -> list[Path]:
     return [path for kind in COMPANIONS if (path := companion_part(part, kind)).is_file()]
 
 
-def companion_rel(out_rel: str, companion: Path, tag: str = "") -> str:
+def companion_rel(out_rel: str, kind: str, tag: str = "") -> str:
     """Return the final path of a companion, beside its output; `tag` where that name is taken."""
     folder, name = os.path.split(out_rel)
-    end = tag + COMPANIONS[companion.suffix]
+    end = tag + COMPANIONS[kind]
     return os.path.join(folder, cut_to_bytes(name, MAX_NAME_BYTES - len(end)) + end)  # noqa: PTH118

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from zssr_daemon.errors import SettingsError
 from zssr_daemon.system import durable
-from zssr_daemon.system.file_names import part_beside
 
 #: Lies in the state folder.
 TOKEN_NAME = "web-token"  # noqa: S105 (the name of a file)
@@ -37,7 +36,8 @@ def ensure_token(state_folder: Path) -> list[str]:
         fault = _fault(path)
         if fault is None:
             return []
-        _write(path)
+        token = secrets.token_hex(_TOKEN_BYTES).encode() + b"\n"
+        durable.write_new(path, token, mode=_MODE, is_exact_mode=True)
     except OSError as error:
         return [f"{path}: {error.strerror}; nobody can log in to the web page until this is mended"]
     return [f"{path}: {fault}; another token is made, and every login has ended"] if fault else []
@@ -80,16 +80,3 @@ def _fault(path: Path) -> str | None:
         if stat.S_IMODE(status.st_mode) & ~_MODE:
             return f"its mode {stat.S_IMODE(status.st_mode):04o} lets others know or change it"
         return None if _TOKEN.fullmatch(stream.read(1024)) else "it holds no token"
-
-
-def _write(path: Path) -> None:
-    part = path.with_name(part_beside(path.name))
-    part.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(part, flags, 0o600), "wb") as stream:
-        stream.write(secrets.token_hex(_TOKEN_BYTES).encode() + b"\n")
-        os.fchmod(stream.fileno(), _MODE)  # whatever the umask is
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
-    durable.fsync_folder(path.parent)

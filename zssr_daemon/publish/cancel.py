@@ -45,15 +45,7 @@ def disposer_of(settings: Settings, ledger: Ledger) -> Disposer:
     """Return what moves sources where no daemon runs."""
     markers = Markers(ledger)
     sources = Sources(settings.folders.inbox, ledger, markers)
-    return Disposer(
-        settings.folders,
-        ledger,
-        markers,
-        JobSettings(ledger, settings),
-        sources,
-        takes_sidecars=settings.watch.sidecars == "follow",
-        keeps_sources=settings.output.on_success == "keep",
-    )
+    return Disposer.of(settings, ledger, markers, JobSettings(ledger, settings), sources)
 
 
 def cancel_without_daemon(ledger: Ledger, disposer: Disposer, job_id: str) -> Job:

@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from zssr_daemon import failpoints
 from zssr_daemon.failpoints import Failpoint
@@ -21,7 +22,7 @@ from zssr_daemon.publish import profile_moves, sidecar_moves
 from zssr_daemon.publish.legal_names import LegalNames
 from zssr_daemon.publish.output_names import name_tags
 from zssr_daemon.publish.sources import Sources
-from zssr_daemon.settings.schema import Folders
+from zssr_daemon.settings.schema import Folders, Settings
 from zssr_daemon.system import durable, file_names
 from zssr_daemon.system.durable import ReplacedError
 
@@ -53,6 +54,26 @@ class Disposer:
         self._job_settings = job_settings
         self._sources = sources
         self._names = {path: LegalNames(path) for path in (folders.archive, folders.failed)}
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        ledger: Ledger,
+        markers: Markers,
+        job_settings: JobSettings,
+        sources: Sources,
+    ) -> Self:
+        """Return one that does as the settings say."""
+        return cls(
+            settings.folders,
+            ledger,
+            markers,
+            job_settings,
+            sources,
+            takes_sidecars=settings.watch.sidecars == "follow",
+            keeps_sources=settings.output.on_success == "keep",
+        )
 
     def dispose(self, job: Job) -> Job:
         """Move an ended job's source out of the inbox (or leave it, as `on_success` says).

@@ -13,6 +13,7 @@ from pathlib import Path
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.ledger import Ledger
+from zssr_daemon.protocol.attempt_files import companion_rel
 from zssr_daemon.protocol.endings import COMPANIONS
 from zssr_daemon.publish.sources import has_hash
 from zssr_daemon.system import durable
@@ -56,8 +57,8 @@ class Expirer:
             return
         output = self._output / job.out_rel
         if has_hash(output, job.out_sha256):
-            for ending in COMPANIONS.values():  # first: they are known by the output's name
-                output.with_name(output.name + ending).unlink(missing_ok=True)
+            for kind in COMPANIONS:  # first: they are known by the output's name
+                (self._output / companion_rel(job.out_rel, kind)).unlink(missing_ok=True)
             _remove(output)
         leaving = output.with_name(leaving_beside(output.name))
         if has_hash(leaving, job.out_sha256):  # a crash came amid its removal

@@ -192,7 +192,7 @@ class Publisher:
         """
         for companion in companions_of(part):
             durable.fsync_file(companion)
-            rels = [companion_rel(out_rel, companion, tag) for tag in name_tags(job)]
+            rels = [companion_rel(out_rel, companion.suffix, tag) for tag in name_tags(job)]
             self._link_first_free(job, companion, rels, may_be_reserved=True)
 
     def _link_first_free(

@@ -166,15 +166,21 @@ def identity_of(path: Path) -> FileIdentity | None:
         return None
 
 
-def write_new(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+def write_new(
+    path: Path, content: bytes, *, mode: int = 0o666, is_exact_mode: bool = False
+) -> None:
     """Write a small file in one step, durably; an older one of this name is replaced.
 
-    mode: the most that others may do with it, of which the umask takes away more.
+    mode: the most that others may do with it, of which the umask takes away more, unless it is to
+    be exactly that.
     """
     part = path.with_name(part_beside(path.name))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    part.unlink(missing_ok=True)  # that a crash left, or a link that somebody put there
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(part, flags, mode & 0o666 | 0o600), "wb") as stream:
         stream.write(content)
+        if is_exact_mode:
+            os.fchmod(stream.fileno(), mode)
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)

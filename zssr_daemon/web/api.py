@@ -59,7 +59,7 @@ class Api:
         limit = asked.get("limit", str(_PAGE))
         if not re.fullmatch(r"\d{1,4}", limit):
             raise RefusedError(400, "limit is no number")
-        reply = await self._ask(
+        reply = await self._link.granted(
             command="jobs",
             state=asked.get("state") or None,
             below=_below(asked.get("below")),
@@ -70,17 +70,17 @@ class Api:
 
     async def job(self, request: Request) -> Response:
         """Show one job with its settings."""
-        reply = await self._ask(command="job", job_id=_id(request))
+        reply = await self._link.granted(command="job", job_id=_id(request))
         reply["job"].pop("paths", None)  # of our disk, and not always text
         return JSONResponse({"job": explained(reply["job"])})
 
     async def retry(self, request: Request) -> Response:
         """Bring a failed job back."""
-        return JSONResponse(await self._ask(command="retry", job_id=_id(request)))
+        return JSONResponse(await self._link.granted(command="retry", job_id=_id(request)))
 
     async def cancel(self, request: Request) -> Response:
         """Stop a job that is queued or running."""
-        return JSONResponse(await self._ask(command="cancel", job_id=_id(request)))
+        return JSONResponse(await self._link.granted(command="cancel", job_id=_id(request)))
 
     async def retry_failed(self, request: Request) -> Response:
         """Bring all failed jobs back, or those below a folder; with `cancelled`, those instead."""
@@ -119,7 +119,7 @@ class Api:
         rows: list[Row] = []
         after = None
         while len(rows) < _MAX_AT_ONCE:
-            reply = await self._ask(
+            reply = await self._link.granted(
                 command="jobs", state=state, below=below, after=after, limit=_PAGE
             )
             rows += reply["jobs"]
@@ -127,18 +127,6 @@ class Api:
             if after is None:
                 break
         return rows
-
-    async def _ask(self, **request: Any) -> dict[str, Any]:
-        """Ask the daemon.
-
-        Raises:
-            RefusedError: it says no. DaemonAwayError: it is not there.
-        """
-        reply = await self._link.ask(**request)
-        if "error" in reply:
-            is_lookup = request["command"] in {"job"}
-            raise RefusedError(404 if is_lookup else 409, str(reply["error"]))
-        return reply
 
 
 def _id(request: Request) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zssr_daemon.errors import DaemonSilentError, NoDaemonError, NotAllowedError, ZSSRError
 from zssr_daemon.protocol.control import ask
+from zssr_daemon.web.guard.refusal import RefusedError
 
 #: The daemon serves a few callers at a time, and the commands of administrators come first.
 _MAX_CALLS = 4
@@ -39,3 +40,15 @@ class DaemonLink:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except (NoDaemonError, NotAllowedError, DaemonSilentError) as error:
             raise DaemonAwayError(str(error)) from error
+
+    async def granted(self, **request: Any) -> dict[str, Any]:
+        """Send a request, and return the reply of a daemon that says yes.
+
+        Raises:
+            RefusedError: it says no: 404 where a job was looked up, else 409.
+            DaemonAwayError: it is not there, or does not answer.
+        """
+        reply = await self.ask(**request)
+        if "error" in reply:
+            raise RefusedError(404 if request["command"] == "job" else 409, str(reply["error"]))
+        return reply

@@ -17,6 +17,7 @@ from zssr_daemon.web.context import WebContext
 from zssr_daemon.web.cut_order import MAX_SIDE, CutOrder, PictureFile
 from zssr_daemon.web.guard.refusal import RefusedError
 from zssr_daemon.web.sent_file import as_base64, attachment, download, open_below
+from zssr_daemon.web.upload.batches import PLACE
 
 #: An origin of its own: its script cannot reach the page's cookie, and nothing is fetched.
 _REPORT_POLICY: Final = (
@@ -29,9 +30,6 @@ _NUMBER: Final = re.compile(r"\d{1,9}")
 
 #: How long a browser may show a part again without asking.
 _SHOWN_AGAIN: Final = "private, max-age=60"
-
-#: Where uploads lie below the inbox, and so their results below the output folder.
-UPLOADS: Final = "web"
 
 
 def routes(context: WebContext) -> list[Route]:
@@ -79,7 +77,7 @@ class _Views:
     async def report(self, request: Request) -> Response:
         """Show the report of a job, shut off from the page."""
         rel = (await self._job(request))["paths"]["out_rel"]
-        name = companion_rel(rel, Path(REPORT).with_suffix(REPORT))
+        name = companion_rel(rel, REPORT)
         stream = await run_in_threadpool(open_below, self._folders.output, name)
         if stream is None:
             cure = "choose 'report' when you drop pictures, or set [output] report = true"
@@ -92,7 +90,7 @@ class _Views:
     async def batch(self, request: Request) -> Response:
         """Send all outputs of a batch as one zip file."""
         batch = request.path_params["batch"]
-        folder = self._folders.output / UPLOADS / batch
+        folder = self._folders.output / PLACE / batch
         names = await run_in_threadpool(files_of, folder) if _BATCH.fullmatch(batch) else []
         if not names:
             raise RefusedError(404, "no picture of this batch is done")
@@ -104,9 +102,7 @@ class _Views:
 
     async def _job(self, request: Request) -> dict[str, Any]:
         """Ask the daemon for the job that the address names, which has a result."""
-        reply = await self._link.ask(command="job", job_id=request.path_params["job_id"])
-        if "error" in reply:
-            raise RefusedError(404, reply["error"])
+        reply = await self._link.granted(command="job", job_id=request.path_params["job_id"])
         job: dict[str, Any] = reply["job"]
         if job["state"] != "done":
             raise RefusedError(404, f"this job has no result: it is {job['state']}")

@@ -1,7 +1,7 @@
 // Requests to the page's server: JSON both ways, and a refusal as an error in words.
 
 /** A request that was refused, or that did not get through; `status` is 0 without an answer. */
-export class RefusedError extends Error {
+class RefusedError extends Error {
   constructor(message, cure = null, status = 0) {
     super(message);
     this.cure = cure;

@@ -51,8 +51,7 @@ class Batches:
         make_shared_folder(self._place)
         make_shared_folder(self._place / name)
         file = self._place / name / FOLDER_PROFILE
-        write_new(file, profile.encode(), mode=FILE_MODE)
-        file.chmod(FILE_MODE)
+        write_new(file, profile.encode(), mode=FILE_MODE, is_exact_mode=True)
         return name
 
     def folder(self, batch: str, below: tuple[str, ...] = ()) -> Path:

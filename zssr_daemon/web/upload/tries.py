@@ -48,15 +48,12 @@ class Tries:
             check_space(settings.folders.inbox, len(part), settings.limits.min_free_disk_bytes)
             image = await asyncio.to_thread(self._store, part)
         try:
-            reply = await self._context.link.ask(
+            await self._context.link.granted(
                 command="admit", image=image, lane=_LANE, result_kept_s=_RESULT_KEPT_S
             )
-        except DaemonAwayError:
+        except (DaemonAwayError, RefusedError):
             await asyncio.to_thread(self._forget, image)
             raise
-        if "error" in reply:
-            await asyncio.to_thread(self._forget, image)
-            raise RefusedError(409, str(reply["error"]))
         return JSONResponse({"image": image}, status_code=201)
 
     def _store(self, part: bytes) -> str:
