@@ -22,11 +22,12 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from bench.provenance import provenance, save
-from bench.speed.run import SPAWN, in_child, peak_memory_bytes, shown
+from bench.speed.run import in_child, peak_memory_bytes, shown, together
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.pipeline import SuperResolved, super_resolve
 from zssr_daemon.zssr.start.drawing import draw
+from zssr_daemon.zssr.training.guard import psnr_db
 
 #: The tests that are the same on every device.
 TESTS = Path(__file__).parents[1] / "tests" / "zssr" / "test_devices.py"
@@ -127,9 +128,9 @@ def fitted(source: Tensor, device: str, preset: str, plan: Plan) -> SuperResolve
     return super_resolve(source, config, device=torch.device(device))
 
 
-def psnr_db(image: Tensor, truth: Tensor) -> float:
-    """Return the PSNR over all channels, dB."""
-    return float(-10 * torch.log10((rounded(image) - truth).square().mean()))
+def mse(image: Tensor, truth: Tensor) -> float:
+    """Return the mean squared error over all channels, of a range of 1."""
+    return float((rounded(image) - truth).square().mean())
 
 
 def equality(device: str, plan: Plan) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def equality(device: str, plan: Plan) -> dict[str, Any]:
     for number in range(plan.pictures):
         truth, source = drawn_pair(number, plan.side)
         ours, cpu = (
-            psnr_db(fitted(source, each, plan.presets[0], plan).image, truth)
+            psnr_db(mse(fitted(source, each, plan.presets[0], plan).image, truth))
             for each in (device, "cpu")
         )
         differences_db.append(ours - cpu)
@@ -172,14 +173,7 @@ def one_picture(device: str, preset: str, plan: Plan) -> dict[str, Any]:
 
 def throughput(device: str, processes: int, plan: Plan) -> dict[str, Any]:
     """Return images a minute of so many warm processes that share the device."""
-    barrier, seconds = SPAWN.Barrier(processes), SPAWN.Queue()
-    arguments = (device, plan, barrier, seconds)
-    workers = [SPAWN.Process(target=_work, args=arguments) for _ in range(processes)]
-    for worker in workers:
-        worker.start()
-    spent_s = [seconds.get() for _ in workers]
-    for worker in workers:
-        worker.join()
+    spent_s = together(processes, _work, device, plan)
     return {
         "processes": processes,
         "preset": plan.presets[0],
@@ -187,7 +181,7 @@ def throughput(device: str, processes: int, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _work(device: str, plan: Plan, barrier: Barrier, seconds: Any) -> None:
+def _work(barrier: Barrier, device: str, plan: Plan) -> float:
     torch.set_num_threads(1)
     _, source = drawn_pair(0, plan.side)
     fitted(source, device, plan.presets[0], plan)
@@ -195,7 +189,7 @@ def _work(device: str, plan: Plan, barrier: Barrier, seconds: Any) -> None:
     started_s = time.perf_counter()
     for _ in range(plan.images):
         fitted(source, device, plan.presets[0], plan)
-    seconds.put(time.perf_counter() - started_s)
+    return time.perf_counter() - started_s
 
 
 def where_time_goes(device: str, plan: Plan) -> dict[str, Any]:

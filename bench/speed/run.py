@@ -220,18 +220,32 @@ def large_source(megapixels: float, steps: int) -> dict[str, Any]:
     }
 
 
-def throughput(processes: int, threads: int) -> dict[str, Any]:
-    """Return images a minute of warm workers with `fast`, 128² to 256²."""
+def together(processes: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Return what `work(barrier, *arguments)` does in so many processes at a time.
+
+    barrier: is passed when all of them are warm.
+    """
     barrier = SPAWN.Barrier(processes)
-    seconds: Any = SPAWN.Queue()
+    answers: Any = SPAWN.Queue()
     workers = [
-        SPAWN.Process(target=_work, args=(threads, barrier, seconds)) for _ in range(processes)
+        SPAWN.Process(target=_answer, args=(answers, work, barrier, *arguments))
+        for _ in range(processes)
     ]
     for worker in workers:
         worker.start()
-    spent = [seconds.get() for _ in workers]
+    found = [answers.get() for _ in workers]
     for worker in workers:
         worker.join()
+    return found
+
+
+def _answer(answers: Any, work: Callable[..., Any], *arguments: Any) -> None:
+    answers.put(work(*arguments))
+
+
+def throughput(processes: int, threads: int) -> dict[str, Any]:
+    """Return images a minute of warm workers with `fast`, 128² to 256²."""
+    spent = together(processes, _work, threads)
     return {
         "processes": processes,
         "threads": threads,
@@ -240,14 +254,14 @@ def throughput(processes: int, threads: int) -> dict[str, Any]:
     }
 
 
-def _work(threads: int, barrier: Barrier, seconds: Any) -> None:
+def _work(barrier: Barrier, threads: int) -> tuple[float, float]:
     torch.set_num_threads(threads)
     config, image = ZSSRConfig.from_preset("fast"), picture()
     super_resolve(image, ZSSRConfig.from_preset("fast", num_epochs=5), device=CPU)
     barrier.wait()
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     super_resolve(image, config, device=CPU)
-    seconds.put((time.perf_counter() - wall_s, time.process_time() - cpu_s))
+    return time.perf_counter() - wall_s, time.process_time() - cpu_s
 
 
 if __name__ == "__main__":

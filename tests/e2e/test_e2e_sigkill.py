@@ -24,9 +24,8 @@ from tests.parts.daemon_process import (
     prepare,
     wait_until,
 )
-from zssr_daemon.errors import DaemonSilentError, NoDaemonError
+from zssr_daemon.errors import DaemonSilentError, NoDaemonError, SettingsError
 from zssr_daemon.failpoints import Failpoint
-from zssr_daemon.ledger.database import LEDGER_NAME
 from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.control import ask
@@ -185,9 +184,12 @@ class Lane:
 
     def _cancel(self) -> None:
         """Cancel whatever job is in work, where that is the way of this lane."""
-        if not self._way.is_cancelled or not (self._root / "state" / LEDGER_NAME).exists():
+        if not self._way.is_cancelled:
             return
-        ledger = Ledger.open_to_read(self._root / "state")
+        try:
+            ledger = Ledger.open_to_read(self._root / "state")
+        except SettingsError:
+            return  # the daemon has not made it yet
         running = ledger.in_state(JobState.RUNNING)
         ledger.close()
         for job in running:

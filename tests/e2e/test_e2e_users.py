@@ -7,32 +7,27 @@ without a sticky bit, and the kernel forbids hard links to files that one may no
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.parts.as_user import ENVIRONMENT, SCRIPT
 from tests.parts.daemon_process import (
     DATA,
     ENDLESS_ZSSR,
-    DaemonProcess,
     command,
     files,
-    prepare,
     wait_until,
 )
+from tests.parts.two_users import DAEMON, GROUP, OTHER, daemon_of, give, shared_folders
 from zssr_daemon.protocol.control import ask
 from zssr_daemon.protocol.web_token import TOKEN_NAME
-from zssr_daemon.settings.schema import Folders
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may run as other users"),
 ]
 
-DAEMON, OTHER, GROUP = 61_001, 61_002, 61_000
 BATCH = "web/batch"
 PICTURE = (DATA / "butterfly_lr.png").read_bytes()
 
@@ -40,23 +35,10 @@ PICTURE = (DATA / "butterfly_lr.png").read_bytes()
 @pytest.fixture
 def root() -> Iterator[Path]:
     """Return a folder that other users reach, with the daemon's folders and a batch in it."""
-    with tempfile.TemporaryDirectory(prefix="zssr-users-") as name:
-        root = Path(name)
-        prepare(root)
-        for folder in Folders.model_fields:
-            give(root / folder, DAEMON, is_folder=True)
+    with shared_folders() as root:
         give(root / "inbox/web", OTHER, is_folder=True)
         give(root / "inbox" / BATCH, OTHER, is_folder=True)
-        root.chmod(0o755)
         yield root
-
-
-def give(path: Path, user: int, *, is_folder: bool = False) -> None:
-    """Give a file, or a folder that is made, to a user, and let the group write."""
-    if is_folder:
-        path.mkdir(exist_ok=True)
-    os.chown(path, user, GROUP)
-    path.chmod(0o2770 if is_folder else 0o660)
 
 
 def drop(root: Path, name: str, content: bytes = PICTURE, profile: str = "") -> Path:
@@ -87,9 +69,7 @@ def is_gone(path: Path) -> None:
 
 def test_files_of_another_user_go_every_way(root: Path) -> None:
     """Gate, archive, failed, retry and cancel: whose file it is makes no difference."""
-    run = (str(SCRIPT), str(DAEMON), str(GROUP))
-    home = ENVIRONMENT | {"HOME": str(root / "state")}
-    with DaemonProcess(root, command=run, environment=home) as daemon:
+    with daemon_of(root) as daemon:
         daemon.wait_for("worker_ready")
         token = (root / "state" / TOKEN_NAME).stat()
         assert (token.st_uid, token.st_gid) == (DAEMON, GROUP)

@@ -2,37 +2,29 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.parts.as_user import ENVIRONMENT, SCRIPT, as_user
-from tests.parts.daemon_process import DATA, DaemonProcess, prepare, wait_until
+from tests.parts.as_user import as_user
+from tests.parts.daemon_process import DATA, wait_until
 from tests.parts.raw_page import RawPage, status_of
-from zssr_daemon.settings.schema import Folders
+from tests.parts.two_users import DAEMON, GROUP, daemon_of, shared_folders
+from tests.parts.two_users import OTHER as PAGE
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may run as other users"),
 ]
 
-DAEMON, PAGE, GROUP = 61_001, 61_002, 61_000
 PNG = (DATA / "butterfly_lr.png").read_bytes()
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
     """Return a folder that other users reach, with the folders of a service in it."""
-    with tempfile.TemporaryDirectory(prefix="zssr-users-") as name:
-        root = Path(name)
-        prepare(root)
-        for folder in Folders.model_fields:
-            (root / folder).mkdir(exist_ok=True)
-            os.chown(root / folder, DAEMON, GROUP)
-            (root / folder).chmod(0o2770)
-        root.chmod(0o755)
+    with shared_folders() as root:
         yield root
 
 
@@ -44,10 +36,8 @@ def owner(path: Path) -> tuple[int, int, int]:
 
 def test_from_upload_to_archive_and_back(root: Path) -> None:
     """Each moves what the other has written, and both sides stay readable for the group."""
-    run = (str(SCRIPT), str(DAEMON), str(GROUP))
     toml = (root / "settings.toml").read_text()
-    home = ENVIRONMENT | {"HOME": str(root / "state")}
-    with DaemonProcess(root, command=run, environment=home) as daemon:
+    with daemon_of(root) as daemon:
         daemon.wait_for("daemon_started")
         with RawPage(root, toml=toml, inside=as_user(PAGE, GROUP)) as page:
             batch = page.batch()

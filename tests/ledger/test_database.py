@@ -140,6 +140,13 @@ def test_reader_needs_a_ledger(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_reader_of_a_ledger_that_is_being_made(tmp_path: Path) -> None:
+    """The file is there before its tables are: to a reader there is no ledger yet."""
+    (tmp_path / LEDGER_NAME).touch()
+    with pytest.raises(SettingsError, match="no ledger yet"):
+        Ledger.open_to_read(tmp_path)
+
+
 def test_reader_after_a_kill_in_the_middle_of_a_write(tmp_path: Path) -> None:
     """The half that was written is undone, and the ledger is read as it was before."""
     Ledger.open(tmp_path).close()

@@ -1,13 +1,11 @@
 """A cancel without a daemon: the job has ended as cancelled, and its file is in failed/, whole."""
 
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.parts.daemon_parts import files_in, queue
+from tests.parts.killed import run_killed
 from tests.parts.ledger_parts import add
 from tests.parts.publish_parts import resume
 from tests.parts.tiny_settings import SettingsFactory
@@ -19,16 +17,10 @@ from zssr_daemon.settings.schema import Settings
 
 #: Runs in a process of its own, which ends by SIGKILL at the point it is told.
 CANCEL = """
-import os, signal, sys
-from zssr_daemon import failpoints
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.publish.cancel import cancel_without_daemon, disposer_of
 from zssr_daemon.settings.schema import Settings
-settings, job_id, point = sys.argv[1:]
-def crash(reached):
-    if reached == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-failpoints.on_reach = crash
+settings, job_id = sys.argv[1:3]
 settings = Settings.model_validate_json(settings)
 ledger = Ledger.open(settings.folders.state)
 cancel_without_daemon(ledger, disposer_of(settings, ledger), job_id)
@@ -99,9 +91,7 @@ def test_kill_at_each_step(ledger: Ledger, settings: Settings, point: Failpoint)
     content = (settings.folders.inbox / "a.png").read_bytes()
     (settings.folders.inbox / "a.toml").write_text("[zssr]\nscale_factor = 3.0\n")
     ledger.close()
-    arguments = [settings.model_dump_json(), job.id, point]
-    done = subprocess.run([sys.executable, "-c", CANCEL, *arguments], check=False)
-    assert done.returncode == -signal.SIGKILL
+    run_killed(CANCEL, settings.model_dump_json(), job.id, point=point)
     after = resume(settings)
     assert (after.id, after.state, after.reason) == (job.id, "failed", "cancelled")
     assert files_in(settings.folders.failed) == ["a.png", "a.png.error.json", "a.toml"]

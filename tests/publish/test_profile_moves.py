@@ -1,15 +1,13 @@
 """Profile moves: NAME.toml goes where its image goes, comes back with it, and is never lost."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES, drop, files_in, identity_of, queue
+from tests.parts.killed import run_killed
 from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.errors import Reason
@@ -26,23 +24,14 @@ OWN = "[zssr]\nscale_factor = 3.0\n"
 
 #: Disposes of the only job in a process of its own, which ends by SIGKILL at the point it is told.
 DISPOSE = """
-import os, signal, sys
 from pathlib import Path
-from zssr_daemon import failpoints
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.ledger.job_settings import JobSettings
 from zssr_daemon.publish.disposal import Disposer
 from zssr_daemon.publish.sources import Sources
 from zssr_daemon.settings.schema import Folders, Settings
-inbox, archive, state, point, times = sys.argv[1:]
-left = int(times)
-def crash(reached):
-    global left
-    left -= reached == point
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-failpoints.on_reach = crash
+inbox, archive, state = sys.argv[1:4]
 root = Path(inbox).parent
 names = {name: root / name for name in Folders.model_fields} | {"archive": Path(archive)}
 ledger = Ledger.open(Path(state))
@@ -271,9 +260,8 @@ def test_killed_between_the_moves(
     write(folders.inbox, "a.toml")
     ended(ledger, settings, is_good=is_good)
     ledger.close()
-    args = [str(folders.inbox), str(folders.archive), str(folders.state), str(point), str(times)]
-    done = subprocess.run([sys.executable, "-c", DISPOSE, *args], check=False)
-    assert done.returncode == -signal.SIGKILL
+    paths = map(str, (folders.inbox, folders.archive, folders.state))
+    run_killed(DISPOSE, *paths, point=point, times=times)
     again = Ledger.open(folders.state)
     publisher = FileMoves(settings, again)
     for job in again.undisposed():

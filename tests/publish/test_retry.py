@@ -1,8 +1,5 @@
 """A retry: the file is back in the inbox once and whole, and its job keeps its id."""
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +8,7 @@ import pytest
 
 from tests.parts.daemon_parts import context_of, drop, files_in, queue, wait_until
 from tests.parts.fake_executor import FakeExecutor
+from tests.parts.killed import run_killed
 from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from zssr_daemon.daemon.control.control_socket import ControlSocket
@@ -26,18 +24,12 @@ from zssr_daemon.settings.schema import Settings
 
 #: Runs in a process of its own, which ends by SIGKILL at the point it is told.
 RETRY = """
-import os, signal, sys
 from pathlib import Path
-from zssr_daemon import failpoints
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.folders.markers import Markers
 from zssr_daemon.publish.retry import Retrier
 from zssr_daemon.settings.schema import Folders
-root, job_id, point = sys.argv[1:]
-def crash(reached):
-    if reached == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-failpoints.on_reach = crash
+root, job_id = sys.argv[1:3]
 folders = Folders(**{name: Path(root) / name for name in Folders.model_fields})
 ledger = Ledger.open(folders.state)
 Retrier(folders, ledger, Markers(ledger)).retry(job_id)
@@ -187,8 +179,7 @@ def test_killed_at_any_step(
         drop(settings.folders.failed, "a.png", size=(30, 20))
     content = (settings.folders.failed / "a.png").read_bytes()
     ledger.close()
-    args = [sys.executable, "-c", RETRY, str(tmp_path), job.id, str(point)]
-    assert subprocess.run(args, check=False).returncode == -signal.SIGKILL
+    run_killed(RETRY, str(tmp_path), job.id, point=point)
     kept = [settings.folders.inbox, settings.folders.failed]
     assert [path.read_bytes() for folder in kept for path in folder.glob("a.png")].count(
         content

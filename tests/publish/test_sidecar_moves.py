@@ -1,15 +1,13 @@
 """Sidecar moves: files of other programs go where their image goes, and are never lost."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.parts.daemon_parts import HOSTILE_NAMES, drop, files_in, queue
+from tests.parts.killed import run_killed
 from tests.parts.publish_parts import FileMoves
 from tests.parts.tiny_settings import SettingsFactory
 from tests.publish.test_profile_moves import DISPOSE
@@ -193,9 +191,8 @@ def test_killed_between_the_moves(
     names = write(folders.inbox, "a.jpg.xmp", "a.txt")
     ended(ledger, settings, "a.jpg", is_good=is_good)
     ledger.close()
-    args = [str(folders.inbox), str(folders.archive), str(folders.state), str(point), str(times)]
-    done = subprocess.run([sys.executable, "-c", DISPOSE_ALL, *args], check=False)
-    assert done.returncode == -signal.SIGKILL
+    paths = map(str, (folders.inbox, folders.archive, folders.state))
+    run_killed(DISPOSE_ALL, *paths, point=point, times=times)
     again = Ledger.open(folders.state)
     publisher = FileMoves(settings, again, takes_sidecars=True)
     for job in again.undisposed():

@@ -12,6 +12,8 @@ from zssr_daemon.system import durable
 
 LEDGER_NAME = "ledger.sqlite3"
 
+NO_LEDGER = "{path}: no ledger yet; it is made by the first `run`"
+
 #: SQLite's error codes for a file whose content is damaged; every other fault is the disk's.
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -99,7 +101,7 @@ def open_file_to_read(state_folder: Path) -> sqlite3.Connection:
     """
     path = state_folder / LEDGER_NAME
     if not path.is_file():
-        raise SettingsError(f"{path}: no ledger yet; it is made by the first `run`")
+        raise SettingsError(NO_LEDGER.format(path=path))
     with _faults_explained(path):
         try:
             return _open_checked(path, "ro")
@@ -153,14 +155,24 @@ def _faults_explained(path: Path) -> Iterator[None]:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    """Bring the schema up to date, one transaction for each version."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-        db.executescript(f"BEGIN EXCLUSIVE; {script} PRAGMA user_version = {number}; COMMIT;")
+    """Bring the schema up to date, in one transaction: a reader sees the old one or today's."""
+    version = _version_of(db)
+    if version < SCHEMA_VERSION:
+        scripts = "".join(_MIGRATIONS[version:])
+        db.executescript(
+            f"BEGIN EXCLUSIVE; {scripts} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+
+
+def _version_of(db: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 while a new ledger is being made."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version_of(db)
+    if version == 0:
+        raise SettingsError(NO_LEDGER.format(path=path))
     if version != SCHEMA_VERSION:
         raise SettingsError(
             f"{path}: ledger version {version}, this program knows {SCHEMA_VERSION}; "
