@@ -179,14 +179,23 @@ def test_supervisor_side_stays_light(module: str) -> None:
     assert loaded_by(f"zssr_daemon.{module}", HEAVY) == []
 
 
+#: A fit of two steps.
+FIT = """
+import torch
+from zssr_daemon.zssr.config import ZSSRConfig
+config = ZSSRConfig(start="none", num_epochs=2, rounds=1, crop_size=8, model_width=4, model_depth=2)
+zssr_daemon.zssr.pipeline.super_resolve(torch.ones(1, 12, 12), config, device="cpu")
+"""
+
+
 def test_algorithm_side_stays_alone() -> None:
-    """Whoever uses the algorithm as a library gets nothing of the daemon."""
-    names = ("pydantic", "structlog", "watchdog", "PIL", "rich", "typer")
-    assert loaded_by("zssr_daemon.zssr.pipeline", names) == []
+    """Whoever uses the algorithm gets nothing of the daemon, and a fit loads no compiler."""
+    names = ("pydantic", "structlog", "watchdog", "PIL", "rich", "typer", "torch._dynamo")
+    assert loaded_by("zssr_daemon.zssr.pipeline", names, then=FIT) == []
 
 
-def loaded_by(module: str, names: tuple[str, ...]) -> list[str]:
-    """Import a module in a fresh interpreter, and say which of `names` that loaded."""
-    code = f"import sys, {module}; print(*({set(names)!r} & set(sys.modules)))"
+def loaded_by(module: str, names: tuple[str, ...], *, then: str = "") -> list[str]:
+    """Import a module in a fresh interpreter, run `then`, and say which of `names` that loaded."""
+    code = f"import sys, {module}\n{then}\nprint(*({set(names)!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.split()

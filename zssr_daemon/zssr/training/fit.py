@@ -9,6 +9,7 @@ from torch.nn import functional
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.network import ResidualNet
+from zssr_daemon.zssr.training.adam import Adam
 from zssr_daemon.zssr.training.pairs import Pool
 from zssr_daemon.zssr.training.schedule import Schedule
 
@@ -45,7 +46,7 @@ def fit(
         rate = schedule(iteration)
         if rate is None:
             return iteration
-        optimiser.param_groups[0]["lr"] = rate
+        optimiser.rate = rate
         inputs, residual = pool.sample(config.batch_size, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=fitted.is_bf16):
             predicted = network(inputs)
@@ -62,9 +63,9 @@ def fit(
     return iterations
 
 
-def new_optimiser(network: ResidualNet, config: ZSSRConfig) -> torch.optim.Adam:
+def new_optimiser(network: ResidualNet, config: ZSSRConfig) -> Adam:
     """Return the optimiser of one round; its learning rate is set at each iteration."""
-    return torch.optim.Adam(network.parameters(), betas=(BETA1, config.adam_beta2), fused=True)
+    return Adam(network.parameters(), betas=(BETA1, config.adam_beta2))
 
 
 def clip_gradients(network: ResidualNet, config: ZSSRConfig) -> None:
