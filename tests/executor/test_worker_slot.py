@@ -29,10 +29,9 @@ from zssr_daemon.protocol.messages import (
 )
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "auto:x", ""])
-def test_device_that_is_not_there(device: str) -> None:
+def test_device_that_is_not_there() -> None:
     """The device is reported lost, the worker is not restarted at once, and there is no room."""
-    executor = executor_on(device)
+    executor = executor_on("cuda:99")
     events = events_until(executor, WorkerEnded)
     broken, ended = events
     assert isinstance(broken, WorkerBroken)

@@ -22,8 +22,6 @@ from zssr_daemon.imaging.output_format import PNG, OutputFormat
 from zssr_daemon.imaging.readers.content import read_file
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.imaging.verify import verify
-from zssr_daemon.worker.layers import alpha_layer, layers_of
-from zssr_daemon.worker.write_output import new_samples
 
 LIMITS = ImageLimits(max_file_bytes=10_000_000, max_input_pixels=100_000)
 
@@ -88,6 +86,10 @@ def refusal(path: Path, limits: ImageLimits = LIMITS) -> ImageError:
 
 def decoded_samples(image: DecodedImage, bit_depth: int) -> NDArray[Any]:
     """Return the samples of a source, (H, W, C), as an output of that depth would have them."""
+    # Only here: children that find their function in tests.parts need no torch.
+    from zssr_daemon.worker.layers import alpha_layer, layers_of  # noqa: PLC0415
+    from zssr_daemon.worker.write_output import new_samples  # noqa: PLC0415
+
     height, width, _ = image.pixels.shape
     kind = image.info.kind
     whole = new_samples(height, width, image.info.bands, bit_depth=bit_depth, kind=kind)

@@ -183,17 +183,18 @@ def worker_that_fails(
     device: str,
     threads: int,
     log: LogSettings,
-    error: Exception | None = None,
+    *errors: Exception,
 ) -> None:
-    """Be a worker whose every job fails with `error`, by default as when a device breaks."""
+    """Be a worker whose jobs fail with `errors` in turn, by default as when a device breaks."""
     from zssr_daemon.worker import enlarger  # noqa: PLC0415 (torch is for the child alone)
 
     real = vars(enlarger)["super_resolve"]
+    faults = iter(errors or [RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")])
 
     def stub(image: Any, *arguments: Any, **keys: Any) -> Any:
         if tuple(image.shape[-2:]) == SELF_TEST:
             return real(image, *arguments, **keys)
-        raise error or RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")
+        raise next(faults)
 
     vars(enlarger)["super_resolve"] = stub
     worker_main(connection, device, threads, log)

@@ -1,6 +1,7 @@
 """The worker process: short of memory, with a broken device, and killed between two steps."""
 
 import json
+import multiprocessing
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,15 @@ from tests.parts.worker_parts import (
     worker_that_fails,
 )
 from zssr_daemon.errors import Reason
-from zssr_daemon.protocol.messages import WorkDone, WorkFailed, WorkOrder
+from zssr_daemon.protocol.messages import (
+    WorkDone,
+    WorkerBroken,
+    WorkerLoaded,
+    WorkFailed,
+    WorkOrder,
+)
 from zssr_daemon.system.child_process import ChildProcess
+from zssr_daemon.worker.main import _begin
 from zssr_daemon.zssr.config import ZSSRConfig
 
 MIB = 1 << 20
@@ -109,15 +117,9 @@ def test_worker_without_memory_fails_the_job_and_lives(
     assert worker.is_alive
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
-    ],
-)
-def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
+def test_worker_ends_with_its_device(tmp_path: Path) -> None:
     """The context is lost: it tells the failure, which may be tried again, and exits."""
+    error = torch.AcceleratorError("CUDA error: out of memory")
     worker = ready_worker(worker_that_fails, error)
     failed = answer_of(worker, order_for(tmp_path))
     assert failed == WorkFailed(
@@ -131,22 +133,28 @@ def test_worker_ends_with_its_device(tmp_path: Path, error: Exception) -> None:
     assert worker.exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out_of_memory"),
-        (RuntimeError("shapes cannot be multiplied"), "internal_error"),
-    ],
-)
-def test_worker_outlives_other_errors(tmp_path: Path, error: Exception, reason: str) -> None:
+def test_worker_outlives_other_errors(tmp_path: Path) -> None:
     """Neither memory nor a fault of ours harms the device."""
-    worker = ready_worker(worker_that_fails, error)
-    for _ in range(2):
+    memory = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    ours = RuntimeError("shapes cannot be multiplied")
+    worker = ready_worker(worker_that_fails, memory, memory, ours, ours)
+    for reason in ("out_of_memory", "out_of_memory", "internal_error", "internal_error"):
         failed = answer_of(worker, order_for(tmp_path))
         assert isinstance(failed, WorkFailed)
         assert (failed.reason, failed.is_retryable) == (reason, True)
     assert worker.is_alive
     worker.kill()
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", "auto:x", ""])
+def test_device_that_is_not_there(device: str) -> None:
+    """The worker says so, with torch's own words, and does not begin to serve."""
+    ours, theirs = multiprocessing.Pipe()
+    assert _begin(theirs, device, 1) is None
+    assert isinstance(ours.recv(), WorkerLoaded)
+    broken = ours.recv()
+    assert isinstance(broken, WorkerBroken)
+    assert broken.message
 
 
 def dead_after(worker: ChildProcess, order: WorkOrder) -> Path:
