@@ -27,6 +27,11 @@ from zssr_daemon.settings.schema import (
 from zssr_daemon.settings.web_table import Web
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes: at the end one process would wait for the other."""
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have recorded for people to read, such as how many cases they tried."""
     for report in terminalreporter.getreports("passed"):

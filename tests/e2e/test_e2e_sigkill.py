@@ -30,7 +30,7 @@ from zssr_daemon.ledger.job import JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.control import ask
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes, pytest.mark.timeout(900)]
 
 SCRIPT = Path(__file__).parents[1] / "parts" / "failpoint_daemon.py"
 
