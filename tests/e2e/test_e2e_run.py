@@ -25,12 +25,18 @@ def picture(path: Path, size: tuple[int, int] = (20, 15), mode: str = "RGB", see
     return path
 
 
-def test_dropped_files_come_out_enlarged_however_they_are_written(tmp_path: Path) -> None:
+def test_dropped_files_come_out_enlarged_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A copy, a slow writer and a rename each give one output and one archived source."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     inbox = prepare(tmp_path, unreadable_after_s=30.0)
     content = BUTTERFLY.read_bytes()
     with DaemonProcess(tmp_path) as daemon:
         daemon.wait_for("worker_ready")
+        # The settings grant it one thread: no library of arithmetic has started one for each core.
+        (worker,) = daemon.workers()
+        assert len(list(Path(f"/proc/{worker}/task").iterdir())) == 1
         shutil.copy(BUTTERFLY, inbox / "copied.png")
         (inbox / "renamed.png.part").write_bytes(content)
         (inbox / "renamed.png.part").rename(inbox / "renamed.png")

@@ -58,14 +58,6 @@ def worker() -> Iterator[ChildProcess]:
     worker.kill()
 
 
-def test_worker_has_the_threads_it_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker of one thread computes on one: no library starts one for each core."""
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    worker = ready_worker()
-    assert len(list(Path(f"/proc/{worker.pid}/task").iterdir())) == 1
-    worker.kill()
-
-
 @contextmanager
 def short_of_memory(worker: ChildProcess, spare_bytes: int) -> Iterator[None]:
     """Let a worker have `spare_bytes` of address space more than now."""

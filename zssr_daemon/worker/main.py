@@ -66,9 +66,6 @@ def worker_main(
 
 def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enlarge | None:
     """Take the device and test it; return None if it cannot be used."""
-    # Read when numpy is loaded. Its matrices here are so small that more threads only wait for each
-    # other, ten times as long on a busy machine; and rounding would differ with the cores.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # Only here, so that importing this module leaves the supervisor free of torch.
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
     from zssr_daemon.worker.frames import enlarge_file  # noqa: PLC0415
