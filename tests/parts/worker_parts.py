@@ -254,7 +254,7 @@ class KilledAfterAnswer:
 
 def killed_after_answer(connection: "Connection[Any, Any]", *arguments: Any) -> None:
     """Be a worker that gets SIGKILL after its first answer."""
-    worker_main(KilledAfterAnswer(connection), *arguments)  # type: ignore[arg-type]
+    worker_main(KilledAfterAnswer(connection), *arguments)
 
 
 class KilledBeforeBegin(KilledAfterAnswer):
@@ -272,4 +272,4 @@ class KilledBeforeBegin(KilledAfterAnswer):
 
 def killed_before_begin(connection: "Connection[Any, Any]", *arguments: Any) -> None:
     """Be a worker that gets SIGKILL between an order and the first sign of work on it."""
-    worker_main(KilledBeforeBegin(connection), *arguments)  # type: ignore[arg-type]
+    worker_main(KilledBeforeBegin(connection), *arguments)

@@ -1,4 +1,4 @@
-"""CodeHash: which code this installation has, so that machines that work together can compare it."""
+"""CodeHash: which code this installation has, so that machines working together can compare."""
 
 import hashlib
 from functools import cache
