@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from tests.parts.worker_parts import (
     order_for,
     submit,
 )
-from zssr_daemon.executor import local
+from zssr_daemon.executor import slots
 from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.protocol.messages import (
@@ -156,8 +157,8 @@ def test_cancelled_job_that_does_not_stop_is_killed(
     pid = child_of(executor).pid
     os.kill(pid, signal.SIGSTOP)  # it hears neither message nor SIGTERM
     wait_until(lambda: is_stopped(pid), "every thread to stop")
-    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
-    monkeypatch.setattr(local, "_TERMINATE_WAIT_S", 0.2)
+    monkeypatch.setattr(slots, "CANCEL_WAIT_S", 0.0)
+    monkeypatch.setattr(slots, "TERMINATE_WAIT_S", 0.2)
     executor.cancel("stuck")
     events = events_until(executor, WorkerEnded)[-2:]
     message = "it did not end when its job was cancelled"
@@ -174,7 +175,7 @@ def test_cancelled_job_that_heeds_sigterm_is_no_crash(
     submit(executor, order_for(tmp_path, "deaf", LONG))
     events_until(executor, WorkProgress)
     monkeypatch.setattr(executor._slots[0], "send", lambda _: None)
-    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
+    monkeypatch.setattr(slots, "CANCEL_WAIT_S", 0.0)
     executor.cancel("deaf")
     events = events_until(executor, WorkerEnded)[-2:]
     assert events == [
@@ -189,15 +190,15 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     submit(executor, order_for(tmp_path, "stopped", LONG))
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGSTOP)
-    executor._silent_after_s = 0.05
+    executor.limits = replace(executor.limits, silent_after_s=0.05)
     ended = events_until(executor, WorkerEnded)[-1]
     assert ended == WorkerEnded(WorkerEnd.SILENT, "stopped", "no sign of life for 0.05 s")
-    executor._silent_after_s = 60.0
+    executor.limits = replace(executor.limits, silent_after_s=60.0)
     submit(executor, order_for(tmp_path, "timed", LONG))
-    executor._job_timeout_s = 0.01
+    executor.limits = replace(executor.limits, job_timeout_s=0.01)
     ended = events_until(executor, WorkerEnded)[-1]
     assert ended == WorkerEnded(WorkerEnd.TIMEOUT, "timed", "not done after 0.01 s")
-    executor._job_timeout_s = 300.0
+    executor.limits = replace(executor.limits, job_timeout_s=300.0)
     submit(executor, order_for(tmp_path, "ladder", LONG))
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid

@@ -13,9 +13,11 @@ from tests.parts.daemon_parts import drop, identity_of, wait_until
 from tests.parts.picture_files import LIMITS
 from tests.parts.tiny_settings import TINY
 from zssr_daemon import failpoints
-from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnded
+from zssr_daemon.executor.interface import ExecutorEvent, Place, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
+from zssr_daemon.executor.local_worker import LocalWorker
 from zssr_daemon.executor.placement import Placement
+from zssr_daemon.executor.slots import SlotLimits
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.messages import (
@@ -38,13 +40,13 @@ SELF_TEST = (12, 12)
 QUIET = LogSettings(level="error")
 
 #: What a worker process runs; tests put another function in its place.
-WORKER_MAIN = "zssr_daemon.executor.worker_slot.worker_main"
+WORKER_MAIN = "zssr_daemon.executor.local_worker.worker_main"
 
 
 def executor_on(device: str, **limits: Any) -> LocalExecutor:
     """Start one worker."""
     limits = {"silent_after_s": 300.0, "job_timeout_s": 300.0} | limits
-    return LocalExecutor([Placement(device, 1)], QUIET, **limits)
+    return LocalExecutor([Placement(device, 1)], QUIET, SlotLimits(**limits))
 
 
 def order_for(
@@ -96,14 +98,14 @@ def submit(executor: LocalExecutor, order: WorkOrder) -> None:
         return executor.has_room()
 
     wait_until(has_room, "room")
-    assert executor.submit(order) == "cpu"
+    assert executor.submit(order) == Place("cpu")
     assert not executor.has_room()
 
 
 def child_of(executor: LocalExecutor) -> ChildProcess:
     """Return the one worker process."""
     (slot,) = executor._slots
-    assert slot.child is not None
+    assert isinstance(slot.child, LocalWorker)
     return slot.child
 
 

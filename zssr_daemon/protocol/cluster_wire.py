@@ -7,7 +7,7 @@ run as code in the supervisor: no pickle, and a frame of another form ends the c
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -136,8 +136,13 @@ def encode(frame: Frame) -> bytes:
 class Decoder:
     """Makes frames of the bytes that arrive."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_told: bool = False) -> None:
+        """With `is_told`, bytes of names that are no text become escapes.
+
+        So it must be with what is told to people and kept, such as the message of an error.
+        """
         self._text = b""
+        self._hook = _told if is_told else _bytes_again
 
     def feed(self, received: bytes) -> list[Frame]:
         """Return the frames that are complete now.
@@ -148,19 +153,26 @@ class Decoder:
         *lines, self._text = (self._text + received).split(b"\n")
         if max(map(len, [*lines, self._text])) > MAX_FRAME_BYTES:
             raise WireError(f"a frame of more than {MAX_FRAME_BYTES} bytes")
-        return [_decode(line) for line in lines]
+        return [_decode(line, self._hook) for line in lines]
 
 
-def _decode(line: bytes) -> Frame:
+def _decode(line: bytes, hook: Callable[[dict[str, Any]], Any]) -> Frame:
     try:
-        plain = json.loads(line, object_hook=_bytes_again)
+        plain = json.loads(line, object_hook=hook)
         frame = _FRAMES[plain.pop("frame")]
         if "kind" in plain:
             plain["message"] = _adapter(_MESSAGES[plain.pop("kind")]).validate_python(
                 plain["message"]
             )
         return _adapter(frame).validate_python(plain)  # type: ignore[no-any-return]
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValidationError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise WireError(f"no frame: {line[:200]!r} ({error})") from error
 
 
@@ -183,3 +195,10 @@ def _bytes_again(plain: dict[str, Any]) -> Any:
         return base64.b64decode(plain["base64"], validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from error
+
+
+def _told(plain: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in plain.items()
+    }
