@@ -1,4 +1,7 @@
-"""LocalExecutor, with real workers: jobs are done, fail, are cancelled, or lose their worker."""
+"""SlotExecutor, with real workers: jobs are done, fail, are cancelled, or lose their worker.
+
+What holds here and in a cluster is tried for both, by a gateway double.
+"""
 
 import os
 import signal
@@ -15,18 +18,20 @@ from tests.parts.worker_parts import (
     LONG,
     WORKER_MAIN,
     child_of,
+    cluster_of,
     ends,
     events_until,
     executor_on,
     killed_after_answer,
     killed_at_part_written,
     killed_before_begin,
+    node_of,
     order_for,
     submit,
 )
 from zssr_daemon.executor import slots
 from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
-from zssr_daemon.executor.local import LocalExecutor
+from zssr_daemon.executor.slots import SlotExecutor
 from zssr_daemon.protocol.messages import (
     WorkCancelled,
     WorkDone,
@@ -37,16 +42,19 @@ from zssr_daemon.protocol.messages import (
 from zssr_daemon.system import durable
 
 
-@pytest.fixture(scope="module")
-def executor() -> Iterator[LocalExecutor]:
+@pytest.fixture(scope="module", params=["local", "cluster"])
+def executor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SlotExecutor]:
     """Share one executor: whatever a test does to its worker, the next must find it working."""
-    executor = executor_on("cpu")
+    is_local = request.param == "local"
+    executor = executor_on("cpu") if is_local else cluster_of(tmp_path_factory.mktemp("state"))
     yield executor
     executor.cancel_all(is_urgent=lambda: True)
     assert executor.connections() == []
 
 
-def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_done(executor: SlotExecutor, tmp_path: Path) -> None:
     """The part is a whole picture of twice the size, and its hash is reported."""
     order = order_for(tmp_path)
     submit(executor, order)
@@ -65,7 +73,7 @@ def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
     assert executor.has_room()
 
 
-def test_equal_work_gives_equal_bytes(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_equal_work_gives_equal_bytes(executor: SlotExecutor, tmp_path: Path) -> None:
     """An attempt that is repeated makes the same output."""
     hashes = []
     for name in ("a", "b"):
@@ -77,7 +85,7 @@ def test_equal_work_gives_equal_bytes(executor: LocalExecutor, tmp_path: Path) -
     assert hashes[0] == hashes[1]
 
 
-def test_broken_source_fails(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_broken_source_fails(executor: SlotExecutor, tmp_path: Path) -> None:
     """The worker says why, and goes on living."""
     order = order_for(tmp_path)
     pid = child_of(executor).pid
@@ -95,7 +103,7 @@ def test_broken_source_fails(executor: LocalExecutor, tmp_path: Path) -> None:
     assert child_of(executor).pid == pid
 
 
-def test_missing_folder_is_retryable(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_missing_folder_is_retryable(executor: SlotExecutor, tmp_path: Path) -> None:
     """A disk's fault is not the image's."""
     order = order_for(tmp_path)
     gone = WorkOrder(
@@ -108,27 +116,29 @@ def test_missing_folder_is_retryable(executor: LocalExecutor, tmp_path: Path) ->
     assert (failed.reason, failed.is_retryable) == ("io_error", True)
 
 
-def test_killed_worker_is_replaced(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_killed_worker_is_replaced(executor: SlotExecutor, tmp_path: Path) -> None:
     """After SIGKILL in the middle of a job its attempt has failed; a new worker does the next."""
     submit(executor, order_for(tmp_path, "victim", LONG))
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGKILL)
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded(WorkerEnd.CRASH, "victim", "exit code -9")
+    node = node_of(executor)
+    assert ended == WorkerEnded(WorkerEnd.CRASH, "victim", "exit code -9", node)
     submit(executor, order_for(tmp_path, "next"))
     events_until(executor, WorkDone)
 
 
-def test_idle_worker_that_died_gets_no_job(executor: LocalExecutor) -> None:
+def test_idle_worker_that_died_gets_no_job(executor: SlotExecutor) -> None:
     """No job is charged with an attempt that could not begin."""
     assert executor.has_room()
     os.kill(child_of(executor).pid, signal.SIGKILL)
-    wait_until(lambda: not executor.has_room())
+    if not node_of(executor):  # from afar it is heard of by the next poll only
+        wait_until(lambda: not executor.has_room())
     (ended,) = [e for e in events_until(executor, WorkerEnded) if isinstance(e, WorkerEnded)]
     assert ended.job_id is None
 
 
-def test_cancelled_job_stops(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_cancelled_job_stops(executor: SlotExecutor, tmp_path: Path) -> None:
     """The worker hears it at its next step and goes on living; other jobs are not meant."""
     submit(executor, order_for(tmp_path, "other", LONG))
     events_until(executor, WorkProgress)
@@ -149,7 +159,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def test_cancelled_job_that_does_not_stop_is_killed(
-    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: SlotExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the whole ladder; the job is told as cancelled, and no attempt is blamed."""
     submit(executor, order_for(tmp_path, "stuck", LONG))
@@ -161,15 +171,17 @@ def test_cancelled_job_that_does_not_stop_is_killed(
     monkeypatch.setattr(slots, "TERMINATE_WAIT_S", 0.2)
     executor.cancel("stuck")
     events = events_until(executor, WorkerEnded)[-2:]
-    message = "it did not end when its job was cancelled"
+    node = node_of(executor)
+    message = "killed on order" if node else "it did not end when its job was cancelled"
     assert events == [
         WorkCancelled(job_id="stuck"),
-        WorkerEnded(WorkerEnd.CANCELLED, None, message),
+        WorkerEnded(WorkerEnd.CANCELLED, None, message, node),
     ]
 
 
+@pytest.mark.parametrize("executor", ["local"], indirect=True)
 def test_cancelled_job_that_heeds_sigterm_is_no_crash(
-    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: SlotExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that is deaf to messages, as amid a long step, ends by the second rung."""
     submit(executor, order_for(tmp_path, "deaf", LONG))
