@@ -1,12 +1,12 @@
 """The daemon with a cluster behind it, by a gateway double: it uses, loses and finds it again."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.parts.daemon_process import (
-    DATA,
     ENDLESS_ZSSR,
     WAIT_S,
     DaemonProcess,
@@ -16,6 +16,7 @@ from tests.parts.daemon_process import (
 )
 from tests.parts.gateway_double import GatewayDouble
 from tests.parts.gateway_wire import NODE
+from tests.parts.picture_files import smooth_picture
 
 pytestmark = pytest.mark.e2e
 
@@ -23,8 +24,8 @@ CLUSTER = """
 [cluster]
 address = "127.0.0.2:26379"
 token_file = "token"
-[metrics]
-textfile = "state/zssr.prom"
+[degradation]
+auto = false
 """
 
 ENDLESS = f"[zssr]{ENDLESS_ZSSR}"
@@ -42,7 +43,7 @@ def drop(inbox: Path, name: str, own_settings: str = "") -> None:
     """Drop the same picture under a name, with settings of its own if there are any."""
     if own_settings:
         (inbox / f"{name}.toml").write_text(own_settings)
-    (inbox / f".{name}").write_bytes((DATA / "butterfly_lr.png").read_bytes())
+    smooth_picture(20, 15).save(inbox / f".{name}", "PNG")
     (inbox / f".{name}").rename(inbox / f"{name}.png")
 
 
@@ -54,6 +55,8 @@ def test_cluster_comes_and_goes(tmp_path: Path) -> None:
         daemon.wait_for("worker_ready", device="cpu")
         drop(inbox, "near", ENDLESS)
         assert "node" not in daemon.wait_for("job_started", image="near.png")
+        (near,) = daemon.workers()
+        os.kill(near, signal.SIGSTOP)  # it is busy, and leaves the processor to the others
         gateway = GatewayDouble(tmp_path / "state")
         try:
             daemon.wait_for("worker_ready", node=NODE)
@@ -73,6 +76,7 @@ def test_cluster_comes_and_goes(tmp_path: Path) -> None:
         gateway = GatewayDouble(tmp_path / "state")
         try:
             late = daemon.wait_for("job_done", image="late.png", node=NODE)
+            os.kill(near, signal.SIGCONT)
             daemon.send(signal.SIGTERM)
             assert daemon.exit_code() == 0
         finally:
