@@ -49,8 +49,12 @@ ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PACKAGE = ROOT / "zssr_daemon"
 
-#: Without these the largest value of a key contradicts the default of another one.
-TOGETHER = {"reconstruct_step": {"lr_decay_range": 1_000_000}}
+#: Without these a value of a key contradicts the default of another one.
+TOGETHER: dict[str, dict[str, Any]] = {
+    "reconstruct_step": {"lr_decay_range": 1_000_000},
+    "address": {"token_file": "token"},
+    "local_slots": {"address": "10.0.0.5:26379", "token_file": "token"},
+}
 
 
 # -- settings ---------------------------------------------------------------------------------
@@ -310,6 +314,13 @@ def test_reference_explains_every_key_of_the_log() -> None:
 # -- metrics ----------------------------------------------------------------------------------
 
 
+#: One worker in each state.
+WORKERS = tuple(
+    {"device": "cpu", "is_ready": is_ready, "is_well": is_well, "silent_for_s": 0.0}
+    for is_ready, is_well in ((True, True), (False, True), (False, False))
+)
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> dict[str, tuple[set[str], set[str]]]:
     """Return the metrics of a daemon that has met everything: their labels and bounded values."""
@@ -329,7 +340,7 @@ def written(tmp_path: Path) -> dict[str, tuple[set[str], set[str]]]:
         status = Status.from_plain(
             dict.fromkeys((field.name for field in dataclasses.fields(Status)), 1)
             | {"version": __version__, "phase": "running", "faults": (), "pause": None}
-            | {"workers": (), "jobs": (), "watch": watch}
+            | {"workers": WORKERS, "jobs": (), "watch": watch}
         )
         metrics.write(status, scan_took_s=0.1, publishing=0)
         for family in text_string_to_metric_families((tmp_path / "zssr.prom").read_text()):

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_CRASH = "worker_crash"
     WORKER_DEVICE_LOST = "worker_device_lost"
+    WORKER_NODE_LOST = "worker_node_lost"
     WORKER_OOM = "worker_oom"
     WORKER_SILENT = "worker_silent"
     WORKER_TIMEOUT = "worker_timeout"

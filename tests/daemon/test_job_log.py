@@ -12,6 +12,7 @@ from tests.parts.daemon_parts import queue
 from tests.parts.tiny_settings import TINY
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.errors import Reason
+from zssr_daemon.executor.interface import Place
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.messages import Stage, WorkProgress, WorkReport
@@ -80,15 +81,17 @@ def test_every_line_names_its_job(job: Job) -> None:
     """Job, image and attempt are on each."""
     log = JobLog(progress_interval_s=1.0)
     with capture_logs() as lines:
-        log.started(job, "cpu", TINY)
+        log.started(job, Place("cpu"), TINY)
         log.progress(job, progress("fit", 0), 3.14159)
         log.reattempted(job, Reason.IO_ERROR, "m", 1.0)
         log.disposal_delayed(job, "m")
         log.failed(job)
-        log.done(job, report(30.0), TINY)
+        log.done(job, report(30.0), TINY, Place("cuda:1", "node7"))
     assert len(lines) == 6
     for line in lines:
         assert (line["job_id"], line["image"], line["attempt"]) == (job.id, "a.png", 0)
+    places = [(line.get("device"), line.get("node")) for line in (lines[0], lines[-1])]
+    assert places == [("cpu", None), ("cuda:1", "node7")]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_canonical_line_is_strict_json(
 ) -> None:
     """Numbers are rounded for readers; what JSON has no number for is null."""
     with capture_logs() as lines:
-        JobLog(1.0).done(job, report(psnr_db), TINY)
+        JobLog(1.0).done(job, report(psnr_db), TINY, Place("cpu"))
     line: dict[str, Any] = dict(lines[0])
     json.dumps(line, allow_nan=False)
     assert line["psnr_network_db"] == expected
@@ -117,7 +120,8 @@ def test_hash_of_a_folder_has_its_old_key_too(
     """Scripts that read warm_start_sha256 go on working; a drawn start is not called so."""
     sha256 = None if start is None else "a" * 64
     with capture_logs() as lines:
-        JobLog(1.0).done(job, replace(report(30.0), start=start, start_sha256=sha256), TINY)
+        told = replace(report(30.0), start=start, start_sha256=sha256)
+        JobLog(1.0).done(job, told, TINY, Place("cpu"))
     assert (lines[0]["start"], lines[0]["start_sha256"]) == (start, sha256)
     assert lines[0]["warm_start_sha256"] == warm
 

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,10 @@ def test_patience_is_granted_to_those_who_ask(
     executor = executor_on("cpu")
     submit(executor, order_for(tmp_path))
     events_until(executor, WorkProgress)
-    executor._silent_after_s = 0.0
+    executor.limits = replace(executor.limits, silent_after_s=0.0)
     for _ in range(3):
         assert executor.poll() == []
-    executor._slots[0].send("go on")
+    child_of(executor).send("go on")
     assert [end.reason for end in ends(events_until(executor, WorkerEnded))] == ["silent"]
     executor.cancel_all(is_urgent=lambda: True)
 

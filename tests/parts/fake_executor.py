@@ -3,12 +3,11 @@
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from zssr_daemon.errors import Reason
-from zssr_daemon.executor.interface import ExecutorEvent, OnRung, WorkerEnd, WorkerEnded
+from zssr_daemon.executor.interface import ExecutorEvent, OnRung, Place, WorkerEnd, WorkerEnded
 from zssr_daemon.protocol.messages import WorkCancelled, WorkDone, WorkFailed, WorkOrder, WorkReport
 from zssr_daemon.telemetry.status import WorkerStatus
 
@@ -93,12 +92,12 @@ class FakeExecutor:
         is_well = self.has_device
         return [WorkerStatus(device="fake:0", is_ready=True, is_well=is_well, silent_for_s=0.0)]
 
-    def submit(self, order: WorkOrder) -> str:
+    def submit(self, order: WorkOrder) -> Place:
         """Answer the order at the next poll."""
         assert self._busy_with is None
         self._busy_with = order
         self.orders.append(order)
-        return "fake:0"
+        return Place("fake:0")
 
     def tell(self, event: ExecutorEvent) -> None:
         """Have the next poll return an event that answers no order."""
@@ -117,7 +116,11 @@ class FakeExecutor:
             self.answers.appendleft(silent)
         return events
 
-    def connections(self) -> "list[Connection[Any, Any]]":
+    def connections(self) -> list[Any]:
+        """Return nothing to wait on."""
+        return []
+
+    def unsent(self) -> list[Any]:
         """Return nothing to wait on."""
         return []
 

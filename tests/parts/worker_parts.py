@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.parts.daemon_parts import drop, identity_of, wait_until
+from tests.parts.gateway_double import DoubledCluster
 from tests.parts.picture_files import LIMITS
 from tests.parts.tiny_settings import TINY
 from zssr_daemon import failpoints
-from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnded
+from zssr_daemon.executor.interface import ExecutorEvent, Place, WorkerEnded
 from zssr_daemon.executor.local import LocalExecutor
+from zssr_daemon.executor.local_worker import LocalWorker
 from zssr_daemon.executor.placement import Placement
+from zssr_daemon.executor.slots import SlotExecutor, SlotLimits
 from zssr_daemon.failpoints import Failpoint
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.messages import (
@@ -38,13 +41,22 @@ SELF_TEST = (12, 12)
 QUIET = LogSettings(level="error")
 
 #: What a worker process runs; tests put another function in its place.
-WORKER_MAIN = "zssr_daemon.executor.worker_slot.worker_main"
+WORKER_MAIN = "zssr_daemon.executor.local_worker.worker_main"
 
 
 def executor_on(device: str, **limits: Any) -> LocalExecutor:
     """Start one worker."""
-    limits = {"silent_after_s": 300.0, "job_timeout_s": 300.0} | limits
-    return LocalExecutor([Placement(device, 1)], QUIET, **limits)
+    return LocalExecutor([Placement(device, 1)], QUIET, limits_of(**limits))
+
+
+def cluster_of(state_folder: Path, **limits: Any) -> DoubledCluster:
+    """Start one worker behind a gateway double."""
+    return DoubledCluster(state_folder, limits_of(**limits), "cpu")
+
+
+def limits_of(**limits: Any) -> SlotLimits:
+    """Return limits that no test reaches, unless it names them."""
+    return SlotLimits(**{"silent_after_s": 300.0, "job_timeout_s": 300.0} | limits)
 
 
 def order_for(
@@ -71,7 +83,7 @@ def order_of(path: Path, job_id: str = "job", config: ZSSRConfig = TINY) -> Work
     )
 
 
-def events_until(executor: LocalExecutor, kind: type) -> list[ExecutorEvent]:
+def events_until(executor: SlotExecutor, kind: type) -> list[ExecutorEvent]:
     """Poll until an event of `kind` has come; return all that came."""
     events: list[ExecutorEvent] = []
 
@@ -88,7 +100,7 @@ def ends(events: list[ExecutorEvent]) -> list[WorkerEnded]:
     return [event for event in events if isinstance(event, WorkerEnded)]
 
 
-def submit(executor: LocalExecutor, order: WorkOrder) -> None:
+def submit(executor: SlotExecutor, order: WorkOrder) -> None:
     """Hand an order over as soon as there is room."""
 
     def has_room() -> bool:
@@ -96,14 +108,24 @@ def submit(executor: LocalExecutor, order: WorkOrder) -> None:
         return executor.has_room()
 
     wait_until(has_room, "room")
-    assert executor.submit(order) == "cpu"
+    place = executor.submit(order)
+    assert place == Place("cpu", node_of(executor))
     assert not executor.has_room()
 
 
-def child_of(executor: LocalExecutor) -> ChildProcess:
-    """Return the one worker process."""
+def node_of(executor: SlotExecutor) -> str:
+    """Return the machine that the one worker is on."""
+    (worker,) = executor.workers()
+    return worker.node
+
+
+def child_of(executor: SlotExecutor) -> ChildProcess:
+    """Return the one worker process, which behind a gateway double is on this machine too."""
+    if isinstance(executor, DoubledCluster):
+        (worker,) = executor.gateway.workers.values()
+        return worker
     (slot,) = executor._slots
-    assert slot.child is not None
+    assert isinstance(slot.child, LocalWorker)
     return slot.child
 
 
@@ -255,7 +277,7 @@ class KilledAfterAnswer:
 
 def killed_after_answer(connection: "Connection[Any, Any]", *arguments: Any) -> None:
     """Be a worker that gets SIGKILL after its first answer."""
-    worker_main(KilledAfterAnswer(connection), *arguments)  # type: ignore[arg-type]
+    worker_main(KilledAfterAnswer(connection), *arguments)
 
 
 class KilledBeforeBegin(KilledAfterAnswer):
@@ -273,4 +295,4 @@ class KilledBeforeBegin(KilledAfterAnswer):
 
 def killed_before_begin(connection: "Connection[Any, Any]", *arguments: Any) -> None:
     """Be a worker that gets SIGKILL between an order and the first sign of work on it."""
-    worker_main(KilledBeforeBegin(connection), *arguments)  # type: ignore[arg-type]
+    worker_main(KilledBeforeBegin(connection), *arguments)

@@ -96,12 +96,12 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from tests.parts import worker_parts
-from zssr_daemon.executor import worker_slot
-from zssr_daemon.executor.local import WorkerEnded
+from zssr_daemon.executor import local_worker
+from zssr_daemon.executor.interface import WorkerEnded
 
 if __name__ == "__main__":
     Path(sys.argv[2], "cgroup.procs").write_text("0")
-    worker_slot.worker_main = worker_parts.hungry_worker
+    local_worker.worker_main = worker_parts.hungry_worker
     executor = worker_parts.executor_on("cpu")
     worker_parts.submit(executor, worker_parts.order_for(Path(sys.argv[3]), "hungry"))
     for event in worker_parts.events_until(executor, WorkerEnded):

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.parts.tools import tool
 from zssr_daemon.telemetry.metrics import FileResult, Metrics, Outcome
-from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Status
+from zssr_daemon.telemetry.status import JobStatus, PauseStatus, Status, WorkerStatus
 
 MONITORING = Path(__file__).parent.parent.parent / "contrib" / "monitoring"
 
@@ -31,6 +31,7 @@ PUBLISHED = {
     "zssr_watch_backend": {"backend"},
     "zssr_watch_restarts_total": set(),
     "zssr_worker_restarts_total": {"reason"},
+    "zssr_workers": {"node", "state"},
     "zssr_paused": {"reason"},
     "zssr_disk_free_bytes": {"folder"},
     "zssr_gpu_memory_peak_bytes": set(),
@@ -56,7 +57,10 @@ def text(tmp_path: Path) -> str:
         started_at=1.0,
         faults=(),
         pause=PauseStatus(reason="disk_full", message="m", since=1.0),
-        workers=(),
+        workers=tuple(
+            WorkerStatus(device="cpu", node=node, is_ready=is_ready, is_well=True, silent_for_s=0.0)
+            for node, is_ready in (("", True), ("node7", True), ("node7", True), ("node7", False))
+        ),
         jobs=tuple(
             JobStatus(job_id="j", image="secret.png", attempt=1, started_at=1.0, fraction=fraction)
             for fraction in (0.25, 0.75)
@@ -97,6 +101,9 @@ def test_list_is_as_published(text: str) -> None:
         'zssr_job_duration_seconds_bucket{le="5.0",stage="fit"} 0.0',
         "zssr_watch_restarts_total 2.0",
         'zssr_worker_restarts_total{reason="timeout"} 1.0',
+        'zssr_workers{node="",state="ready"} 1.0',
+        'zssr_workers{node="node7",state="ready"} 2.0',
+        'zssr_workers{node="node7",state="starting"} 1.0',
         'zssr_paused{reason="disk_full"} 1.0',
         'zssr_paused{reason="device_lost"} 0.0',
         'zssr_disk_free_bytes{folder="inbox"}',

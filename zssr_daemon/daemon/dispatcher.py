@@ -69,8 +69,8 @@ class Dispatcher:
     def _submit(self, job: Job, own: Resolved) -> None:
         part = self._publisher.part_path(job)
         attempt = attempt_of(job, own.settings, self._settings.folders, part)
-        device = self._executor.submit(work_order(attempt, own, self._settings.limits))
-        if device is None:
+        place = self._executor.submit(work_order(attempt, own, self._settings.limits))
+        if place is None:
             self._jobs.put_back(job, Reason.WORKER_GONE)
             return
-        self._jobs.started(job.id, device)
+        self._jobs.started(job.id, place)

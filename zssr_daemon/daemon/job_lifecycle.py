@@ -10,6 +10,7 @@ from zssr_daemon.daemon.context import Context
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.daemon.pause import Pause
 from zssr_daemon.errors import JobError, Reason
+from zssr_daemon.executor.interface import NOWHERE, Place
 from zssr_daemon.failpoints import Failpoint, reach
 from zssr_daemon.folders.obstacle import Obstacle
 from zssr_daemon.inbox.gate_outcome import (
@@ -55,6 +56,7 @@ class RunningJob:
 
     job: Job
     own: Resolved | None = None  # None until its settings are resolved
+    place: Place = NOWHERE
     progress: WorkProgress | None = None  # the last that its worker reported
     eta_s: float | None = None  # seconds left, from that progress
 
@@ -140,11 +142,12 @@ class JobLifecycle:
             case Delayed(rel, message, wait_s):
                 self._log.delayed(rel, message, wait_s)
 
-    def started(self, job_id: str, device: str) -> None:
+    def started(self, job_id: str, place: Place) -> None:
         """Log that a worker has the job."""
         running = self._running[job_id]
         assert running.own is not None
-        self._log.started(running.job, device, running.own.settings.zssr, running.own.profiles)
+        running.place = place
+        self._log.started(running.job, place, running.own.settings.zssr, running.own.profiles)
 
     def progress(self, progress: WorkProgress) -> None:
         """Record, log and show how far a job is."""
@@ -158,15 +161,16 @@ class JobLifecycle:
 
     def done(self, job: Job, report: WorkReport) -> None:
         """End a job whose output is durable."""
-        own = self._running[job.id].own
-        assert own is not None
+        running = self._running[job.id]
+        assert running.own is not None
+        place, config = running.place, running.own.settings.zssr
         if report.found:
             job = self._ledger.tell(job.id, report.found)
         self._remove(job)
         self._metrics.job_ended(Outcome.DONE)
         total_s = (job.finished_at or 0.0) - (job.started_at or 0.0)
         self._metrics.job_took(report.seconds, total_s, report.gpu_memory_peak_bytes)
-        self._end(job, lambda ended: self._log.done(ended, report, own.settings.zssr))
+        self._end(job, lambda ended: self._log.done(ended, report, config, place))
 
     def attempt_failed(self, job: Job, reason: Reason, message: str) -> None:
         """Queue the job for another attempt, or end it after `max_attempts`."""

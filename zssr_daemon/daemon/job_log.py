@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zssr_daemon.errors import Reason
+from zssr_daemon.executor.interface import Place
 from zssr_daemon.imaging.formats import ImageInfo
 from zssr_daemon.ledger.job import Job
 from zssr_daemon.protocol.messages import WorkProgress, WorkReport
@@ -57,12 +58,13 @@ class JobLog:
         )
 
     def started(
-        self, job: Job, device: str, config: ZSSRConfig, profiles: Sequence[str] = ()
+        self, job: Job, place: Place, config: ZSSRConfig, profiles: Sequence[str] = ()
     ) -> None:
         """Log that an attempt began, and which settings files of the inbox apply."""
         files = [file_names.printable(rel) for rel in profiles]
         keys: dict[str, Any] = {"profile": files} if files else {}
-        keys |= {"device": device, "preset": config.preset, "scale": config.total_scale}
+        keys |= _place_keys(place)
+        keys |= {"preset": config.preset, "scale": config.total_scale}
         self._info(Events.JOB_STARTED, job, **keys)
 
     def progress(self, job: Job, progress: WorkProgress, eta_s: float | None) -> None:
@@ -95,7 +97,7 @@ class JobLog:
             next_attempt_s=round(next_attempt_s, 1),
         )
 
-    def done(self, job: Job, report: WorkReport, config: ZSSRConfig) -> None:
+    def done(self, job: Job, report: WorkReport, config: ZSSRConfig, place: Place) -> None:
         """Log everything about a finished job: the canonical line."""
         self._last.pop(job.id, None)
         keys = asdict(report)
@@ -104,6 +106,7 @@ class JobLog:
         keys["warm_start_sha256"] = report.start_sha256 if report.start == "folder" else None
         for name in ("psnr_network_db", "psnr_bicubic_db"):
             keys[name] = _number(keys[name], digits=3)
+        keys |= _place_keys(place)
         keys |= {"preset": config.preset, "scale": config.total_scale}
         if report.note is None:
             del keys["note"]
@@ -144,6 +147,10 @@ def _output_keys(job: Job) -> dict[str, Any]:
         "out_sha256": job.out_sha256,
         "disposal": job.disposal,
     }
+
+
+def _place_keys(place: Place) -> dict[str, str]:
+    return {"device": place.device} | ({"node": place.node} if place.node else {})
 
 
 def _number(value: float | None, *, digits: int | None = None) -> float | None:

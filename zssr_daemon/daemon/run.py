@@ -15,9 +15,13 @@ from zssr_daemon.daemon.progress_board import ProgressBoard
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.start_check import configured_start, start_warnings
 from zssr_daemon.daemon.supervisor import Supervisor
-from zssr_daemon.errors import LedgerLostError
+from zssr_daemon.errors import LedgerLostError, SettingsError
+from zssr_daemon.executor.interface import Executor
+from zssr_daemon.executor.joint import JointExecutor
 from zssr_daemon.executor.local import LocalExecutor
 from zssr_daemon.executor.placement import Placement, memory_mark_bytes, placements
+from zssr_daemon.executor.remote import ClusterExecutor
+from zssr_daemon.executor.slots import SlotExecutor, SlotLimits
 from zssr_daemon.folders.check import check_folders
 from zssr_daemon.folders.inbox_lock import InboxLock
 from zssr_daemon.inbox.watch import why_scan
@@ -25,6 +29,7 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.web_token import ensure_token
+from zssr_daemon.settings.cluster_table import token_fault
 from zssr_daemon.settings.load import load_settings, unknown_environment_names
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.mounts import mount_of
@@ -44,11 +49,13 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
     Returns whether every job came out well.
 
     Raises:
-        SettingsError: a folder, the kernel, the start or the ledger cannot be used.
+        SettingsError: a folder, the kernel, the start, the ledger or the token of a cluster cannot
+            be used.
         LedgerLockedError: another daemon works on the same state folder.
         InboxLockedError: another daemon works on the same inbox, or on one above or below it.
     """
     check_folders(settings, settings_file)
+    _check_token(settings)
     kernel = configured_kernel(settings)
     warnings = [*settings.warnings, *start_warnings(settings, configured_start(settings))]
     terminal = console if console.is_terminal else None
@@ -63,7 +70,8 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         warnings += ensure_token(settings.folders.state)
         context = _open_context(stack, settings, settings_file, kernel, terminal)
         context = replace(context, inbox_lock=inbox_lock)
-        daemon = _Daemon(settings, log_settings, placements(settings.worker), context)
+        places = placements(settings.worker) if settings.cluster.local_slots else []
+        daemon = _Daemon(settings, log_settings, places, context)
         _log_start(daemon, settings_file, warnings)
         while True:
             try:
@@ -124,16 +132,31 @@ class _Daemon:
                     file=str(ledger.set_aside),
                     message="the ledger was damaged; a new one is begun, only history is lost",
                 )
-            executor = LocalExecutor(
-                self.places,
-                self.log_settings,
-                silent_after_s=self.settings.worker.silent_after_s,
-                job_timeout_s=self.settings.limits.job_timeout_s,
-                max_jobs=self.settings.worker.max_jobs,
-                max_memory_bytes=memory_mark_bytes(self.settings.worker, len(self.places)),
-            )
-            supervisor = Supervisor(self.settings, ledger, executor, self.context)
+            supervisor = Supervisor(self.settings, ledger, self._executor(), self.context)
             return supervisor.run(is_once=is_once)
+
+    def _executor(self) -> Executor:
+        """Start the workers: those of this machine, and those that a cluster will offer."""
+        worker, cluster = self.settings.worker, self.settings.cluster
+        limits = SlotLimits(
+            silent_after_s=worker.silent_after_s,
+            job_timeout_s=self.settings.limits.job_timeout_s,
+            max_jobs=worker.max_jobs,
+            max_memory_bytes=memory_mark_bytes(worker, max(1, len(self.places))),
+        )
+        parts: list[SlotExecutor] = []
+        if cluster.local_slots:
+            parts.append(LocalExecutor(self.places, self.log_settings, limits))
+        if cluster.is_used:
+            state = self.settings.folders.state
+            parts.append(ClusterExecutor(state, limits, max_slots=cluster.max_slots))
+        return JointExecutor(parts)
+
+
+def _check_token(settings: Settings) -> None:
+    token_file = settings.cluster.token_file
+    if settings.cluster.is_used and token_file is not None and (fault := token_fault(token_file)):
+        raise SettingsError(f"[cluster] token_file = {fault}")
 
 
 def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> None:
@@ -150,6 +173,7 @@ def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> Non
         watch="events" if why is None else "scan",
         devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
         **({} if why is None else {"message": why}),
+        **({"cluster": settings.cluster.address} if settings.cluster.is_used else {}),
     )
     misspelt = [f"{name} is no setting; misspelt?" for name in unknown_environment_names()]
     for message in misspelt + warnings:

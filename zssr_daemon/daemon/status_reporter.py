@@ -121,7 +121,8 @@ class StatusReporter:
         return [f"the ledger took no write for {now - self._proven_s:.0f} s"]
 
     def _worker_faults(self) -> list[str]:
-        is_some_well = any(worker.is_well for worker in self._parts.executor.workers())
+        workers = self._parts.executor.workers()  # none while a cluster alone has yet to offer one
+        is_some_well = not workers or any(worker.is_well for worker in workers)
         return [] if is_some_well else ["no worker gives a sign of life"]
 
     def _phase(self) -> DaemonPhase:
@@ -139,6 +140,8 @@ def _job_status(running: RunningJob) -> JobStatus:
         image=printable(job.src_rel),
         attempt=job.attempts,
         started_at=job.started_at or 0.0,
+        device=running.place.device,
+        node=running.place.node,
     )
     if progress is None:
         return status

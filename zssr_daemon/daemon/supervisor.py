@@ -70,7 +70,8 @@ class Supervisor:
         self._reloader = Reloader(context.load_settings, context.notifier)
         self._has_failures = False
         self._build(settings)
-        self._worker_end = WorkerEnded(WorkerEnd.DEVICE_LOST, None, "")  # the last
+        nobody_yet = "no worker runs here, and no gateway has offered one yet"
+        self._worker_end = WorkerEnded(WorkerEnd.DEVICE_LOST, None, nobody_yet)  # the last
         self._is_recovered = False
         self._scans_while_busy = 0
 
@@ -221,7 +222,8 @@ class Supervisor:
             *self._intake.connections(),
             *self._admin.connections(),
         ]
-        self._signals.nap(pipes, min(due_s, _MAX_NAP_S), unsent=self._admin.unsent())
+        unsent = [*self._executor.unsent(), *self._admin.unsent()]
+        self._signals.nap(pipes, min(due_s, _MAX_NAP_S), unsent=unsent)
 
     def _is_drained(self) -> bool:
         """Tell whether nothing is left to do, as a scan after the end of the last job confirms."""

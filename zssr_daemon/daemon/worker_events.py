@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
 from zssr_daemon.errors import Reason, SourceChangedError
@@ -47,7 +48,7 @@ class WorkerEvents:
         """
         match event:
             case WorkerReady():
-                self._log.info(Events.WORKER_READY, **asdict(event))
+                self._log.info(Events.WORKER_READY, **_without_empty_node(asdict(event)))
                 self._metrics.worker_ready(event.torch_version)
             case WorkProgress():
                 self._jobs.progress(event)
@@ -97,8 +98,14 @@ class WorkerEvents:
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
         log = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
-        log(Events.WORKER_RESTARTED, reason=ended.reason, message=ended.message)
+        keys = {"reason": ended.reason, "message": ended.message, "node": ended.node}
+        log(Events.WORKER_RESTARTED, **_without_empty_node(keys))
         self._metrics.worker_restarted(ended.reason)
         job = self._jobs.find(ended.job_id or "")
         if job is not None:
             self._jobs.attempt_failed(job, ended.reason.blame, ended.message)
+
+
+def _without_empty_node(keys: dict[str, Any]) -> dict[str, Any]:
+    """Leave the node out of a log line where it is this machine."""
+    return {name: value for name, value in keys.items() if name != "node" or value}

@@ -7,11 +7,10 @@ protocol make that exactly once.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from zssr_daemon.errors import Reason
-from zssr_daemon.protocol.messages import WorkMessage, WorkOrder
+from zssr_daemon.protocol.messages import WorkerLoaded, WorkMessage, WorkOrder
 from zssr_daemon.telemetry.status import WorkerStatus
 
 
@@ -19,8 +18,11 @@ class WorkerEnd(StrEnum):
     """Why a worker process ended."""
 
     CANCELLED = "cancelled"  # its job was cancelled, and it did not stop when it was asked to
+    CLUSTER_LOST = "cluster_lost"  # the gateway is gone, and every node with it
     CRASH = "crash"
     DEVICE_LOST = "device_lost"
+    NODE_LOST = "node_lost"  # its machine is gone or out of reach
+    NODE_REFUSED = "node_refused"  # its machine may not work with us, as with other code
     NO_START = "no_start"  # before it had loaded its modules: no image and no device is at fault
     OOM = "oom"  # killed by the kernel: the machine ran out of memory
     RECYCLE = "recycle"  # replaced between two jobs, to free the memory it holds
@@ -35,14 +37,61 @@ class WorkerEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker process has ended; it is replaced, now or after a pause."""
+    """A worker process has ended; while its place is there, another one follows sooner or later."""
 
     reason: WorkerEnd
     job_id: str | None  # the job that it had begun and not finished, whose attempt failed
     message: str
+    node: str = ""  # where it ran; "" is this machine
 
 
 ExecutorEvent = WorkMessage | WorkerEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt runs."""
+
+    device: str
+    node: str = ""  # "" is this machine
+
+
+#: Where an attempt runs that no worker has taken yet.
+NOWHERE = Place("")
+
+
+class Child(Protocol):
+    """A worker process, wherever it runs, as the one who gives it orders sees it."""
+
+    @property
+    def connection(self) -> Any:
+        """What to wait on for its next message; several children may share it."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is still there, as far as anybody has heard."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory it holds now; 0 where nobody knows."""
+
+    def send(self, message: WorkOrder | Literal["cancel"]) -> object:
+        """Send a message, without waiting; one that is gone gets none."""
+
+    def received(self) -> list[WorkMessage | WorkerLoaded]:
+        """Return, without waiting, the messages that have come; a dead child's last ones too."""
+
+    def how_it_died(self, *, is_loaded: bool) -> tuple[WorkerEnd, str]:
+        """Return reason and message for a process that ended by itself.
+
+        `is_loaded`: whether it had said anything.
+        """
+
+    def terminate(self) -> None:
+        """Ask for its end."""
+
+    def kill(self) -> None:
+        """End it at once, and free what it held."""
 
 
 class StopRung(StrEnum):
@@ -77,14 +126,17 @@ class Executor(Protocol):
     def workers(self) -> Sequence[WorkerStatus]:
         """Return the status of each worker."""
 
-    def submit(self, order: WorkOrder) -> str | None:
-        """Start an attempt; return the device it runs on, or None if there is no room after all."""
+    def submit(self, order: WorkOrder) -> Place | None:
+        """Start an attempt; return where it runs, or None if there is no room after all."""
 
     def poll(self) -> list[ExecutorEvent]:
         """Return what has happened since the last call, without waiting."""
 
-    def connections(self) -> "Sequence[Connection[Any, Any]]":
-        """Return what to wait on for the next event."""
+    def connections(self) -> Sequence[Any]:
+        """Return what to wait on for the next event, until it can be read."""
+
+    def unsent(self) -> Sequence[Any]:
+        """Return what to wait on until it can be written to."""
 
     def cancel(self, job_id: str) -> None:
         """Stop the attempt of a job, by the rungs of the stop ladder; `poll` tells its end.

@@ -1,11 +1,12 @@
 """WorkerSlot: one place for a worker process; processes come and go, the place stays."""
 
-import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 from zssr_daemon.errors import DeviceError
-from zssr_daemon.executor.interface import WorkerEnd
-from zssr_daemon.executor.placement import Placement
+from zssr_daemon.executor.interface import Child, Place, WorkerEnd
 from zssr_daemon.protocol.messages import (
     CANCEL,
     WorkCancelled,
@@ -18,28 +19,25 @@ from zssr_daemon.protocol.messages import (
     WorkOrder,
     WorkProgress,
 )
-from zssr_daemon.system.cgroup import oom_kills
-from zssr_daemon.system.child_process import ChildProcess
 from zssr_daemon.system.start_retry import StartRetry, no_start
-from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.telemetry.status import WorkerStatus
-from zssr_daemon.worker.main import worker_main
 
 
 class WorkerSlot:
     """The process, the order it has in hand, and what is known of its health."""
 
-    def __init__(self, placement: Placement, log: LogSettings) -> None:
-        self._placement = placement
-        self._log = log
-        self.device = placement.device
+    def __init__(self, place: Place, spawn: Callable[[], Child]) -> None:
+        """Start a process by `spawn`, which raises OSError where none can be started."""
+        self.place = place
+        self.withdrawn: tuple[WorkerEnd, str] | None = None  # why the place is no longer there
+        self._spawn_child = spawn
         self.is_doubtful = False  # the last process hung, and the present one is not ready yet
         self.is_lost = False  # the last start failed, and no process has become ready since
         self._retry = StartRetry()
         self._spawn()
 
     def _spawn(self) -> None:
-        self.child: ChildProcess | None = None
+        self.child: Child | None = None
         self.order: WorkOrder | None = None
         self.fault: str | None = None  # why the device cannot be used, or no process can start
         self.has_begun = False  # whether the worker has said that it works on the order
@@ -48,13 +46,9 @@ class WorkerSlot:
         self.resident_bytes = 0  # its memory after the last of them
         self._is_ready = False
         self._is_loaded = False  # whether the process has said anything
-        self._oom_kills = oom_kills()
         self._expect_sign()
-        placement = self._placement
         try:
-            self.child = ChildProcess(
-                "zssr-worker", worker_main, placement.device, placement.threads, self._log
-            )
+            self.child = self._spawn_child()
         except OSError as error:
             self.is_lost = True
             self.fault = no_start("worker", str(error))
@@ -68,7 +62,8 @@ class WorkerSlot:
         """Return the worker's status; the successor of one that hung is not well until ready."""
         is_heard = self.overdue_s <= silent_after_s and not self.is_doubtful
         return WorkerStatus(
-            device=self.device,
+            device=self.place.device,
+            node=self.place.node,
             is_ready=self._is_ready,
             is_well=self.child is not None and is_heard,
             silent_for_s=round(max(0.0, self.overdue_s), 1),
@@ -99,7 +94,6 @@ class WorkerSlot:
         self.order = order
         self.has_begun = False
         self._cancelled_s = None
-        self._oom_kills = oom_kills()
         self._expect_sign()
         self.send(order)
 
@@ -119,17 +113,27 @@ class WorkerSlot:
         """Seconds since the worker was asked to stop the order in hand; 0 if it was not."""
         return 0.0 if self._cancelled_s is None else time.monotonic() - self._cancelled_s
 
-    def send(self, message: object) -> None:
+    def send(self, message: WorkOrder | Literal["cancel"]) -> None:
         """Send a message; if the worker has just died, the next poll notices it."""
         if self.child is not None:
             self.child.send(message)
 
     def receive(self) -> list[WorkMessage]:
-        """Return the worker's messages since the last call, and note what they say."""
-        messages: list[WorkMessage | WorkerLoaded] = self.child.received() if self.child else []
-        for message in messages:
+        """Return the worker's messages since the last call, and note what they say.
+
+        What it says of another job than the one in hand reaches nobody.
+        """
+        told: list[WorkMessage] = []
+        for message in self.child.received() if self.child else []:
+            job_id = getattr(message, "job_id", None)
+            if job_id is not None and (self.order is None or self.order.job_id != job_id):
+                continue
             self._note(message)
-        return [message for message in messages if not isinstance(message, WorkerLoaded)]
+            if isinstance(message, WorkerReady):
+                told.append(replace(message, node=self.place.node))
+            elif not isinstance(message, WorkerLoaded):
+                told.append(message)
+        return told
 
     def how_it_failed(self) -> tuple[WorkerEnd, str]:
         """Return reason and message for a process with a fault."""
@@ -138,24 +142,23 @@ class WorkerSlot:
 
     def how_it_died(self) -> tuple[WorkerEnd, str]:
         """Return reason and message for a process that ended by itself."""
-        code = self.child.exit_code if self.child else None
-        if code == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            return WorkerEnd.OOM, "killed by the kernel: the machine's memory ran out"
-        if not self._is_loaded:
-            return WorkerEnd.NO_START, no_start("worker", f"exit code {code}")
-        return WorkerEnd.CRASH, f"exit code {code}"
+        assert self.child is not None
+        return self.child.how_it_died(is_loaded=self._is_loaded)
 
     def replace(self) -> None:
         """Kill the process and start another, at once or after a pause.
 
         At once if the process had been ready, or if this was its first failed start without a
-        fault of the device. Otherwise the device is lost until a later start goes well.
+        fault of the device. Otherwise the device is lost until a later start goes well. Nothing is
+        started at a place that is withdrawn.
         """
         is_device_well = self._is_ready or (self.fault is None and self._retry.failures == 0)
         if not self._is_ready:
             self._retry.failed()
         self.end()
         self.order = self.fault = self._cancelled_s = None
+        if self.withdrawn is not None:
+            return
         if is_device_well:
             self._spawn()
         else:
@@ -175,7 +178,7 @@ class WorkerSlot:
                 self._is_ready = True
                 self.is_lost = self.is_doubtful = False
                 self._retry.succeeded()
-                self.device = message.device
+                self.place = replace(self.place, device=message.device)
             case WorkProgress():
                 self.has_begun = True
                 self._patience_s = message.patience_s

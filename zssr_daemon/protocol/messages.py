@@ -1,7 +1,7 @@
 """Messages: the plain data that supervisor and child processes send to each other."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from zssr_daemon.errors import Reason
 from zssr_daemon.imaging.formats import ImageLimits
@@ -12,7 +12,7 @@ from zssr_daemon.zssr.config import KernelPhase, ZSSRConfig
 
 Stage = Literal["decode", "fit", "infer", "encode"]
 
-CANCEL = "cancel"
+CANCEL: Final = "cancel"
 
 #: So many digits of a hash are enough for people to tell starts apart.
 SHORT_SHA256 = 12
@@ -55,6 +55,7 @@ class WorkerReady:
 
     device: str
     torch_version: str
+    node: str = ""  # the executor's name for the machine; "" is this one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ def _explain_one(fault: dict[str, Any], known: Known, where: WhereWritten) -> st
     if fault["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{where(names)}: unknown key {_key(names)}{_nearest(names, known)}"
     message = fault["msg"].removeprefix("Value error, ")
+    if not names:  # of tables that do not go together
+        return f"{where(names)}: {message}"
     if (
         names == ["zssr"] and fault["type"] == "value_error"
     ):  # the message begins with key and value

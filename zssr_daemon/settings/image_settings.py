@@ -18,7 +18,13 @@ from zssr_daemon.settings.explain import explain
 from zssr_daemon.settings.layers import Tables, contradiction, laid_over
 from zssr_daemon.settings.load import COMMAND_LINE, known_keys
 from zssr_daemon.settings.profile_files import Profile, profiles_of, read_below
-from zssr_daemon.settings.schema import Degradation, Output, Settings, ZSSRTable
+from zssr_daemon.settings.schema import (
+    START_FOLDER_FAULT,
+    Degradation,
+    Output,
+    Settings,
+    ZSSRTable,
+)
 from zssr_daemon.settings.table import SettingsTable
 from zssr_daemon.system.file_names import printable
 
@@ -111,6 +117,9 @@ class Resolver:
         merged = _validated(_merged(self._settings, profiles), profiles)
         if merged.degradation.kernel not in ("bicubic", "auto"):
             _check_scale(merged, profiles)
+        if self._settings.cluster.is_used and merged.zssr.start == "folder":
+            author = _file_to_correct(_author(profiles, ["zssr", "start"]), profiles)
+            raise ImageSettingsError(f"{author}: {START_FOLDER_FAULT}")
         merged, kernel = self._with_kernel(merged, profiles)
         rels = tuple(profile.rel for profile in found)
         return Resolved(settings=merged, kernel=kernel, profiles=rels)

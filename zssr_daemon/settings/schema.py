@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zssr_daemon.protocol.kernel_file import KERNEL_SUFFIXES
+from zssr_daemon.settings.cluster_table import Cluster
 from zssr_daemon.settings.old_keys import translated
 from zssr_daemon.settings.table import PlainPath, SettingsTable
 from zssr_daemon.settings.web_table import Web
@@ -182,6 +183,12 @@ def _completed_by_preset(table: Any) -> Any:
     return table
 
 
+#: Why `start = "folder"` is refused: that start lies in the state folder of this machine.
+START_FOLDER_FAULT = (
+    '[zssr] start = "folder" cannot be used with [cluster]: other machines do not have the weights '
+    'that a folder taught; use "drawn"'
+)
+
 #: The [zssr] table; `ZSSRConfig`'s defaults fill in what neither it nor its preset sets.
 ZSSRTable = Annotated[ZSSRConfig, BeforeValidator(_completed_by_preset)]
 
@@ -205,6 +212,7 @@ class Settings(BaseSettings):
     logging: Logging = Logging()
     metrics: MetricsSettings = MetricsSettings()
     web: Web = Web()
+    cluster: Cluster = Cluster()
     _written: frozenset[str] = PrivateAttr(default=frozenset())
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
@@ -217,6 +225,12 @@ class Settings(BaseSettings):
         settings._written = frozenset(table if isinstance(table, dict) else ())
         settings._warnings = warnings
         return settings
+
+    @model_validator(mode="after")
+    def _can_share_starts(self) -> Self:
+        if self.cluster.is_used and self.zssr.start == "folder":
+            raise ValueError(START_FOLDER_FAULT)
+        return self
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -270,7 +284,9 @@ class Settings(BaseSettings):
         web = self.web.model_copy(
             update={name: path and _absolute(base, path) for name, path in of_tls.items()}
         )
-        tables = {"folders": folders, "degradation": degradation, "web": web}
+        token_file = self.cluster.token_file and _absolute(base, self.cluster.token_file)
+        cluster = self.cluster.model_copy(update={"token_file": token_file})
+        tables = {"folders": folders, "degradation": degradation, "web": web, "cluster": cluster}
         return self.model_copy(update=tables | {"logging": logging, "metrics": metrics})
 
 

@@ -6,6 +6,7 @@ file is written again.
 
 import os
 import time
+from collections import Counter as Counts
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +22,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from zssr_daemon import __version__
 from zssr_daemon.errors import Reason
-from zssr_daemon.telemetry.status import Status
+from zssr_daemon.telemetry.status import Status, WorkerStatus
 
 #: The file is written this often, in seconds.
 WRITE_S = 15.0
@@ -175,6 +176,7 @@ class _Snapshot:
         yield _plain(
             "zssr_gpu_memory_peak_bytes", "Most that a job held.", float(self.gpu_peak_bytes)
         )
+        yield _workers(status)
         fractions = [job.fraction for job in status.jobs]
         mean = sum(fractions) / len(fractions) if fractions else 0.0
         yield _plain("zssr_job_progress_ratio", "Mean of the jobs in work.", mean)
@@ -207,6 +209,21 @@ class _Snapshot:
         ):
             if moment:
                 yield _plain(f"zssr_{name}_timestamp_seconds", text, moment)
+
+
+def _workers(status: Status) -> GaugeMetricFamily:
+    """Count the places for workers, by the machine they are on and by how they are."""
+    counts = Counts((worker.node, _state_of(worker)) for worker in status.workers)
+    family = GaugeMetricFamily("zssr_workers", "Workers by state.", labels=["node", "state"])
+    for labels, count in counts.items():
+        family.add_metric(labels, float(count))
+    return family
+
+
+def _state_of(worker: WorkerStatus) -> str:
+    if not worker.is_well:
+        return "silent"
+    return "ready" if worker.is_ready else "starting"
 
 
 def _plain(name: str, text: str, value: float) -> GaugeMetricFamily:

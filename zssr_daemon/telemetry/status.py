@@ -23,6 +23,7 @@ class WorkerStatus:
     is_ready: bool  # its self-test has passed
     is_well: bool  # idle, or heard from in time
     silent_for_s: float  # since the last sign of life, beyond the patience it asked for
+    node: str = ""  # the machine; "" is the daemon's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class JobStatus:
     fraction: float = 0.0
     loss: float | None = None
     eta_s: float | None = None
+    device: str = ""  # that it runs on; "" before a worker has it
+    node: str = ""  # the machine; "" is the daemon's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

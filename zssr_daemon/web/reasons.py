@@ -87,6 +87,10 @@ SENTENCES: dict[Reason, tuple[str, str]] = {
     Reason.OUT_OF_MEMORY: ("The memory ran out.", _MEMORY),
     Reason.WORKER_CRASH: ("The process that computed died.", "Retry. " + _REPORT),
     Reason.WORKER_DEVICE_LOST: ("The device failed.", _DRIVER),
+    Reason.WORKER_NODE_LOST: (
+        "The machine that computed was lost five times with this picture in work.",
+        "Have the machines of the cluster checked, and retry.",
+    ),
     Reason.WORKER_OOM: ("The machine ran out of memory.", _MEMORY),
     Reason.WORKER_SILENT: (
         "The process that computed showed no progress for too long.",

@@ -1,7 +1,7 @@
 """Worker: the child process that computes, one job at a time.
 
 Its progress comes from within the fit and the tiles, never from a side thread, so that it proves
-that the work goes on, and not only that the process lives. It ends when its pipe does.
+that the work goes on, and not only that the process lives. It ends when its link does.
 """
 
 import faulthandler
@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from zssr_daemon.errors import DeviceError, JobError, Reason
 from zssr_daemon.protocol.messages import (
@@ -37,53 +36,75 @@ _REPLACED = (ImportError, SyntaxError)
 Enlarge = Callable[[WorkOrder, Callable[[WorkProgress], None]], WorkDone]
 
 
+class Link(Protocol):
+    """A worker's way to the one who gives it orders: a pipe, or what does the same elsewhere.
+
+    At its end these raise EOFError, BrokenPipeError or ConnectionResetError.
+    """
+
+    def poll(self) -> bool:
+        """Tell, without waiting, whether `recv` would return at once."""
+
+    def recv(self) -> Any:
+        """Wait for the next message, a WorkOrder or CANCEL, and return it."""
+
+    def send(self, message: Any, /) -> None:
+        """Send a WorkMessage or WorkerLoaded."""
+
+
 class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
     pass
 
 
-def worker_main(
-    connection: "Connection[Any, Any]", device: str, threads: int, log: logs.LogSettings
-) -> None:
-    """Serve work orders on `device` until the pipe ends, or the device's context is lost."""
+def worker_main(link: Link, device: str, threads: int, log: logs.LogSettings) -> None:
+    """Be a worker process on this machine: serve work orders on `device` until the link ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
     logs.configure(log)
     _offer_to_oom_killer()
+    serve(link, device, threads)
+
+
+def serve(link: Link, device: str, threads: int) -> None:
+    """Serve work orders on `device` until the link ends, or the device's context is lost.
+
+    This is all that a worker does, wherever it runs.
+    """
     try:
-        enlarge = _begin(connection, device, threads)
+        enlarge = _begin(link, device, threads)
         while enlarge is not None:
-            order = connection.recv()
+            order = link.recv()
             if not isinstance(order, WorkOrder):
                 continue  # a late "cancel" finds nothing to cancel
-            answer = _serve(order, connection, enlarge)
-            connection.send(answer)
+            answer = _answer(order, link, enlarge)
+            link.send(answer)
             if isinstance(answer, WorkFailed) and answer.ends_worker:
                 return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
 
-def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enlarge | None:
+def _begin(link: Link, device: str, threads: int) -> Enlarge | None:
     """Take the device and test it; return None if it cannot be used."""
     # Only here, so that importing this module leaves the supervisor free of torch.
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
     from zssr_daemon.worker.frames import enlarge_file  # noqa: PLC0415
 
-    connection.send(WorkerLoaded())
+    link.send(WorkerLoaded())
     try:
         enlarger = Enlarger(device, threads)
-        connection.send(enlarger.self_test())
+        link.send(enlarger.self_test())
     # torch asserts what it was built for
     except (RuntimeError, ValueError, AssertionError, MemoryError) as error:
-        connection.send(WorkerBroken(message=str(error)))
+        link.send(WorkerBroken(message=str(error)))
         return None
     return partial(enlarge_file, enlarger)
 
 
-def _serve(order: WorkOrder, connection: "Connection[Any, Any]", enlarge: Enlarge) -> object:
+def _answer(order: WorkOrder, link: Link, enlarge: Enlarge) -> object:
     try:
-        return enlarge(order, _progress_sender(connection))
+        return enlarge(order, _progress_sender(link))
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:
@@ -105,19 +126,19 @@ def _failed(order: WorkOrder, reason: Reason, message: str, *, is_retryable: boo
     )
 
 
-def _progress_sender(connection: "Connection[Any, Any]") -> Callable[[WorkProgress], None]:
+def _progress_sender(link: Link) -> Callable[[WorkProgress], None]:
     """Return what sends progress now and then, and hears a cancel at every step."""
     last_s = 0.0
     last_stage = ""
 
     def send(progress: WorkProgress) -> None:
         nonlocal last_s, last_stage
-        if connection.poll() and connection.recv() == CANCEL:
+        if link.poll() and link.recv() == CANCEL:
             raise _Cancelled
         now_s = time.monotonic()
         if progress.stage != last_stage or now_s - last_s >= _PROGRESS_INTERVAL_S:
             last_s, last_stage = now_s, progress.stage
-            connection.send(progress)
+            link.send(progress)
 
     return send
 

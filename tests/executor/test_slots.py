@@ -1,9 +1,13 @@
-"""LocalExecutor, with real workers: jobs are done, fail, are cancelled, or lose their worker."""
+"""SlotExecutor, with real workers: jobs are done, fail, are cancelled, or lose their worker.
+
+What holds here and in a cluster is tried for both, by a gateway double.
+"""
 
 import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,18 +18,20 @@ from tests.parts.worker_parts import (
     LONG,
     WORKER_MAIN,
     child_of,
+    cluster_of,
     ends,
     events_until,
     executor_on,
     killed_after_answer,
     killed_at_part_written,
     killed_before_begin,
+    node_of,
     order_for,
     submit,
 )
-from zssr_daemon.executor import local
+from zssr_daemon.executor import slots
 from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
-from zssr_daemon.executor.local import LocalExecutor
+from zssr_daemon.executor.slots import SlotExecutor
 from zssr_daemon.protocol.messages import (
     WorkCancelled,
     WorkDone,
@@ -36,16 +42,19 @@ from zssr_daemon.protocol.messages import (
 from zssr_daemon.system import durable
 
 
-@pytest.fixture(scope="module")
-def executor() -> Iterator[LocalExecutor]:
+@pytest.fixture(scope="module", params=["local", "cluster"])
+def executor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SlotExecutor]:
     """Share one executor: whatever a test does to its worker, the next must find it working."""
-    executor = executor_on("cpu")
+    is_local = request.param == "local"
+    executor = executor_on("cpu") if is_local else cluster_of(tmp_path_factory.mktemp("state"))
     yield executor
     executor.cancel_all(is_urgent=lambda: True)
     assert executor.connections() == []
 
 
-def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_done(executor: SlotExecutor, tmp_path: Path) -> None:
     """The part is a whole picture of twice the size, and its hash is reported."""
     order = order_for(tmp_path)
     submit(executor, order)
@@ -64,7 +73,7 @@ def test_done(executor: LocalExecutor, tmp_path: Path) -> None:
     assert executor.has_room()
 
 
-def test_equal_work_gives_equal_bytes(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_equal_work_gives_equal_bytes(executor: SlotExecutor, tmp_path: Path) -> None:
     """An attempt that is repeated makes the same output."""
     hashes = []
     for name in ("a", "b"):
@@ -76,7 +85,7 @@ def test_equal_work_gives_equal_bytes(executor: LocalExecutor, tmp_path: Path) -
     assert hashes[0] == hashes[1]
 
 
-def test_broken_source_fails(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_broken_source_fails(executor: SlotExecutor, tmp_path: Path) -> None:
     """The worker says why, and goes on living."""
     order = order_for(tmp_path)
     pid = child_of(executor).pid
@@ -94,7 +103,7 @@ def test_broken_source_fails(executor: LocalExecutor, tmp_path: Path) -> None:
     assert child_of(executor).pid == pid
 
 
-def test_missing_folder_is_retryable(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_missing_folder_is_retryable(executor: SlotExecutor, tmp_path: Path) -> None:
     """A disk's fault is not the image's."""
     order = order_for(tmp_path)
     gone = WorkOrder(
@@ -107,27 +116,29 @@ def test_missing_folder_is_retryable(executor: LocalExecutor, tmp_path: Path) ->
     assert (failed.reason, failed.is_retryable) == ("io_error", True)
 
 
-def test_killed_worker_is_replaced(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_killed_worker_is_replaced(executor: SlotExecutor, tmp_path: Path) -> None:
     """After SIGKILL in the middle of a job its attempt has failed; a new worker does the next."""
     submit(executor, order_for(tmp_path, "victim", LONG))
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGKILL)
     ended = events_until(executor, WorkerEnded)[-1]
-    assert ended == WorkerEnded(WorkerEnd.CRASH, "victim", "exit code -9")
+    node = node_of(executor)
+    assert ended == WorkerEnded(WorkerEnd.CRASH, "victim", "exit code -9", node)
     submit(executor, order_for(tmp_path, "next"))
     events_until(executor, WorkDone)
 
 
-def test_idle_worker_that_died_gets_no_job(executor: LocalExecutor) -> None:
+def test_idle_worker_that_died_gets_no_job(executor: SlotExecutor) -> None:
     """No job is charged with an attempt that could not begin."""
     assert executor.has_room()
     os.kill(child_of(executor).pid, signal.SIGKILL)
-    wait_until(lambda: not executor.has_room())
+    if not node_of(executor):  # from afar it is heard of by the next poll only
+        wait_until(lambda: not executor.has_room())
     (ended,) = [e for e in events_until(executor, WorkerEnded) if isinstance(e, WorkerEnded)]
     assert ended.job_id is None
 
 
-def test_cancelled_job_stops(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_cancelled_job_stops(executor: SlotExecutor, tmp_path: Path) -> None:
     """The worker hears it at its next step and goes on living; other jobs are not meant."""
     submit(executor, order_for(tmp_path, "other", LONG))
     events_until(executor, WorkProgress)
@@ -148,7 +159,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def test_cancelled_job_that_does_not_stop_is_killed(
-    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: SlotExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the whole ladder; the job is told as cancelled, and no attempt is blamed."""
     submit(executor, order_for(tmp_path, "stuck", LONG))
@@ -156,25 +167,27 @@ def test_cancelled_job_that_does_not_stop_is_killed(
     pid = child_of(executor).pid
     os.kill(pid, signal.SIGSTOP)  # it hears neither message nor SIGTERM
     wait_until(lambda: is_stopped(pid), "every thread to stop")
-    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
-    monkeypatch.setattr(local, "_TERMINATE_WAIT_S", 0.2)
+    monkeypatch.setattr(slots, "CANCEL_WAIT_S", 0.0)
+    monkeypatch.setattr(slots, "TERMINATE_WAIT_S", 0.2)
     executor.cancel("stuck")
     events = events_until(executor, WorkerEnded)[-2:]
-    message = "it did not end when its job was cancelled"
+    node = node_of(executor)
+    message = "killed on order" if node else "it did not end when its job was cancelled"
     assert events == [
         WorkCancelled(job_id="stuck"),
-        WorkerEnded(WorkerEnd.CANCELLED, None, message),
+        WorkerEnded(WorkerEnd.CANCELLED, None, message, node),
     ]
 
 
+@pytest.mark.parametrize("executor", ["local"], indirect=True)
 def test_cancelled_job_that_heeds_sigterm_is_no_crash(
-    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    executor: SlotExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that is deaf to messages, as amid a long step, ends by the second rung."""
     submit(executor, order_for(tmp_path, "deaf", LONG))
     events_until(executor, WorkProgress)
     monkeypatch.setattr(executor._slots[0], "send", lambda _: None)
-    monkeypatch.setattr(local, "_CANCEL_WAIT_S", 0.0)
+    monkeypatch.setattr(slots, "CANCEL_WAIT_S", 0.0)
     executor.cancel("deaf")
     events = events_until(executor, WorkerEnded)[-2:]
     assert events == [
@@ -189,15 +202,15 @@ def test_stop_and_silence(tmp_path: Path) -> None:
     submit(executor, order_for(tmp_path, "stopped", LONG))
     events_until(executor, WorkProgress)
     os.kill(child_of(executor).pid, signal.SIGSTOP)
-    executor._silent_after_s = 0.05
+    executor.limits = replace(executor.limits, silent_after_s=0.05)
     ended = events_until(executor, WorkerEnded)[-1]
     assert ended == WorkerEnded(WorkerEnd.SILENT, "stopped", "no sign of life for 0.05 s")
-    executor._silent_after_s = 60.0
+    executor.limits = replace(executor.limits, silent_after_s=60.0)
     submit(executor, order_for(tmp_path, "timed", LONG))
-    executor._job_timeout_s = 0.01
+    executor.limits = replace(executor.limits, job_timeout_s=0.01)
     ended = events_until(executor, WorkerEnded)[-1]
     assert ended == WorkerEnded(WorkerEnd.TIMEOUT, "timed", "not done after 0.01 s")
-    executor._job_timeout_s = 300.0
+    executor.limits = replace(executor.limits, job_timeout_s=300.0)
     submit(executor, order_for(tmp_path, "ladder", LONG))
     events_until(executor, WorkProgress)
     pid = child_of(executor).pid
