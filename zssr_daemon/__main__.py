@@ -3,6 +3,7 @@
 import faulthandler
 
 from zssr_daemon.cli.commands import app
+from zssr_daemon.cluster.command import app as cluster
 from zssr_daemon.errors import ZSSRError
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
@@ -11,6 +12,7 @@ from zssr_daemon.web.command import app as web
 __all__ = ["app", "main"]
 
 app.add_typer(web)
+app.add_typer(cluster)
 
 
 def main() -> None:
