@@ -37,8 +37,8 @@ class GatewayDouble:
             wire.say(HELLO, *self._offers.values())
             while not self._is_over.is_set():
                 self._step(wire)
-        for worker in self.workers.values():
-            worker.kill()
+        for slot in list(self.workers):
+            self.workers.pop(slot).kill()
 
     def _step(self, wire: GatewayWire) -> None:
         pipes: list[Any] = [worker.connection for worker in self.workers.values()]

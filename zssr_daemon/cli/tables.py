@@ -119,10 +119,15 @@ def _status_rows(status: Status) -> list[tuple[str, Text]]:
 
 def _workers(status: Status) -> str:
     return ", ".join(
-        f"{worker.device} ({'ready' if worker.is_ready else 'starting'}"
+        f"{_place(worker.device, worker.node)} ({'ready' if worker.is_ready else 'starting'}"
         f"{'' if worker.is_well else ', no sign of life'})"
         for worker in status.workers
     )
+
+
+def _place(device: str, node: str) -> str:
+    """Name where something is computed; this machine needs no name."""
+    return f"{device} on {printable(node)}" if node else device
 
 
 def _running_table(status: Status) -> Table:
@@ -143,6 +148,8 @@ def _progress(job: JobStatus) -> str:
         parts.append(f"loss {job.loss:.4f}")
     if job.eta_s is not None:
         parts.append(f"{clock(job.eta_s)} left")
+    if job.device:
+        parts.append(_place(job.device, job.node))
     return ", ".join(parts)
 
 

@@ -53,11 +53,12 @@ def token_fault(file: Path) -> str | None:
         fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return f"{file}: {error.strerror}"
-    with os.fdopen(fd, "rb") as stream:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
             return f"{file}: it is no file"
-        if stat.S_IMODE(status.st_mode) & 0o177:
-            mode = stat.S_IMODE(status.st_mode)
-            return f"{file}: its mode {mode:04o} lets others know it; chmod 600 {file}"
-        return None if stream.read(4096).strip() else f"{file}: it is empty"
+        if mode & 0o177:
+            return f"{file}: its mode {mode & 0o777:04o} lets others know it; chmod 600 {file}"
+        return None if os.read(fd, 4096).strip() else f"{file}: it is empty"
+    finally:
+        os.close(fd)

@@ -76,6 +76,7 @@ export function runningView(job, points, now_s, isStopping, run) {
       percent(job.fraction),
       `${clock(now_s - job.started_at)} elapsed`,
       job.eta_s === null ? "" : `${clock(job.eta_s)} left`,
+      job.node ? `on ${job.node}, ${job.device}` : "",
     ],
     actions: isStopping
       ? []
