@@ -78,6 +78,12 @@ class RayCluster:
         raylets = self._raylets(name)
         return [pid for pid in self._pids("ray::RemoteWorker") if _parent(pid) in raylets]
 
+    @staticmethod
+    def kill(pid: int) -> None:
+        """Kill a process, and wait for its end."""
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), f"process {pid} to end")
+
     def close(self) -> None:
         """Kill everything, and remove what it left."""
         self.space.close()
