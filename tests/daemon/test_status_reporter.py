@@ -23,6 +23,7 @@ class Parts:
     reason: Reason | None = None
     is_well: bool = True
     is_ready: bool = True
+    has_worker: bool = True
     error: OSError | None = None
     calls: list[int] = field(default_factory=list)
 
@@ -34,9 +35,10 @@ class Parts:
         return SimpleNamespace(is_well=self.is_watch_well)
 
     def workers(self) -> list[WorkerStatus]:
-        return [
-            WorkerStatus(device="d", is_ready=self.is_ready, is_well=self.is_well, silent_for_s=0)
-        ]
+        worker = WorkerStatus(
+            device="d", is_ready=self.is_ready, is_well=self.is_well, silent_for_s=0
+        )
+        return [worker] if self.has_worker else []
 
     def prove(self) -> None:
         self.calls.append(1)
@@ -64,6 +66,7 @@ def health_of(parts: Parts) -> StatusReporter:
         ({}, 1046.0, "was not looked at for 46 s", ["folder_missing"]),
         ({"last_scan_s": 1061.0}, 1061.0, "took no write", ["folder_missing", "disk_full"]),
         ({"is_well": False}, 1000.0, "no worker", ["device_lost", "children_unavailable"]),
+        ({"has_worker": False}, 1000.0, None, []),  # a cluster has not offered one yet
     ],
 )
 def test_faults(change: dict[str, Any], now: float, fault: str | None, excuses: list[str]) -> None:
@@ -108,6 +111,7 @@ def test_failed_write_is_told_and_tried_again() -> None:
         ({}, True),
         ({"scans": 0}, False),
         ({"is_ready": False}, False),
+        ({"has_worker": False}, False),
         ({"is_ready": False, "reason": Reason.DEVICE_LOST}, True),
         ({"scans": 0, "reason": Reason.FOLDER_MISSING}, True),
     ],

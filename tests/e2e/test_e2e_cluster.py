@@ -52,6 +52,7 @@ def test_cluster_comes_and_goes(tmp_path: Path) -> None:
     """Near slots first; what was in work far away is done by the next gateway, and only once."""
     inbox = prepare_cluster(tmp_path)
     with DaemonProcess(tmp_path) as daemon:
+        daemon.wait_for("daemon_started", cluster="127.0.0.2:26379")
         daemon.wait_for("worker_ready", device="cpu")
         drop(inbox, "near", ENDLESS)
         assert "node" not in daemon.wait_for("job_started", image="near.png")

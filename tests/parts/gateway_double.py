@@ -33,7 +33,10 @@ class GatewayDouble:
         self._thread.join()
 
     def _run(self, state_folder: Path) -> None:
-        with GatewayWire(state_folder) as wire, suppress(OSError, EOFError):
+        with (
+            suppress(OSError, EOFError),
+            GatewayWire(state_folder, self._is_over.is_set) as wire,
+        ):
             wire.say(HELLO, *self._offers.values())
             while not self._is_over.is_set():
                 self._step(wire)

@@ -32,8 +32,8 @@ OFFER = Offer(slot="10.0.0.7#0", node=NODE, device="cpu")
 class GatewayWire:
     """One connection to a supervisor; a supervisor that waits for its own tick hears it later."""
 
-    def __init__(self, state_folder: Path) -> None:
-        """Dial in, as soon as somebody listens."""
+    def __init__(self, state_folder: Path, gives_up: Callable[[], bool] = lambda: False) -> None:
+        """Dial in, as soon as somebody listens; EOFError if nobody does before it gives up."""
         self.connection = socket.socket(socket.AF_UNIX)
         self.connection.settimeout(DEADLINE_S)
         self._decoder = Decoder()
@@ -44,6 +44,9 @@ class GatewayWire:
                 with short_name(state_folder / CLUSTER_SOCKET_NAME) as name:
                     self.connection.connect(name)
             except OSError:
+                if gives_up():
+                    self.connection.close()
+                    raise EOFError from None
                 return False
             return True
 

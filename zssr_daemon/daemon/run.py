@@ -173,6 +173,7 @@ def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> Non
         watch="events" if why is None else "scan",
         devices=[f"{place.device} ({place.threads} threads)" for place in daemon.places],
         **({} if why is None else {"message": why}),
+        **({"cluster": settings.cluster.address} if settings.cluster.is_used else {}),
     )
     misspelt = [f"{name} is no setting; misspelt?" for name in unknown_environment_names()]
     for message in misspelt + warnings:

@@ -66,13 +66,15 @@ class Signals:
     def nap(self, ends: Sequence[Any], timeout_s: float, *, unsent: Sequence[Any] = ()) -> None:
         """Sleep until one of `ends` can be read, or one of `unsent` can be written to.
 
+        What stands in both is waited for in both ways.
         The nap also ends when somebody wakes us, or the time is over.
         """
+        events = dict.fromkeys([*ends, self._reader], selectors.EVENT_READ)
+        for end in unsent:
+            events[end] = events.get(end, 0) | selectors.EVENT_WRITE
         with selectors.PollSelector() as selector:
-            for end in [*ends, self._reader]:
-                selector.register(end, selectors.EVENT_READ)
-            for end in unsent:
-                selector.register(end, selectors.EVENT_WRITE)
+            for end, wanted in events.items():
+                selector.register(end, wanted)
             ready = {key.fileobj for key, _ in selector.select(timeout_s)}
         if self._reader in ready:
             os.read(self._reader, 65536)

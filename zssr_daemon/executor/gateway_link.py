@@ -41,7 +41,7 @@ class GatewayLink:
     @property
     def has_unsent(self) -> bool:
         """Whether `flush` has something to do."""
-        return bool(self._unsent)
+        return self.fault is None and bool(self._unsent)
 
     def send(self, frame: SupervisorFrame) -> None:
         """Send as much as the gateway takes, and keep the rest."""

@@ -18,7 +18,7 @@ from zssr_daemon.executor.remote_worker import RemoteWorker
 from zssr_daemon.executor.slots import SlotExecutor, SlotLimits
 from zssr_daemon.executor.worker_slot import WorkerSlot
 from zssr_daemon.protocol.cluster_wire import Ended, GatewayFrame, Offer, Told, Withdraw
-from zssr_daemon.protocol.messages import WorkOrder
+from zssr_daemon.protocol.messages import WorkDone, WorkOrder
 
 #: A job may be what brings machines down: from this loss of one on it is blamed.
 BLAMED_LOSS = 5
@@ -64,7 +64,11 @@ class ClusterExecutor(SlotExecutor):
     def poll(self) -> list[ExecutorEvent]:
         """Hear the gateway; then as every executor."""
         self._hear_gateway()
-        return super().poll()
+        events = super().poll()
+        for event in events:
+            if isinstance(event, WorkDone):
+                self._losses.pop(event.job_id, None)
+        return events
 
     def connections(self) -> list[Any]:
         """Return what to wait on for gateway and callers."""
