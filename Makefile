@@ -46,8 +46,9 @@ endif
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SYSCONFDIR)/zssr-daemon $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@INTERPRETER@|$(INTERPRETER)|' systemd/zssr-daemon.launcher > $(DESTDIR)$(BINDIR)/zssr-daemon
 	chmod 755 $(DESTDIR)$(BINDIR)/zssr-daemon
-	for name in zssr-daemon zssr-web; do \
-	  sed 's|@PREFIX@|$(PREFIX)|; s|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+	for name in zssr-daemon zssr-web zssr-cluster zssr-ray-head zssr-ray-node; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|; s|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' \
+	    -e 's|@INTERPRETER@|$(INTERPRETER)|; s|@LIBDIR@|$(LIBDIR)|' \
 	    systemd/$$name.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$name.service; done
 	install -m 644 systemd/*.service systemd/*.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -D -m 644 systemd/zssr-daemon.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/zssr-daemon.conf

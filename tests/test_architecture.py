@@ -172,11 +172,20 @@ def test_packages_import_nothing() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["daemon.supervisor", "daemon.run", "cli.commands", "web.server", "worker.main", "inbox.probe"],
+    [
+        *("daemon.supervisor", "daemon.run", "cli.commands", "web.server", "worker.main"),
+        *("inbox.probe", "cluster.driver"),
+    ],
 )
 def test_supervisor_side_stays_light(module: str) -> None:
     """The process that must never die loads neither torch nor a decoder."""
     assert loaded_by(f"zssr_daemon.{module}", HEAVY) == []
+
+
+@pytest.mark.parametrize("module", ["__main__", "daemon.run", "cluster.command", "worker.main"])
+def test_ray_stays_outside(module: str) -> None:
+    """Ray brings threads, and code from the network: the gateway and its actors alone load it."""
+    assert loaded_by(f"zssr_daemon.{module}", ("ray",)) == []
 
 
 #: A fit of two steps.

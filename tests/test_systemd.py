@@ -71,6 +71,7 @@ def test_units_are_accepted(units: Path) -> None:
     """Nothing is unknown, and nothing is warned of."""
     names = ["zssr-daemon.service", "zssr-gpu-ready.service", "zssr-daemon-failed@x.service"]
     names += ["zssr-web.service", "zssr-web.socket"]
+    names += ["zssr-cluster.service", "zssr-ray-head.service", "zssr-ray-node.service"]
     done = analyze("verify", *(f"./{name}" for name in names), cwd=units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
@@ -80,6 +81,15 @@ def test_exposure_is_low(units: Path, unit: str) -> None:
     """At most 1.5 of 10, by systemd's own reckoning."""
     args = ["security", "--offline=true", "--threshold=15", f"./{unit}"]
     done = analyze(*args, cwd=units)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "unit", ["zssr-cluster.service", "zssr-ray-head.service", "zssr-ray-node.service"]
+)
+def test_exposure_of_the_cluster_is_low(units: Path, unit: str) -> None:
+    """At most 2.5 of 10: these have a network, which alone counts for one."""
+    done = analyze("security", "--offline=true", "--threshold=25", f"./{unit}", cwd=units)
     assert done.returncode == 0, done.stdout
 
 
@@ -129,6 +139,42 @@ def test_options_that_the_page_rests_on() -> None:
     assert f"ListenStream={Settings().web.listen}\n" in socket
 
 
+def test_options_that_the_cluster_rests_on() -> None:
+    """Ray takes nobody without a token, tells nobody, and keeps to ports that a firewall knows."""
+    for name in ("head", "node"):
+        text = (UNITS / f"zssr-ray-{name}.service.in").read_text()
+        (start,) = re.findall(r"^ExecStart=.*", text, re.MULTILINE)
+        for option in (
+            "--block",
+            "--node-ip-address=${CLUSTER_ADDRESS}",
+            "--node-manager-port=26380",
+            "--object-manager-port=26381",
+            "--min-worker-port=26400",
+            "--max-worker-port=26599",
+            "--include-log-monitor=false",
+        ):
+            assert option in start
+        variables = {
+            word for line in re.findall(r"^Environment=(.*)", text, re.M) for word in line.split()
+        }
+        assert variables >= {
+            "RAY_AUTH_MODE=token",
+            "RAY_AUTH_TOKEN_PATH=@SYSCONFDIR@/zssr-daemon/ray-token",
+            "RAY_USAGE_STATS_ENABLED=0",
+        }
+        assert "\nIPAddressDeny=any\n" in text
+    head = (UNITS / "zssr-ray-head.service.in").read_text()
+    for option in ("--num-cpus=0", "--include-dashboard=false", "--disable-usage-stats"):
+        assert option in head
+    lines = (UNITS / "zssr-cluster.service.in").read_text().splitlines()
+    assert set(lines) >= {
+        "User=zssr",
+        "Restart=always",
+        "RestartPreventExitStatus=78",
+        "ReadWritePaths=/srv/zssr/output",
+    }
+
+
 def test_installed_files(installed: Path) -> None:
     """Everything has its place; the settings are valid, for the service's folders."""
     found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
@@ -137,7 +183,10 @@ def test_installed_files(installed: Path) -> None:
         "etc/zssr-daemon/settings.toml",
         "usr/bin/zssr-daemon",
         "usr/lib/systemd/system/zssr-daemon.service",
+        "usr/lib/systemd/system/zssr-cluster.service",
         "usr/lib/systemd/system/zssr-gpu-ready.service",
+        "usr/lib/systemd/system/zssr-ray-head.service",
+        "usr/lib/systemd/system/zssr-ray-node.service",
         "usr/lib/systemd/system/zssr-web.service",
         "usr/lib/systemd/system/zssr-web.socket",
         "usr/lib/sysusers.d/zssr-daemon.conf",
@@ -154,6 +203,9 @@ def test_installed_files(installed: Path) -> None:
     page = (installed / "usr/lib/systemd/system/zssr-web.service").read_text()
     assert "ExecStart=/usr/bin/zssr-daemon web --settings /etc/zssr-daemon/settings.toml" in page
     assert "@" not in re.sub(r"@system-service|~@privileged", "", page)
+    for name in ("zssr-cluster", "zssr-ray-head", "zssr-ray-node"):
+        other = (installed / f"usr/lib/systemd/system/{name}.service").read_text()
+        assert "@" not in re.sub(r"@system-service|~@privileged", "", other)
     assert "@" not in re.sub(r"@system-service|~@privileged|failed@\S*", "", unit)
 
 

@@ -4,6 +4,7 @@ import faulthandler
 import os
 
 from zssr_daemon.cli.commands import app
+from zssr_daemon.cluster.command import app as cluster
 from zssr_daemon.errors import ZSSRError
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events
@@ -12,6 +13,7 @@ from zssr_daemon.web.command import app as web
 __all__ = ["app", "main"]
 
 app.add_typer(web)
+app.add_typer(cluster)
 
 
 def main() -> None:

@@ -107,6 +107,12 @@ class NotAllowedError(ZSSRError):
     exit_code = 1
 
 
+class ClusterRefusedError(ZSSRError):
+    """The head of the cluster does not take us; the message says what may be wrong."""
+
+    exit_code = 1
+
+
 class RequestRefusedError(ZSSRError):
     """What an administrator asks for cannot be done; the message says why."""
 

@@ -1,10 +1,14 @@
 """Check: whether settings, folders, disk and devices are ready for a run."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import zssr_daemon
 from zssr_daemon.daemon.kernel_check import configured_kernel
 from zssr_daemon.daemon.start_check import configured_start, start_warnings
 from zssr_daemon.executor.placement import cores, placements
@@ -54,6 +58,8 @@ def run_checks(settings: Settings, settings_file: Path) -> Iterator[CheckResult]
     yield _cores()
     for device in sorted({place.device for place in placements(settings.worker)}):
         yield _device(device)
+    if settings.cluster.is_used:
+        yield from _cluster(settings_file)
 
 
 def _inbox(settings: Settings) -> Iterator[CheckResult]:
@@ -111,3 +117,22 @@ def _device(device: str) -> CheckResult:
         return CheckResult(f"device {device}", False, f"{error}; {cure}")
     message = f"{ready.device}, torch {ready.torch_version}, a tiny fit works"
     return CheckResult(f"device {device}", True, message)
+
+
+def _cluster(settings_file: Path) -> Iterator[CheckResult]:
+    """Pass on what `cluster check` finds, in a process of its own: Ray stays out of this one."""
+    package = str(Path(zssr_daemon.__file__).parent.parent)
+    paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "zssr_daemon", "cluster", "check", "--json"]
+    done = subprocess.run(  # noqa: S603 (our own program)
+        [*command, "--settings", str(settings_file)],
+        env=os.environ | {"PYTHONPATH": paths},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        yield CheckResult(**json.loads(line))
+    if not done.stdout:
+        yield CheckResult("cluster", False, " ".join(done.stderr.split()))

@@ -20,7 +20,7 @@ from zssr_daemon.telemetry.log_sinks import FileSink, StdoutSink
 
 
 class Events(StrEnum):
-    """Every event that the daemon logs, or its web page; log_schema.json lists their keys."""
+    """Every event of the daemon, its web page or its gateway; log_schema.json lists their keys."""
 
     CONTROL_UNAVAILABLE = "control_unavailable"
     DAEMON_STARTED = "daemon_started"
@@ -32,6 +32,9 @@ class Events(StrEnum):
     GATEWAY_CONNECTED = "gateway_connected"
     GATEWAY_LOST = "gateway_lost"
     GATEWAY_REFUSED = "gateway_refused"
+    GATEWAY_STARTED = "gateway_started"
+    GATEWAY_STOPPED = "gateway_stopped"
+    GATEWAY_WAITS = "gateway_waits"
     INTERNAL_ERROR = "internal_error"
     JOB_QUEUED = "job_queued"
     JOB_STARTED = "job_started"
@@ -44,6 +47,9 @@ class Events(StrEnum):
     LEDGER_SET_ASIDE = "ledger_set_aside"
     LINK_IGNORED = "link_ignored"
     METRICS_UNAVAILABLE = "metrics_unavailable"
+    NODE_JOINED = "node_joined"
+    NODE_LOST = "node_lost"
+    NODE_REFUSED = "node_refused"
     PAUSED = "paused"
     REPORT_UNAVAILABLE = "report_unavailable"
     RESULT_EXPIRED = "result_expired"

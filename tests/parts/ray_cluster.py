@@ -1,0 +1,127 @@
+"""RayCluster: a real head and real nodes of Ray on this machine, in a network of their own."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tests.parts.daemon_process import is_alive, wait_until
+from tests.parts.net_space import NetSpace
+
+ROOT = Path(__file__).parents[2]
+RAY = Path(sys.executable).with_name("ray")
+
+#: The least that Ray takes; what tests send is small.
+_STORE_BYTES = 80_000_000
+
+_QUIET = ("--include-log-monitor=false", f"--object-store-memory={_STORE_BYTES}", "--block")
+
+
+class RayCluster:
+    """Starts machines, each an address of this one, and kills them."""
+
+    def __init__(self, net: str = "127.0.0", tls: Mapping[str, str] | None = None) -> None:
+        """Make the network; `net` are the first three numbers of all addresses."""
+        self.space = NetSpace()
+        self.net = net
+        # A short name: Ray puts Unix sockets deep below it.
+        self.folder = Path(tempfile.mkdtemp(prefix="zr", dir="/tmp"))
+        self.token_file = self.folder / "token"
+        self.token_file.touch(mode=0o600)
+        self.token_file.write_text(secrets.token_hex(32))
+        self.address = f"{net}.2:26379"
+        self.environment = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token_file),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "OMP_NUM_THREADS": "1",
+            **(tls or {}),
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start_head(self) -> None:
+        """Start the head, which computes nothing."""
+        options = ["--head", f"--port={self.address.partition(':')[2]}", "--num-cpus=0"]
+        options += [f"--temp-dir={self.folder}/t", "--include-dashboard=false"]
+        self._start(2, *options, "--disable-usage-stats")
+
+    def start_node(
+        self, number: int, slots: int = 1, python_path: str | os.PathLike[str] = ROOT
+    ) -> str:
+        """Start a node with the program of `python_path`, and return its name.
+
+        On one machine Ray can start only one at a time.
+        """
+        options = [f"--address={self.address}", f"--num-cpus={slots}"]
+        options += [f'--resources={{"zssr": {slots}}}']
+        self._start(number, *options, python_path=str(python_path))
+        return f"{self.net}.{number}"
+
+    def kill_node(self, name: str) -> None:
+        """Kill what holds a node together; Ray ends the rest of it."""
+        (pid,) = self._raylets(name)
+        os.kill(pid, signal.SIGKILL)
+
+    def kill_head(self) -> None:
+        """Kill what the whole cluster depends on."""
+        (pid,) = self._pids("gcs_server")
+        os.kill(pid, signal.SIGKILL)
+
+    def actors(self, name: str) -> list[int]:
+        """Return the processes of the workers of a node."""
+        raylets = self._raylets(name)
+        return [pid for pid in self._pids("ray::RemoteWorker") if _parent(pid) in raylets]
+
+    @staticmethod
+    def kill(pid: int) -> None:
+        """Kill a process, and wait for its end."""
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), f"process {pid} to end")
+
+    def close(self) -> None:
+        """Kill everything, and remove what it left."""
+        self.space.close()
+        for process in self._processes:
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, number: int, *options: str, python_path: str = str(ROOT)) -> None:
+        command = [sys.executable, str(RAY), "start", f"--node-ip-address={self.net}.{number}"]
+        file = self.folder / f"{number}.log"
+        with file.open("wb") as log:
+            process = subprocess.Popen(
+                self.space.command(*command, *_QUIET, *options),
+                cwd="/",
+                env=os.environ | self.environment | {"PYTHONPATH": python_path},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        wait_until(lambda: b"runtime started" in file.read_bytes(), f"{number} of Ray's machines")
+
+    def _raylets(self, name: str) -> list[int]:
+        return self._pids("raylet/raylet", f"--node_ip_address={name}")
+
+    def _pids(self, *parts: str) -> list[int]:
+        return [pid for pid in self.space.pids() if _has(pid, parts)]
+
+
+def _has(pid: int, parts: tuple[str, ...]) -> bool:
+    with suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return is_alive(pid) and all(part in command for part in parts)
+    return False
+
+
+def _parent(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return None
