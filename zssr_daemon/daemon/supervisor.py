@@ -70,7 +70,7 @@ class Supervisor:
         self._reloader = Reloader(context.load_settings, context.notifier)
         self._has_failures = False
         self._build(settings)
-        nobody_yet = "no worker has come yet"
+        nobody_yet = "no worker runs here, and no gateway has offered one yet"
         self._worker_end = WorkerEnded(WorkerEnd.DEVICE_LOST, None, nobody_yet)  # the last
         self._is_recovered = False
         self._scans_while_busy = 0
