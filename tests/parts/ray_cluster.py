@@ -18,16 +18,19 @@ from tests.parts.net_space import NetSpace
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
 
-#: The least that Ray takes; what tests send is small.
+#: Nearly the least that Ray takes; what tests send is small.
 _STORE_BYTES = 80_000_000
-
-_QUIET = ("--include-log-monitor=false", f"--object-store-memory={_STORE_BYTES}", "--block")
 
 
 class RayCluster:
     """Starts machines, each an address of this one, and kills them."""
 
-    def __init__(self, net: str = "127.0.0", tls: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        net: str = "127.0.0",
+        tls: Mapping[str, str] | None = None,
+        store_bytes: int = _STORE_BYTES,
+    ) -> None:
         """Make the network; `net` are the first three numbers of all addresses."""
         self.space = NetSpace()
         self.net = net
@@ -37,6 +40,8 @@ class RayCluster:
         self.token_file.touch(mode=0o600)
         self.token_file.write_text(secrets.token_hex(32))
         self.address = f"{net}.2:26379"
+        store = f"--object-store-memory={store_bytes}"
+        self._quiet = ("--include-log-monitor=false", store, "--block")
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.token_file),
@@ -105,7 +110,7 @@ class RayCluster:
         with self._starting:  # on one machine Ray can start only one at a time
             with file.open("wb") as log:
                 process = self.processes[number] = subprocess.Popen(
-                    self.space.command(*command, *_QUIET, *options),
+                    self.space.command(*command, *self._quiet, *options),
                     cwd="/",
                     env=os.environ | self.environment | {"PYTHONPATH": python_path},
                     stdin=subprocess.DEVNULL,
