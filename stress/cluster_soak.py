@@ -204,10 +204,20 @@ class ClusterSoak:
             "attempts": Counter(line["attempt"] for line in done),
             "ends_of_workers": ends,
             "events": events,
+            "events_of_gateways": Counter(line["event"] for line in gateway_lines(self._root)),
             "longest_recovery_s": longest_recovery_s(self._kills, done),
             "drain_s": round(drain_s, 1),
             "wrong": [*self._wrong, *wrong],
         }
+
+
+def gateway_lines(root: Path) -> list[dict[str, Any]]:
+    """Return the log of all gateways; one that was killed may have left half a line."""
+    found = []
+    for line in (root / "gateway.jsonl").read_bytes().splitlines():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 def longest_recovery_s(

@@ -62,7 +62,7 @@ async def _serve(settings: Settings, cluster: Cluster) -> None:
     message = "asked to stop"
     _stop_on_signals()
     with suppress(asyncio.CancelledError):
-        facts = await asyncio.to_thread(facts_of_a_child)
+        facts = asyncio.create_task(asyncio.to_thread(facts_of_a_child))  # torch loads slowly
         await _reach(cluster)
         connect(cluster)
         _stop_on_signals()  # Ray has set handlers of its own
@@ -72,7 +72,7 @@ async def _serve(settings: Settings, cluster: Cluster) -> None:
             lambda: SupervisorLink.open(settings.folders.state),
             f"{settings.folders.state}: no daemon with [cluster] is running on this state folder",
         )
-        message = await Gateway(settings, cluster, link, facts).serve()
+        message = await Gateway(settings, cluster, link, await facts).serve()
     ray.shutdown()
     logs.get_logger().info(Events.GATEWAY_STOPPED, message=message)
 
