@@ -117,7 +117,7 @@ class GatewayProcess:
         if not self._file.exists():
             return []
         whole, _, _ = self._file.read_bytes().rpartition(b"\n")
-        return [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 class WireSupervisor:

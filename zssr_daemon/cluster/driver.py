@@ -1,14 +1,17 @@
 """Driver: the gateway's process, from its settings to its end; to Ray it is a driver."""
 
 import asyncio
+import io
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
 import ray
+from rich.console import Console
 
 from zssr_daemon import __version__
 from zssr_daemon.cluster.gateway import Gateway
@@ -19,7 +22,6 @@ from zssr_daemon.settings.cluster_table import Cluster
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import Events, LogSettings
-from zssr_daemon.telemetry.terminal import out
 
 _TRY_EVERY_S = 1.0
 _REACH_S = 5.0
@@ -33,15 +35,34 @@ def run_gateway(settings: Settings, cluster: Cluster) -> None:
     Raises:
         ClusterRefusedError: Ray's head does not take us.
     """
-    logs.configure(LogSettings(settings.logging.level), out if out.is_terminal else None)
+    console = Console(file=sys.stdout)
+    logs.configure(LogSettings(settings.logging.level), console if console.is_terminal else None)
+    sys.stdout = Printed(sys.stdout.fileno())
     asyncio.run(_serve(settings, cluster))
+
+
+class Printed(io.TextIOBase):
+    """Stands for standard output where Ray prints: only lines of the log go there."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def fileno(self) -> int:
+        """Return where the log goes."""
+        return self._fd
+
+    def write(self, text: str) -> int:
+        """Make what a library prints a line of the log that is rarely wanted."""
+        if text.strip():
+            logging.getLogger("ray").debug(text.rstrip())
+        return len(text)
 
 
 async def _serve(settings: Settings, cluster: Cluster) -> None:
     message = "asked to stop"
     _stop_on_signals()
     with suppress(asyncio.CancelledError):
-        facts = await asyncio.to_thread(facts_of_a_child)
+        facts = asyncio.create_task(asyncio.to_thread(facts_of_a_child))  # torch loads slowly
         await _reach(cluster)
         connect(cluster)
         _stop_on_signals()  # Ray has set handlers of its own
@@ -51,7 +72,7 @@ async def _serve(settings: Settings, cluster: Cluster) -> None:
             lambda: SupervisorLink.open(settings.folders.state),
             f"{settings.folders.state}: no daemon with [cluster] is running on this state folder",
         )
-        message = await Gateway(settings, cluster, link, facts).serve()
+        message = await Gateway(settings, cluster, link, await facts).serve()
     ray.shutdown()
     logs.get_logger().info(Events.GATEWAY_STOPPED, message=message)
 

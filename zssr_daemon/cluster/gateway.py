@@ -82,8 +82,11 @@ class Gateway:
 
     def _join(self, node: Node) -> None:
         """Offer the places of a node."""
+        for former in {slot.place.node for slot in self._slots.values()}:
+            if former.name == node.name:
+                self._withdraw(former, "Ray was started again there")
         room = self._cluster.max_slots - len(self._slots)
-        count = min(places_of(node, self._cluster, self._threads), room)
+        count = max(0, min(places_of(node, self._cluster, self._threads), room))
         log = logs.get_logger()
         log.info(Events.NODE_JOINED, node=node.name, slots=count, cards=node.cards)
         for index in range(count):

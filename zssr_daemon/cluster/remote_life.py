@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn
 
 import ray
@@ -116,6 +116,8 @@ class RemoteLife:
                 message = await self._collected(message)
             case WorkFailed(oserror_errno=number) if is_disk_fault(number):
                 raise NodeFaultError(f"{self._place.node.name}: {message.message}")
+            case WorkFailed():  # the number is of the node's disk, and says nothing of ours
+                message = replace(message, oserror_errno=None)
         self._tell(message)
 
     async def _hand_over(self) -> NoReturn:
