@@ -1,4 +1,4 @@
-"""Recipes: the starts that are trained, by name; the one of grey images is folded from colour."""
+"""Recipes: the starts that are trained, by name; those of grey images are folded from them."""
 
 from zssr_daemon.zssr.start.recipe import Recipe
 
