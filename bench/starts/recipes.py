@@ -31,4 +31,25 @@ RECIPES = {
         lr=1e-3,
         memory=0.998,
     ),
+    # For one pass of 3 or 4, which a kernel needs: a blur is undone at once.
+    "rgb-64x8-x4": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        scale=4.0,
+        begins_with="rgb-64x8",
+        seed=44,
+        iterations=12_000,
+        crop_size=96,
+    ),
+    "rgb-64x8-x3": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        scale=3.0,
+        begins_with="rgb-64x8-x4",
+        seed=43,
+        iterations=9_000,
+        crop_size=72,
+    ),
 }
