@@ -25,12 +25,10 @@ from torch import Tensor
 
 from bench.starts.recipes import RECIPES
 from bench.starts.score import drawn_pictures, pictures_of, score_db
-from zssr_daemon.zssr.start.grey import folded_to_grey
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.shipped import start_bytes
 from zssr_daemon.zssr.start.start_file import INDEX
 from zssr_daemon.zssr.start.trainer import Trainer
-from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.weights import Weights
 
 ROOT = Path(__file__).parents[2]
@@ -125,13 +123,6 @@ class Making:
         }
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder, self.name, weights, made)
-        grey = Weights(network_key(trainer.recipe.config, 1), folded_to_grey(weights.state))
-        _write(
-            folder,
-            "grey-" + self.name.removeprefix("rgb-"),
-            grey,
-            made | {"folded_from": self.name},
-        )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Recipes: the starts that are trained, by name; the one of grey images is folded from colour."""
+"""Recipes: the starts that are trained, by name; those of grey images are folded from them."""
 
 from zssr_daemon.zssr.start.recipe import Recipe
 
@@ -30,5 +30,26 @@ RECIPES = {
         crop_size=32,
         lr=1e-3,
         memory=0.998,
+    ),
+    # For one pass of 3 or 4, which a kernel needs: a blur is undone at once.
+    "rgb-64x8-x4": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        scale=4.0,
+        begins_with="rgb-64x8",
+        seed=44,
+        iterations=12_000,
+        crop_size=96,
+    ),
+    "rgb-64x8-x3": Recipe(
+        width=64,
+        depth=8,
+        channels=3,
+        scale=3.0,
+        begins_with="rgb-64x8-x4",
+        seed=43,
+        iterations=9_000,
+        crop_size=72,
     ),
 }

@@ -25,20 +25,25 @@ CROP_BORDER = 8  # pixels not compared at each side
 
 def drawn_pictures(recipe: Recipe) -> list[Tensor]:
     """Return held-out drawn pictures, (C, H, W) float32 in [0, 1]."""
-    values = recipe.values | {"seed": HELD_OUT_SEED}
-    return [drawn_picture(Recipe.of(values), number) for number in range(HELD_OUT)]
+    held_out = Recipe.of(recipe.values | {"seed": HELD_OUT_SEED})
+    return [_whole(drawn_picture(held_out, number), recipe) for number in range(HELD_OUT)]
 
 
 def pictures_of(folder: Path, recipe: Recipe) -> list[Tensor]:
-    """Return the pictures of a folder with even sides, (C, H, W) float32 in [0, 1]."""
+    """Return the pictures of a folder, (C, H, W) float32 in [0, 1]; sides as `_whole` cuts them."""
     mode = "RGB" if recipe.channels == 3 else "L"
     found = []
     for path in sorted(folder.glob("*.png")):
         samples = np.asarray(Image.open(path).convert(mode), dtype=np.float32) / 255
-        height, width = (side // 2 * 2 for side in samples.shape[:2])
-        picture = torch.from_numpy(samples[:height, :width].reshape(height, width, -1))
-        found.append(picture.permute(2, 0, 1).contiguous())
+        picture = torch.from_numpy(samples.reshape(*samples.shape[:2], -1)).permute(2, 0, 1)
+        found.append(_whole(picture, recipe).contiguous())
     return found
+
+
+def _whole(picture: Tensor, recipe: Recipe) -> Tensor:
+    """Cut sides to multiples of the scale, so that the son's pixels lie on whole ones."""
+    height, width = (int(side // recipe.scale * recipe.scale) for side in picture.shape[-2:])
+    return picture[:, :height, :width]
 
 
 # What a start is scored on, by the sources that it is for.

@@ -88,13 +88,19 @@ def test_degradation_does_not_matter(degradation: Degradation) -> None:
     assert result.iterations == 20 * (1 + result.restarts)  # of a warm fit; 60 would be of chance
 
 
+def test_grey_images_begin_with_the_start_folded(sha256: str) -> None:
+    """It is trained on colours alone, and told by the same name and hash."""
+    result = fit(channels=1)
+    assert (result.start, result.start_sha256) == ("tiny", sha256)
+
+
 @pytest.mark.usefixtures("sha256")
 @pytest.mark.parametrize(
     "overrides",
-    [{"model_width": 8}, {"model_depth": 3}, {"model_kernel_size": 5}, {"channels": 1}],
+    [{"model_width": 8}, {"model_depth": 3}, {"model_kernel_size": 5}],
 )
 def test_other_networks_begin_with_chance(overrides: dict[str, Any]) -> None:
-    """Architecture and channels must be those of the start; the budget is then that of chance."""
+    """The architecture must be that of the start; the budget is then that of chance."""
     result = fit(**overrides)
     assert result.start is None
     assert result.iterations == 60
@@ -119,15 +125,15 @@ def test_other_networks_begin_with_chance(overrides: dict[str, Any]) -> None:
 def test_scale_of_one_pass_decides(overrides: dict[str, Any], has_start: bool) -> None:
     """Larger factors are passes of 2; a pass of more than 2.5 has another network, and chance."""
     config = quick(start="drawn", **overrides)
-    assert (fitting_file(config, 3) is not None) == has_start
+    assert (fitting_file(config) is not None) == has_start
 
 
 @pytest.mark.usefixtures("sha256")
 def test_kernel_at_another_scale_begins_with_chance() -> None:
     """With a kernel the whole scale is one pass: 4 needs a network for 4."""
     config = quick(start="drawn", scale_factor=4.0)
-    assert fitting_file(config, 3) is not None
-    assert fitting_file(KERNEL.adapted(config), 3) is None
+    assert fitting_file(config) is not None
+    assert fitting_file(KERNEL.adapted(config)) is None
 
 
 def test_damaged_start_is_an_error(tmp_path: Path, sha256: str) -> None:

@@ -8,11 +8,9 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.scale import label
 from zssr_daemon.zssr.start.start_file import StartError, StartFile, fitting_file
 
-_RGB = 3  # channels
-
 
 def configured_start(settings: Settings) -> StartFile | None:
-    """Return the start of the fits of RGB images without settings of their own.
+    """Return the start of the fits of images without settings of their own.
 
     None: they begin from chance, because the settings ask for that or no start fits.
 
@@ -22,7 +20,7 @@ def configured_start(settings: Settings) -> StartFile | None:
     if settings.zssr.start == "none":
         return None
     try:
-        return fitting_file(_config(settings), _RGB)
+        return fitting_file(_config(settings))
     except StartError as error:
         cure = 'install the program again, or set [zssr] start = "none"'
         raise SettingsError(f"{error}; {cure}") from error

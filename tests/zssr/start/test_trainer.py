@@ -19,6 +19,8 @@ from zssr_daemon.zssr.start.trainer import Trainer
 from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
 
+SHIPPED = {start.name: start for start in shipped_starts()}
+
 TINY = Recipe(
     width=4,
     depth=2,
@@ -81,11 +83,24 @@ def test_start_for_noisy_sources_learns_from_cleaned_sons() -> None:
 
 def test_training_goes_on_from_a_shipped_start() -> None:
     """One that is named in the recipe is what the network is before the first iteration."""
-    start = shipped_starts()[-1]
+    start = SHIPPED["rgb-64x8"]
     recipe = replace(TINY, width=64, depth=8, begins_with=start.name)
     assert Trainer(recipe).weights().state.keys() == start.weights.state.keys()
     for name, value in Trainer(recipe).weights().state.items():
         assert torch.equal(value, start.weights.state[name])
+
+
+@pytest.mark.parametrize("scale", [3.0, 4.0])
+def test_training_for_another_scale_takes_the_layers_between(scale: float) -> None:
+    """First and last convolution have other channels; they begin with chance."""
+    recipe = replace(TINY, width=64, depth=8, scale=scale, begins_with="rgb-64x8")
+    before = SHIPPED["rgb-64x8"].weights.state
+    begun, fresh = (
+        Trainer(each).weights().state for each in (recipe, replace(recipe, begins_with=None))
+    )
+    outer = {"layers.0.weight", "layers.7.weight", "layers.7.bias"}
+    for name, value in begun.items():
+        assert torch.equal(value, fresh[name] if name in outer else before[name])
 
 
 def test_resumed_training_ends_with_the_same_weights() -> None:

@@ -2,8 +2,7 @@
 
 from torch import Tensor
 
-#: Colour channels of the start that is folded.
-COLOURS = 3
+from zssr_daemon.zssr.start.start_file import COLOURS
 
 
 def folded_to_grey(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,8 @@ class Recipe:
     depth: int  # convolutions
     channels: int  # 3, or 1: the luma of the same pictures
     scale: float = 2.0  # of one pass
-    begins_with: str | None = None  # the name of a shipped start; None: chance
+    # The name of a shipped start, whose layers of the same shape are taken; None: chance.
+    begins_with: str | None = None
 
     # The pictures.
     seed: int = 16

@@ -1,7 +1,7 @@
 """ShippedStart: the weights that come with the program, for fits to begin with."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any, Self
@@ -10,12 +10,14 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.start.grey import folded_to_grey
 from zssr_daemon.zssr.start.start_file import (
     ENTRY,
     Family,
     StartError,
     StartFile,
     family_of,
+    fitting,
     shipped_folder,
     start_files,
 )
@@ -31,6 +33,11 @@ class ShippedStart:
     sha256: str  # of the file, hexadecimal
     weights: Weights
     made: dict[str, Any]  # recipe, seconds, scores
+
+    @property
+    def key(self) -> str:
+        """`network_key` of the fits that it is for."""
+        return self.weights.key
 
     @property
     def family(self) -> Family:
@@ -74,20 +81,18 @@ def find_start(
     *,
     family: Family = "clean",
 ) -> ShippedStart | None:
-    """Return the start that fits, None where there is none for such a network.
+    """Return the start that fits, as `fitting` chooses it; for grey images folded from colour.
 
-    It must have the same architecture, channels and factor of unshuffling. family: of the source,
-    which begins with a start of such sources, or of clean ones where there is none. A blur does not
-    matter. config: as `Degradation.adapted` returns it; channels: of the image, 1 or 3.
+    channels: of the image, 1 or 3.
 
     Raises:
         StartError: as of `shipped_starts`.
     """
+    start = fitting(shipped_starts(folder), config, family)
     key = network_key(config, channels)
-    starts = [start for start in shipped_starts(folder) if start.weights.key == key]
-    clean = [start for start in starts if start.family == "clean"]
-    alike = [start for start in starts if start.family == family]
-    return next(iter(alike + clean), None)
+    if start is None or start.key == key:
+        return start
+    return replace(start, weights=Weights(key, folded_to_grey(start.weights.state)))
 
 
 @cache

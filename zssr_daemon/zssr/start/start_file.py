@@ -5,10 +5,11 @@ Standard library only: the supervisor reads them to say which start a fit would 
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.training.network_key import network_key
@@ -20,6 +21,9 @@ INDEX = "index.json"
 ENTRY = "zssr_start"
 
 SUFFIX = ".safetensors"
+
+#: Channels of the pictures that all starts are trained on.
+COLOURS = 3
 
 #: The sources that a start was trained on.
 Family = Literal["clean", "jpeg", "noise"]
@@ -92,12 +96,43 @@ def start_files(folder: Traversable) -> tuple[StartFile, ...]:
     )
 
 
-def fitting_file(config: ZSSRConfig, channels: int) -> StartFile | None:
-    """Return the shipped start of clean sources for a network; the arguments are `find_start`'s.
+def fitting_file(config: ZSSRConfig) -> StartFile | None:
+    """Return the shipped start of clean sources for a network, None where there is none.
+
+    config: as `fitting` takes it.
 
     Raises:
         StartError: as of `start_files`.
     """
-    key = network_key(config, channels)
-    files = start_files(shipped_folder())
-    return next((file for file in files if file.key == key and file.family == "clean"), None)
+    return fitting(start_files(shipped_folder()), config)
+
+
+class Start(Protocol):
+    """What a start must tell of itself to be chosen."""
+
+    @property
+    def key(self) -> str:
+        """`network_key` of the fits that it is for."""
+
+    @property
+    def family(self) -> Family:
+        """The sources that it was trained on."""
+
+
+AnyStart = TypeVar("AnyStart", bound=Start)
+
+
+def fitting(
+    starts: Iterable[AnyStart], config: ZSSRConfig, family: Family = "clean"
+) -> AnyStart | None:
+    """Return the start that fits a network, None where there is none.
+
+    It must have the same architecture and factor of unshuffling. All are starts of colour images;
+    those of grey ones are folded from them. A blur does not matter.
+
+    config: as `Degradation.adapted` returns it; family: of the source, which begins with a start of
+    such sources, or of clean ones where there is none.
+    """
+    key = network_key(replace(config, in_channels="auto"), COLOURS)
+    alike = {start.family: start for start in starts if start.key == key}
+    return alike.get(family) or alike.get("clean")

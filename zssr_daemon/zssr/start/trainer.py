@@ -35,7 +35,7 @@ class Trainer:
         self.network = new_network(torch.zeros(recipe.channels, 1, 1), config, self._generator)
         if recipe.begins_with is not None:
             starts = {start.name: start.weights for start in shipped_starts()}
-            starts[recipe.begins_with].apply(self.network)
+            self._take_over(starts[recipe.begins_with])
         self._average = {name: value.clone() for name, value in self.network.state_dict().items()}
         betas = (BETA1, recipe.beta2)
         self._optimiser = torch.optim.Adam(self.network.parameters(), betas=betas, fused=True)
@@ -111,6 +111,15 @@ class Trainer:
         self._optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))
         self._generator.set_state(state["generator"])
         self._pool = None
+
+    def _take_over(self, weights: Weights) -> None:
+        """Begin with the layers of another start; those of another shape stay as drawn by chance.
+
+        Networks that enlarge by other factors differ in their first and their last layer alone.
+        """
+        own = self.network.state_dict()
+        alike = {name: x for name, x in weights.state.items() if x.shape == own[name].shape}
+        self.network.load_state_dict(own | alike)
 
     def _renewed_pool(self) -> PicturePool:
         """Return the pictures for the next iteration, of which every `renewal`-th draws one."""
