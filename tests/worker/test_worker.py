@@ -142,7 +142,7 @@ def test_worker_outlives_other_errors(tmp_path: Path) -> None:
 def test_device_that_is_not_there(device: str) -> None:
     """The worker says so, with torch's own words, and does not begin to serve."""
     ours, theirs = multiprocessing.Pipe()
-    assert _begin(theirs, device, 1) is None
+    assert _begin(theirs, device, 1, 0.5) is None
     assert isinstance(ours.recv(), WorkerLoaded)
     broken = ours.recv()
     assert isinstance(broken, WorkerBroken)

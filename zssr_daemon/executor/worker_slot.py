@@ -50,11 +50,10 @@ class WorkerSlot:
         self._is_loaded = False  # whether the process has said anything
         self._oom_kills = oom_kills()
         self._expect_sign()
-        placement = self._placement
+        place = self._placement
+        arguments = (place.device, place.threads, self._log, place.memory_share)
         try:
-            self.child = ChildProcess(
-                "zssr-worker", worker_main, placement.device, placement.threads, self._log
-            )
+            self.child = ChildProcess("zssr-worker", worker_main, *arguments)
         except OSError as error:
             self.is_lost = True
             self.fault = no_start("worker", str(error))

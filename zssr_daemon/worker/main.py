@@ -42,16 +42,23 @@ class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
 
 
 def worker_main(
-    connection: "Connection[Any, Any]", device: str, threads: int, log: logs.LogSettings
+    connection: "Connection[Any, Any]",
+    device: str,
+    threads: int,
+    log: logs.LogSettings,
+    memory_share: float = 1.0,
 ) -> None:
-    """Serve work orders on `device` until the pipe ends, or the device's context is lost."""
+    """Serve work orders on `device` until the pipe ends, or the device's context is lost.
+
+    memory_share: what the process may take of a card's memory, above 0 to 1.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
     logs.configure(log)
     _offer_to_oom_killer()
     try:
-        enlarge = _begin(connection, device, threads)
+        enlarge = _begin(connection, device, threads, memory_share)
         while enlarge is not None:
             order = connection.recv()
             if not isinstance(order, WorkOrder):
@@ -64,7 +71,9 @@ def worker_main(
         return
 
 
-def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enlarge | None:
+def _begin(
+    connection: "Connection[Any, Any]", device: str, threads: int, memory_share: float
+) -> Enlarge | None:
     """Take the device and test it; return None if it cannot be used."""
     # Only here, so that importing this module leaves the supervisor free of torch.
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
@@ -72,7 +81,7 @@ def _begin(connection: "Connection[Any, Any]", device: str, threads: int) -> Enl
 
     connection.send(WorkerLoaded())
     try:
-        enlarger = Enlarger(device, threads)
+        enlarger = Enlarger(device, threads, memory_share)
         connection.send(enlarger.self_test())
     # torch asserts what it was built for
     except (RuntimeError, ValueError, AssertionError, MemoryError) as error:
