@@ -1,5 +1,6 @@
 """`python -m bench.gpu`: every line of it runs here, on the CPU, before a card is ever there."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 def run(*options: str) -> list[str]:
     """Run the bench; return the lines that it prints."""
     command = [sys.executable, "-m", "bench.gpu", "--no-write", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    one = os.environ | {"OMP_NUM_THREADS": "1"}  # on a busy machine several spin for each other
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=one)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

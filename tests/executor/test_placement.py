@@ -25,7 +25,45 @@ def test_cpu_gets_a_process_per_core() -> None:
 def test_numbers_can_be_set() -> None:
     """The user's numbers win over ours."""
     worker = Worker(devices=("cpu", "cuda:0"), processes_per_device=3, threads=5)
-    assert placements(worker) == [Placement("cpu", 5)] * 3 + [Placement("cuda:0", 5)] * 3
+    places = [(place.device, place.threads) for place in placements(worker)]
+    assert places == [("cpu", 5)] * 3 + [("cuda:0", 5)] * 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "share"),
+    [
+        ({}, 1.0),
+        ({"processes_per_device": 3}, 0.3),
+        ({"card_memory_share": 0.6}, 0.6),
+        ({"card_memory_share": 0.6, "processes_per_device": 3}, 0.2),
+    ],
+)
+def test_processes_of_a_card_share_its_memory(keys: dict[str, float], share: float) -> None:
+    """Each has an equal part of what they may take together; the CPU's memory is another matter."""
+    places = placements(Worker(devices=("cpu", "cuda:0", "cuda:1"), **keys))
+    shares = {place.device: place.memory_share for place in places}
+    assert shares == {"cpu": 1.0, "cuda:0": pytest.approx(share), "cuda:1": pytest.approx(share)}
+
+
+def test_card_that_is_named_twice_is_shared() -> None:
+    """Two processes are two, however they were asked for."""
+    places = placements(Worker(devices=("cuda:0", "cuda:0"), threads=1))
+    assert places == [Placement("cuda:0", 1, 0.45)] * 2
+
+
+def test_cards_that_are_found_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with two cards; on one without, "auto" means the CPU."""
+    worker = Worker(processes_per_device=2, threads=1)
+    assert {place.memory_share for place in placements(worker)} == {1.0}
+    monkeypatch.setattr(placement, "_cards", lambda: 2)
+    assert placements(worker) == [Placement(f"auto:{n}", 1, 0.45) for n in (0, 0, 1, 1)]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
+def test_share_is_a_share(share: float) -> None:
+    """Nothing, and more than all, is refused."""
+    with pytest.raises(ValueError, match="card_memory_share"):
+        Worker(card_memory_share=share)
 
 
 def test_more_processes_than_cores_have_a_thread_each() -> None:

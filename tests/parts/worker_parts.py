@@ -151,7 +151,7 @@ def ready_worker(
     target: Any = worker_main, *arguments: Any, log: LogSettings = QUIET
 ) -> ChildProcess:
     """Start a worker process and wait until its device has passed the test."""
-    worker = ChildProcess("test-worker", target, "cpu", 1, log, *arguments)
+    worker = ChildProcess("test-worker", target, "cpu", 1, log, 1.0, *arguments)
     heard(worker, WorkerReady)
     return worker
 
@@ -205,6 +205,7 @@ def worker_that_fails(
     device: str,
     threads: int,
     log: LogSettings,
+    memory_share: float,
     *errors: Exception,
 ) -> None:
     """Be a worker whose jobs fail with `errors` in turn, by default as when a device breaks."""
@@ -219,20 +220,22 @@ def worker_that_fails(
         raise next(faults)
 
     vars(enlarger)["super_resolve"] = stub
-    worker_main(connection, device, threads, log)
+    worker_main(connection, device, threads, log, memory_share)
 
 
-def worker_that_cannot_report(
-    connection: "Connection[Any, Any]", device: str, threads: int, log: LogSettings, place: str
-) -> None:
-    """Be a worker in which a function of reports, "package.module.name", raises TypeError."""
+def worker_that_cannot_report(connection: "Connection[Any, Any]", *arguments: Any) -> None:
+    """Be a worker in which a function of reports, "package.module.name", raises TypeError.
+
+    arguments: those of `worker_main`, and the function.
+    """
+    *own, place = arguments
     module, _, name = place.rpartition(".")
 
     def stub(*_: Any, **__: Any) -> Any:
         raise TypeError(f"{name} does not like this")
 
     vars(import_module(f"zssr_daemon.{module}"))[name] = stub
-    worker_main(connection, device, threads, log)
+    worker_main(connection, *own)
 
 
 def killed_at_part_begun(connection: "Connection[Any, Any]", *arguments: Any) -> None:

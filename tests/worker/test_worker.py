@@ -36,7 +36,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 
 MIB = 1 << 20
 
-# A hidden layer of 256 MB for a picture of 500 x 500.
+# A hidden layer of 370 MB for a picture of 600 x 600, and of 287 MB for a tile of 512 x 512.
 WIDE = ZSSRConfig(
     num_epochs=80,
     rounds=1,
@@ -81,9 +81,9 @@ def blobs(folder: Path, side: int) -> Path:
 
 def test_worker_short_of_memory_makes_smaller_tiles(worker: ChildProcess, tmp_path: Path) -> None:
     """The job is done, and report and output tell with what."""
-    order = order_of(blobs(tmp_path, 500), config=WIDE)
+    order = order_of(blobs(tmp_path, 600), config=WIDE)
     assert isinstance(answer_of(worker, order_for(tmp_path)), WorkDone)  # has loaded everything
-    with short_of_memory(worker, 180 * MIB):
+    with short_of_memory(worker, 270 * MIB):
         done = answer_of(worker, order)
     assert isinstance(done, WorkDone), done
     assert not done.report.is_fallback
@@ -142,7 +142,7 @@ def test_worker_outlives_other_errors(tmp_path: Path) -> None:
 def test_device_that_is_not_there(device: str) -> None:
     """The worker says so, with torch's own words, and does not begin to serve."""
     ours, theirs = multiprocessing.Pipe()
-    assert _begin(theirs, device, 1) is None
+    assert _begin(theirs, device, 1, 0.5) is None
     assert isinstance(ours.recv(), WorkerLoaded)
     broken = ours.recv()
     assert isinstance(broken, WorkerBroken)

@@ -14,7 +14,12 @@ import torch
 
 from tests.parts.zssr_pictures import quick, texture
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.device import OutOfMemoryError, is_out_of_memory
+from zssr_daemon.zssr.device import (
+    OutOfMemoryError,
+    is_out_of_memory,
+    limit_memory,
+    peak_memory_bytes,
+)
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 
 MIB = 1 << 20
@@ -143,3 +148,22 @@ def test_sizes_stay_where_memory_suffices() -> None:
 def test_only_a_clean_error_counts(error: Exception, expected: bool) -> None:
     """After any other error of a device its memory cannot be trusted."""
     assert is_out_of_memory(error) is expected
+
+
+def test_only_a_card_that_is_shared_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch is told the share and the card; the CPU, and a process alone, are left as they are."""
+    told: list[tuple[float, torch.device]] = []
+    limit = "set_per_process_memory_fraction"
+    monkeypatch.setattr(torch.cuda, limit, lambda share, device: told.append((share, device)))
+    card = torch.device("cuda", 1)
+    limit_memory(card, 0.45)
+    limit_memory(card, 1.0)
+    limit_memory(torch.device("cpu"), 0.45)
+    assert told == [(0.45, card)]
+
+
+def test_peak_is_that_of_the_own_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several cards the one that computes counts; a CPU has none."""
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 10 + device.index)
+    assert peak_memory_bytes(torch.device("cuda", 1)) == 11
+    assert peak_memory_bytes(torch.device("cpu")) == 0

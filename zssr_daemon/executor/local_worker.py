@@ -22,7 +22,8 @@ class LocalWorker(ChildProcess):
             OSError: there is no room for another process, or for its pipe.
         """
         self._oom_kills = oom_kills()
-        super().__init__("zssr-worker", worker_main, placement.device, placement.threads, log)
+        place = (placement.device, placement.threads, log, placement.memory_share)
+        super().__init__("zssr-worker", worker_main, *place)
 
     def send(self, message: object) -> bool:
         """Send a message; a new order counts the kernel's kills anew. False: the child is gone."""

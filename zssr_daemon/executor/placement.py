@@ -1,7 +1,8 @@
-"""Placement: on which device, and with how many threads, each worker process runs."""
+"""Placement: on which device, and with how much of it, each worker process runs."""
 
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +16,27 @@ _MAX_AUTO_PROCESSES = 8
 # With a lower mark, a worker would be replaced after every other photograph.
 _MIN_AUTO_BYTES = 2 << 30
 
+# What several processes may take of their card together: each has a context besides, of some
+# hundred MB, which no limit counts.
+_AUTO_CARD_SHARE = 0.9
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The device and the number of threads of one worker process."""
+    """The device, the number of threads, and the part of a card's memory of one worker process."""
 
     device: str  # "cpu", "cuda:0", or "auto:0": the first CUDA device, the CPU where it fails
     threads: int
+    memory_share: float = 1.0  # of the card's memory; 1 on a CPU, where `memory_mark_bytes` counts
 
 
 def placements(worker: Worker) -> list[Placement]:
-    """Spread worker processes over the devices, and the cores over the processes."""
+    """Spread workers over the devices, the cores over them, and each card's memory over its own."""
     devices = _auto_devices() if worker.devices == "auto" else list(worker.devices)
     places = [device for device in devices for _ in range(_processes_on(device, worker))]
     share = max(1, cores() // len(places)) if worker.threads == "auto" else worker.threads
-    return [Placement(device, share) for device in places]
+    parts = {name: _memory_share(name, worker, count) for name, count in Counter(places).items()}
+    return [Placement(device, share, parts[device]) for device in places]
 
 
 def memory_mark_bytes(worker: Worker, processes: int) -> int:
@@ -49,8 +56,19 @@ def cores() -> int:
 def _processes_on(device: str, worker: Worker) -> int:
     if worker.processes_per_device != "auto":
         return worker.processes_per_device
-    is_card = device.startswith("cuda") or (device.startswith("auto") and _cards() > 0)
-    return 1 if is_card else min(cores(), _MAX_AUTO_PROCESSES)
+    return 1 if _is_card(device) else min(cores(), _MAX_AUTO_PROCESSES)
+
+
+def _memory_share(device: str, worker: Worker, processes: int) -> float:
+    """Return how much of a card's memory each of its processes may take; one alone takes all."""
+    together = worker.card_memory_share
+    if not _is_card(device) or (together == "auto" and processes == 1):
+        return 1.0
+    return (_AUTO_CARD_SHARE if together == "auto" else together) / processes
+
+
+def _is_card(device: str) -> bool:
+    return device.startswith("cuda") or (device.startswith("auto") and _cards() > 0)
 
 
 def _auto_devices() -> list[str]:

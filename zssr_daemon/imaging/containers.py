@@ -150,11 +150,11 @@ def tiff_directories(data: Buffer) -> list[TiffDirectory]:
 
 
 def tiff_sub_directories(data: Buffer, directories: Iterable[TiffDirectory]) -> list[TiffDirectory]:
-    """Read the same of the directories below these (SubIFDs); damaged ones are left out."""
+    """Read the same of each directory below these (SubIFDs), once; damaged ones are left out."""
     layout = _TiffLayout.of(data)
     places = (place for each in directories for place in each.get(TIFF_SUB_DIRECTORIES, ()))
     found = []
-    for position in islice(places, _MAX_TIFF_SUB_DIRECTORIES):
+    for position in islice(dict.fromkeys(places), _MAX_TIFF_SUB_DIRECTORIES):
         with suppress(IndexError, struct.error):
             found.append(layout.tags(data, position, _TIFF_KIND_TAGS))
     return found

@@ -149,6 +149,7 @@ class Worker(SettingsTable):
 
     devices: Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = "auto"
     processes_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    card_memory_share: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = "auto"
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     silent_after_s: float = Field(300.0, gt=0)
     max_jobs: int = Field(100, ge=0)

@@ -38,6 +38,7 @@ from zssr_daemon.worker.write_output import (
 )
 from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.degradation import Degradation
+from zssr_daemon.zssr.device import limit_memory, peak_memory_bytes
 from zssr_daemon.zssr.inference.strips import enlarge_plainly
 from zssr_daemon.zssr.pipeline import Step, SuperResolved, super_resolve
 from zssr_daemon.zssr.training.weights import Weights, compatibility_key
@@ -57,14 +58,14 @@ OnProgress = Callable[[WorkProgress], None]
 class Enlarger:
     """Holds a device, and enlarges one frame after another on it."""
 
-    def __init__(self, device: str, threads: int) -> None:
+    def __init__(self, device: str, threads: int, memory_share: float = 1.0) -> None:
         """Bind this process to `device` ("cpu", "cuda:0", "auto:0") and to `threads` CPU threads.
 
-        Raises:
-            RuntimeError: the device is not there.
+        memory_share: of the card, above 0 to 1. Raises RuntimeError: the device is not there.
         """
         torch.set_num_threads(threads)
         self._device = _resolve(device)
+        limit_memory(self._device, memory_share)
 
     def self_test(self) -> WorkerReady:
         """Enlarge a tiny picture; what fails here would fail with every job."""
@@ -114,7 +115,8 @@ class Enlarger:
         draft.add_output(samples, source.metadata.icc, degradation.estimated, shown)
         if store is not None and result.weights is not None:
             store.keep(result.weights)
-        report = _work_report(samples, result, degradation, written, seconds=progress.seconds)
+        where, seconds = self._device, progress.seconds
+        report = _work_report(samples, result, degradation, written, device=where, seconds=seconds)
         suffix = order.output.format_for(source.info.format).suffix
         return WorkDone(
             job_id=order.job_id, out_sha256=written.sha256, suffix=suffix, report=report
@@ -213,9 +215,8 @@ def _resolve(device: str) -> torch.device:
     if not device.startswith("auto:"):
         return torch.device(device)
     index = int(device.removeprefix("auto:"))
-    if torch.cuda.is_available() and index < torch.cuda.device_count():
-        return torch.device("cuda", index)
-    return torch.device("cpu")
+    is_there = torch.cuda.is_available() and index < torch.cuda.device_count()
+    return torch.device("cuda", index) if is_there else torch.device("cpu")
 
 
 def _decode(
@@ -290,6 +291,7 @@ def _work_report(
     degradation: SourceDegradation,
     written: WrittenPart,
     *,
+    device: torch.device,
     seconds: dict[str, float],
 ) -> WorkReport:
     height, width, _ = samples.shape
@@ -306,7 +308,7 @@ def _work_report(
         patch_size=result.patch_size,
         batch_size=result.batch_size,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        gpu_memory_peak_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+        gpu_memory_peak_bytes=peak_memory_bytes(device),
         kernel=degradation.kernel,
         kernel_sha256=degradation.degradation.blur.sha256,
         kernel_why=degradation.why,

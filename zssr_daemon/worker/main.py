@@ -56,23 +56,26 @@ class _Cancelled(Exception):  # noqa: N818 (no error: it was ordered)
     pass
 
 
-def worker_main(link: Link, device: str, threads: int, log: logs.LogSettings) -> None:
+def worker_main(
+    link: Link, device: str, threads: int, log: logs.LogSettings, memory_share: float = 1.0
+) -> None:
     """Be a worker process on this machine: serve work orders on `device` until the link ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
     logs.configure(log)
     _offer_to_oom_killer()
-    serve(link, device, threads)
+    serve(link, device, threads, memory_share)
 
 
-def serve(link: Link, device: str, threads: int) -> None:
+def serve(link: Link, device: str, threads: int, memory_share: float = 1.0) -> None:
     """Serve work orders on `device` until the link ends, or the device's context is lost.
 
     This is all that a worker does, wherever it runs.
+    memory_share: what the process may take of a card's memory, above 0 to 1.
     """
     try:
-        enlarge = _begin(link, device, threads)
+        enlarge = _begin(link, device, threads, memory_share)
         while enlarge is not None:
             order = link.recv()
             if not isinstance(order, WorkOrder):
@@ -85,7 +88,7 @@ def serve(link: Link, device: str, threads: int) -> None:
         return
 
 
-def _begin(link: Link, device: str, threads: int) -> Enlarge | None:
+def _begin(link: Link, device: str, threads: int, memory_share: float) -> Enlarge | None:
     """Take the device and test it; return None if it cannot be used."""
     # Only here, so that importing this module leaves the supervisor free of torch.
     from zssr_daemon.worker.enlarger import Enlarger  # noqa: PLC0415
@@ -93,7 +96,7 @@ def _begin(link: Link, device: str, threads: int) -> Enlarge | None:
 
     link.send(WorkerLoaded())
     try:
-        enlarger = Enlarger(device, threads)
+        enlarger = Enlarger(device, threads, memory_share)
         link.send(enlarger.self_test())
     # torch asserts what it was built for
     except (RuntimeError, ValueError, AssertionError, MemoryError) as error:

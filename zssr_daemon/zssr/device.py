@@ -40,6 +40,20 @@ def is_bf16_wanted(precision: Literal["auto", "bf16", "fp32"], device: torch.dev
     return device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
 
 
+def limit_memory(device: torch.device, share: float) -> None:
+    """Let this process take at most `share` of a card's memory, above 0 to 1; a CPU has no limit.
+
+    More than that raises torch.OutOfMemoryError, as on a card of that size.
+    """
+    if device.type == "cuda" and share < 1:
+        torch.cuda.set_per_process_memory_fraction(share, device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the most memory of a card that tensors of this process held at once; 0 for a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+
+
 class OutOfMemoryError(MemoryError):
     """The device's memory is too small for this image, and nothing smaller is left to try."""
 
