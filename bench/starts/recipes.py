@@ -49,7 +49,7 @@ RECIPES = {
         scale=3.0,
         begins_with="rgb-64x8-x4",
         seed=43,
-        iterations=9_000,
+        iterations=4_000,
         crop_size=72,
     ),
 }

@@ -15,6 +15,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import Kernel
 from zssr_daemon.zssr.degradation.degradation import Degradation
 from zssr_daemon.zssr.pipeline import super_resolve
+from zssr_daemon.zssr.scale import Scale
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.shipped import find_start, shipped_starts, start_bytes
 from zssr_daemon.zssr.start.start_file import INDEX, Family, StartError, StartFile
@@ -147,6 +148,16 @@ def test_every_preset_has_a_start(preset: str, channels: int) -> None:
         start = find_start(config, channels, family=family)
         assert start is not None
         assert start.family == family
+
+
+@pytest.mark.parametrize("scale", [2.0, 2.5, 3.0, 3.5, 4.0, (3.0, 4.0)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_known_blur_has_a_start_up_to_4(scale: Scale, channels: int) -> None:
+    """A kernel's whole enlargement is one pass, and there are starts for those up to 4."""
+    config = ZSSRConfig.from_preset("fast", scale_factor=scale).in_one_pass()
+    start = find_start(config, channels)
+    assert start is not None
+    assert start.name.startswith("rgb-64x8")
 
 
 def test_compressed_sources_begin_with_their_own_start() -> None:
