@@ -50,6 +50,15 @@ WIDE = ZSSRConfig(
 )
 
 
+@pytest.fixture(autouse=True)
+def freed_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children map each large block by itself, so that a freed one is free for any use.
+
+    Else the heap keeps it, and a limit on the address space leaves nothing to what must be mapped.
+    """
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(128 << 10))
+
+
 @pytest.fixture
 def worker() -> Iterator[ChildProcess]:
     """Start a worker that is ready."""

@@ -34,6 +34,15 @@ WIDER = replace(WIDE, model_width=512, lr=1e-3, num_epochs=120, rounds=2)
 MANY = quick(num_epochs=20, model_width=256, model_depth=2, crop_size=32, batch_size=1024)
 
 
+@pytest.fixture(autouse=True)
+def freed_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have children map each large block by itself, so that a freed one is free for any use.
+
+    Else the heap keeps it, and a limit on the address space leaves nothing to what must be mapped.
+    """
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(128 << 10))
+
+
 @contextmanager
 def short_of_memory(spare_bytes: int) -> Iterator[None]:
     """Let this process have `spare_bytes` of address space more than now."""
