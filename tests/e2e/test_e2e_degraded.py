@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 def test_each_image_is_measured(tmp_path: Path) -> None:
     """By default; `job_done`, `jobs` and the output tell what was found; `upscale` agrees."""
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     with Image.open(DATA / "butterfly_lr.png") as image:
         picture = image.convert("RGB")
     noise = np.random.default_rng(0).normal(0, 10, (picture.height, picture.width, 3))

@@ -32,7 +32,7 @@ max_input_pixels = 100000
 
 def test_hostile_files_harm_no_other(tmp_path: Path) -> None:
     """Each fails with a reason or is done with a valid output; good ones among them are done."""
-    inbox = prepare(tmp_path, zssr=MIN_ZSSR)
+    inbox = prepare(tmp_path, zssr=MIN_ZSSR, is_auto=True)
     settings = tmp_path / "settings.toml"
     settings.write_text(settings.read_text().replace("[limits]", SMALL.strip()))
     names = []

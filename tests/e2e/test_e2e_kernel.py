@@ -73,7 +73,7 @@ def with_kernel(root: Path, content: bytes) -> None:
 
 def test_kernel_of_the_settings_is_for_all_images(tmp_path: Path) -> None:
     """The daemon needs the file only at its start; `upscale` uses it too, and `check` names it."""
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     with_kernel(tmp_path, mat({"kernel": SLANTED}))
     assert "kernel: lens.mat" in command(tmp_path, "check").stdout
     (tmp_path / "photo.png").write_bytes(BUTTERFLY)
@@ -94,7 +94,7 @@ def test_kernel_of_the_settings_is_for_all_images(tmp_path: Path) -> None:
 
 def test_broken_kernel_of_the_settings_is_refused_at_the_start(tmp_path: Path) -> None:
     """All commands that would use it end with exit code 78 and touch nothing."""
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     with_kernel(tmp_path, b"no kernel")
     (inbox / "photo.png").write_bytes(BUTTERFLY)
     for arguments in (("run", "--once"), ("check",), ("upscale", "inbox/photo.png")):
@@ -123,7 +123,7 @@ def test_kernel_estimated_from_each_image(tmp_path: Path) -> None:
     The kernel lies beside its output, as a file that is taken as a kernel again and gives the
     same output, and as a picture; it is in the report. A kernel beside an image goes before.
     """
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     file = tmp_path / "settings.toml"
     file.write_text(
         file.read_text() + '[degradation]\nkernel = "estimate"\n[output]\nreport = true\n'
@@ -180,7 +180,7 @@ def test_auto_asks_each_image_and_leaves_clean_ones_alone(tmp_path: Path) -> Non
 
     The clean one is byte for byte what it is without.
     """
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     folder = inbox / "photos"
     folder.mkdir()
     (folder / "zssr.toml").write_text("[degradation]\nauto = true\n")

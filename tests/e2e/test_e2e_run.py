@@ -146,7 +146,7 @@ def test_kind_and_exact_size_are_kept(tmp_path: Path) -> None:
 
 def test_same_picture_and_settings_give_the_same_bytes(tmp_path: Path) -> None:
     """Two jobs with equal content have equal outputs, and neither replaces the other."""
-    inbox = prepare(tmp_path)
+    inbox = prepare(tmp_path, is_auto=True)
     (inbox / "sub").mkdir()
     shutil.copy(BUTTERFLY, inbox / "a.png")
     shutil.copy(BUTTERFLY, inbox / "sub" / "a.png")

@@ -44,9 +44,16 @@ threads = 1
 [logging]
 file = "state/daemon.jsonl"
 progress_interval_s = 0.2
+{degradation}
 [zssr]
 {zssr}
 {more}
+"""
+
+#: No search for blur, noise and JPEG, which takes longer than all else of a short job.
+UNASKED = """
+[degradation]
+auto = false
 """
 
 #: How long to wait for what must come; long, since a machine may be busy with other things.
@@ -180,9 +187,15 @@ def prepare(
     more: str = "",
     stable_after_s: float = 0.2,
     unreadable_after_s: float = 0.3,
+    *,
+    is_auto: bool = False,
 ) -> Path:
-    """Write the settings, make the inbox, and return the inbox."""
+    """Write the settings, make the inbox, and return the inbox.
+
+    is_auto: the settings have no table [degradation], so that each image is asked what it suffered.
+    """
     text = SETTINGS.format(
+        degradation="" if is_auto else UNASKED,
         zssr=zssr,
         more=more,
         stable_after_s=stable_after_s,

@@ -80,7 +80,7 @@ def output_of(*command: object, cwd: Path) -> str:
 def assert_works(program: Path, folder: Path) -> None:
     """Let an installed `zssr-daemon` tell its version, enlarge a picture, and work off an inbox."""
     assert f"zssr-daemon {__version__}\n" == output_of(program, "--version", cwd=folder)
-    inbox = prepare(folder, QUICK_ZSSR, more="[output]\nreport = true")
+    inbox = prepare(folder, QUICK_ZSSR, more="[output]\nreport = true", is_auto=True)
     with Image.open(DATA / "butterfly_lr.png") as picture:
         picture.crop((0, 0, 32, 24)).save(inbox / "a.png")
     settings = ("--settings", folder / "settings.toml")
