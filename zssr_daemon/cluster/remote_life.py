@@ -206,5 +206,11 @@ def _how(error: BaseException | None, is_node_alive: Callable[[], bool]) -> tupl
         case ActorDiedError() if _OUT_OF_MEMORY in message:
             return "oom", message
         case ActorDiedError() if is_node_alive():
-            return "crash", message
-    return "node_lost", message
+            return "crash", _shortly(message)
+    return "node_lost", _shortly(message)
+
+
+def _shortly(message: str) -> str:
+    """Leave out what Ray says of every such end."""
+    own = [line for line in message.splitlines()[1:] if not line.startswith("\t")]
+    return (own[0] if own else message).partition(" Some common causes")[0]
