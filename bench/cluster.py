@@ -62,8 +62,9 @@ def measure(images: int) -> dict[str, Any]:
         report["bytes"] = moved(cluster)
     finally:
         cluster.close()
-    beside = "median_ms_beside_compute"
-    report["added_ms_a_job"] = round(report["cluster"][beside] - report["local"][beside], 1)
+    for name in ("median", "quickest"):
+        key = f"{name}_ms_beside_compute"
+        report[f"added_ms_a_job_{name}"] = round(report["cluster"][key] - report["local"][key], 1)
     return report
 
 
@@ -138,18 +139,22 @@ def drain(daemon: DaemonProcess, inbox: Path, images: int) -> float:
 
 
 def of_jobs(daemon: DaemonProcess) -> dict[str, float]:
-    """Return the median time of a job from its start to its end, less what its worker computed.
+    """Return the time of a job from its start to its end, less what its worker computed.
 
-    This compares near and far even where the machine is busy: the kernel gives each session its
-    share, and nodes have more sessions than a daemon with its own workers.
+    On a busy machine the median favours the cluster: the kernel gives each session its share, and
+    nodes have more sessions than a daemon with its own workers. The quickest twentieth of the jobs
+    met a free core.
     """
     began = {line["job_id"]: line for line in daemon.log() if line["event"] == "job_started"}
-    beside_s = [
+    beside_s = sorted(
         at_s(line) - at_s(began[line["job_id"]]) - sum(line["seconds"].values())
         for line in daemon.log()
         if line["event"] == "job_done"
-    ]
-    return {"median_ms_beside_compute": round(1000 * statistics.median(beside_s), 1)}
+    )
+    return {
+        "median_ms_beside_compute": round(1000 * statistics.median(beside_s), 1),
+        "quickest_ms_beside_compute": round(1000 * beside_s[len(beside_s) // 20], 1),
+    }
 
 
 def at_s(line: dict[str, Any]) -> float:
