@@ -1,19 +1,24 @@
 """Actor: a worker on a node, as a Ray actor; it computes by the same `serve` as local workers."""
 
 import queue
+import time
 from contextlib import suppress
 from typing import Any
 
 import ray
 
 from zssr_daemon.cluster.scratch import ResultFile, Scratch, SourceCopy
-from zssr_daemon.protocol.messages import CANCEL, WorkOrder
+from zssr_daemon.protocol.messages import CANCEL, WorkOrder, WorkProgress
 from zssr_daemon.telemetry import logs
 from zssr_daemon.telemetry.logs import LogSettings
 from zssr_daemon.worker.main import serve
 
 #: A call for news waits so long for the first.
 NEWS_WAIT_S = 2.0
+
+#: A sign of life that says nothing new is passed on after so long: each costs the gateway a call,
+#: and a gateway may have hundreds of workers.
+_SAME_AGAIN_S = 1.0
 
 #: The threads beside the work: one waits for news, the other takes orders and hands over files.
 CONTROL_GROUP = {"control": 2}
@@ -25,6 +30,8 @@ class QueueLink:
     def __init__(self) -> None:
         self._orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._last: WorkProgress | None = None  # that was kept
+        self._last_s = 0.0
 
     def poll(self) -> bool:
         """Tell whether `recv` would return at once."""
@@ -36,6 +43,8 @@ class QueueLink:
 
     def send(self, message: Any, /) -> None:
         """Keep a message until the gateway asks."""
+        if isinstance(message, WorkProgress) and not self._is_news(message):
+            return
         self._news.put(message)
 
     def give(self, message: Any) -> None:
@@ -50,6 +59,19 @@ class QueueLink:
             while True:
                 found.append(self._news.get_nowait())
         return found
+
+    def _is_news(self, progress: WorkProgress) -> bool:
+        """Tell whether it is of another job or stage, asks for other patience, or is due."""
+        now_s, last = time.monotonic(), self._last
+        if (
+            last is not None
+            and (last.job_id, last.stage) == (progress.job_id, progress.stage)
+            and last.patience_s == progress.patience_s
+            and now_s - self._last_s < _SAME_AGAIN_S
+        ):
+            return False
+        self._last, self._last_s = progress, now_s
+        return True
 
 
 class RemoteWorker:

@@ -68,11 +68,12 @@ async def _serve(settings: Settings, cluster: Cluster) -> None:
         _stop_on_signals()  # Ray has set handlers of its own
         log = logs.get_logger()
         log.info(Events.GATEWAY_STARTED, version=__version__, address=cluster.address)
+        ours = await facts  # before we dial: whoever dials has to say at once who it is
         link = await _until_there(
             lambda: SupervisorLink.open(settings.folders.state),
             f"{settings.folders.state}: no daemon with [cluster] is running on this state folder",
         )
-        message = await Gateway(settings, cluster, link, await facts).serve()
+        message = await Gateway(settings, cluster, link, ours).serve()
     ray.shutdown()
     logs.get_logger().info(Events.GATEWAY_STOPPED, message=message)
 

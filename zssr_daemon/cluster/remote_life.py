@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, NoReturn
 
 import ray
@@ -49,10 +50,7 @@ class Place:
 
     def start(self) -> Any:
         """Start an actor; Ray never starts it again, nor repeats what it was asked."""
-        actor: Any = ray.remote(concurrency_groups=CONTROL_GROUP)(  # type: ignore[call-overload]
-            RemoteWorker
-        )
-        options = actor.options(
+        options = _actor().options(
             num_cpus=0 if self.is_guest else self.threads,
             num_gpus=self.cards,
             resources={} if self.is_guest else {RESOURCE: 1},
@@ -61,6 +59,12 @@ class Place:
             scheduling_strategy=self.node.strategy(),
         )
         return options.remote(self.device, self.threads, self.level)
+
+
+@cache
+def _actor() -> Any:
+    """Return the class of actors, made once: Ray keeps each that it is shown."""
+    return ray.remote(concurrency_groups=CONTROL_GROUP)(RemoteWorker)  # type: ignore[call-overload]
 
 
 class NodeFaultError(Exception):
@@ -206,5 +210,11 @@ def _how(error: BaseException | None, is_node_alive: Callable[[], bool]) -> tupl
         case ActorDiedError() if _OUT_OF_MEMORY in message:
             return "oom", message
         case ActorDiedError() if is_node_alive():
-            return "crash", message
-    return "node_lost", message
+            return "crash", _shortly(message)
+    return "node_lost", _shortly(message)
+
+
+def _shortly(message: str) -> str:
+    """Leave out what Ray says of every such end."""
+    own = [line for line in message.splitlines()[1:] if not line.startswith("\t")]
+    return (own[0] if own else message).partition(" Some common causes")[0]
