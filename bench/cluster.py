@@ -30,7 +30,6 @@ from tests.parts.ray_cluster import ROOT, RayCluster
 #: So little work that what surrounds it shows.
 _ZSSR = QUICK_ZSSR.replace("num_epochs = 20", "num_epochs = 4")
 
-_PLAIN = "[degradation]\nauto = false\n"
 _SLOTS = 2
 _IDLE_S = 20.0
 _BUSY_S = 30.0
@@ -72,7 +71,7 @@ def local(images: int) -> dict[str, Any]:
     """Measure two workers of the daemon's own."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        inbox = prepare(root, _ZSSR, _PLAIN)
+        inbox = prepare(root, _ZSSR)
         settings = root / "settings.toml"
         text = settings.read_text().replace("processes_per_device = 1", "processes_per_device = 2")
         settings.write_text(text)
@@ -86,8 +85,7 @@ def remote(cluster: RayCluster, images: int) -> dict[str, Any]:
     """Measure two nodes of one worker each."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        more = cluster_settings(cluster, local_slots="false") + _PLAIN
-        inbox = prepare(root, _ZSSR, more)
+        inbox = prepare(root, _ZSSR, cluster_settings(cluster, local_slots="false"))
         with DaemonProcess(root) as daemon, GatewayProcess(root, cluster) as gateway:
             wait_until(lambda: len(ready(daemon)) >= _SLOTS, "the nodes")
             head = [pid for pid in cluster.space.pids() if is_of_head(pid, cluster)]

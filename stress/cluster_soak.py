@@ -89,8 +89,7 @@ class ClusterSoak:
         self._kills: list[tuple[float, str]] = []
         self._wrong: list[str] = []
         self._stack = ExitStack()
-        more = cluster_settings(cluster, local_slots="false") + "[degradation]\nauto = false\n"
-        self._inbox = prepare(root, _ZSSR, more)
+        self._inbox = prepare(root, _ZSSR, cluster_settings(cluster, local_slots="false"))
 
     def run(self, duration_s: float) -> dict[str, Any]:
         """Soak for `duration_s`, drain the inbox, and return the results."""

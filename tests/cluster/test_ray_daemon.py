@@ -33,7 +33,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.e2e]
 STAYING, MORTAL = "127.0.0.3", "127.0.0.6"
 
 ENDLESS = f"[zssr]{ENDLESS_ZSSR}"
-PLAIN = "[degradation]\nauto = false\n"
 
 
 class System:
@@ -44,7 +43,7 @@ class System:
         self.cluster = cluster
         self.dropped: list[str] = []
         self._stack = ExitStack()
-        self.inbox = prepare(root, more=cluster_settings(cluster, local_slots="false") + PLAIN)
+        self.inbox = prepare(root, more=cluster_settings(cluster, local_slots="false"))
 
     def start_daemon(self) -> None:
         """Start a daemon."""
@@ -95,7 +94,7 @@ def test_nodes_share_the_work(system: System) -> None:
     for number in range(6):
         system.drop(f"shared{number}")
     done = [system.daemon.wait_for("job_done", image=f"shared{n}.png") for n in range(6)]
-    assert {line["node"] for line in done} == {STAYING, MORTAL}
+    assert len({line["node"] for line in done}) > 1
     assert len({line["out_sha256"] for line in done}) == 1
 
 
@@ -130,21 +129,22 @@ def test_a_killed_daemon_finds_its_jobs_again(system: System) -> None:
 
 
 def test_a_killed_node_costs_none(system: System) -> None:
-    """The other one does what was in work there."""
+    """Another one does what was in work there."""
     for node in (STAYING, MORTAL):
         system.daemon.wait_for("worker_ready", node=node)
-    places = {system.drop_endless(name)["node"]: name for name in ("one", "two")}
-    assert set(places) == {STAYING, MORTAL}
-    command(
-        system.root,
-        "cancel",
-        system.daemon.wait_for("job_started", image=f"{places[STAYING]}.png")["job_id"],
-    )
+    names = iter(("one", "two", "three", "four"))  # other tests' nodes may take some of them
+    elsewhere = {}
+    while (started := system.drop_endless(name := next(names)))["node"] != MORTAL:
+        elsewhere[name] = started["job_id"]
+    if elsewhere:
+        command(system.root, "cancel", *elsewhere.values())
     system.cluster.kill_node(MORTAL)
     system.daemon.wait_for("worker_restarted", reason="node_lost", node=MORTAL)
-    done = system.daemon.wait_for("job_done", image=f"{places[MORTAL]}.png")
-    assert (done["attempt"], done["node"]) == (1, STAYING)
-    system.dropped.remove(places[STAYING])
+    done = system.daemon.wait_for("job_done", image=f"{name}.png")
+    assert done["attempt"] == 1
+    assert done["node"] != MORTAL
+    for cancelled in elsewhere:
+        system.dropped.remove(cancelled)
 
 
 def test_a_stop_ends_the_workers_on_the_nodes(system: System) -> None:

@@ -24,8 +24,6 @@ CLUSTER = """
 [cluster]
 address = "127.0.0.2:26379"
 token_file = "token"
-[degradation]
-auto = false
 """
 
 ENDLESS = f"[zssr]{ENDLESS_ZSSR}"
