@@ -100,11 +100,13 @@ class RemoteLife:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First, and without waiting: a second cancel would end the wait below, and a process
+            # that lives on keeps the place that its successor needs.
+            with suppress(RayError):
+                ray.kill(self._actor)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            with suppress(RayError):
-                ray.kill(self._actor)
         return _how(done.pop().exception(), is_node_alive)
 
     async def _hear(self) -> NoReturn:
