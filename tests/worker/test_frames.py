@@ -38,7 +38,7 @@ from zssr_daemon.protocol.attempt_files import frame_part, is_part, part_rel
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system.safe_open import open_known_source
 from zssr_daemon.worker import source_file
 from zssr_daemon.worker.enlarger import Enlarger, OnProgress
 from zssr_daemon.worker.frames import enlarge_file
@@ -210,11 +210,11 @@ def test_source_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ea
     path = pages(tmp_path / "a.tif", [(8, 6)] * (3 if each else 1))
     opened: list[str] = []
 
-    def counted(root: str, rel: str) -> int:
+    def counted(root: str, rel: str, identity: FileIdentity) -> int:
         opened.append(rel)
-        return open_source(root, rel)
+        return open_known_source(root, rel, identity)
 
-    monkeypatch.setattr(source_file, "open_source", counted)
+    monkeypatch.setattr(source_file, "open_known_source", counted)
     ordered = replace(
         order(path, tmp_path / part_rel("", "0" * 32, 1)), limits=EACH if each else LIMITS
     )

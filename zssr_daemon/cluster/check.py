@@ -94,7 +94,7 @@ async def _tiny_job(node: Node, settings: Settings) -> str | None:
     place = Place(
         slot="check",
         node=node,
-        device="auto:0" if node.cards else "cpu",
+        device=node.device,
         threads=threads_of(settings),
         cards=0.0,
         level=settings.logging.level,

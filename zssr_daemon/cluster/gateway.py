@@ -93,7 +93,7 @@ class Gateway:
             place = Place(
                 slot=f"{node.name}#{index}",
                 node=node,
-                device="auto:0" if node.cards else "cpu",
+                device=node.device,
                 threads=self._threads,
                 cards=min(1.0, node.cards / count),
                 level=self._level,

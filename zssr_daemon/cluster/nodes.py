@@ -36,6 +36,11 @@ class Node:
     cpus: float
     cards: float
 
+    @property
+    def device(self) -> str:
+        """What its workers compute on."""
+        return "auto:0" if self.cards else "cpu"
+
     def strategy(self) -> NodeAffinitySchedulingStrategy:
         """Return what makes Ray run something on this node or nowhere."""
         return NodeAffinitySchedulingStrategy(self.id, soft=False)

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zssr_daemon.cluster.scratch import ResultFile, SourceCopy
-from zssr_daemon.errors import Reason, SourceChangedError, TransientError
+from zssr_daemon.errors import Reason, TransientError
 from zssr_daemon.imaging.readers.content import read_file
 from zssr_daemon.protocol.attempt_files import companion_part, frame_part
 from zssr_daemon.protocol.endings import COMPANIONS
 from zssr_daemon.protocol.messages import WorkDone, WorkOrder
-from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system.safe_open import open_known_source
 
 
 def read_source(order: WorkOrder) -> SourceCopy:
@@ -24,12 +23,9 @@ def read_source(order: WorkOrder) -> SourceCopy:
         ImageError: it is not the file of the order.
         OSError: the disk is at fault.
     """
-    fd = open_source(order.inbox, order.src_rel)
+    fd = open_known_source(order.inbox, order.src_rel, order.identity)
     try:
-        status = os.fstat(fd)
-        if FileIdentity.from_stat(status) != order.identity:
-            raise SourceChangedError("the source changed before its job began")
-        mode = stat.S_IMODE(status.st_mode)
+        mode = stat.S_IMODE(os.fstat(fd).st_mode)
         return SourceCopy(content=read_file(fd, order.limits), mode=mode)
     finally:
         os.close(fd)

@@ -19,7 +19,7 @@ from zssr_daemon.cluster.actor import CONTROL_GROUP, RemoteWorker
 from zssr_daemon.cluster.nodes import RESOURCE, Node
 from zssr_daemon.cluster.order_files import Results, ResultSink, read_source
 from zssr_daemon.cluster.scratch import CHUNK_BYTES, ResultFile
-from zssr_daemon.errors import JobError, Reason
+from zssr_daemon.errors import JobError
 from zssr_daemon.protocol.cluster_wire import RemoteEnd
 from zssr_daemon.protocol.messages import (
     WorkDone,
@@ -139,7 +139,7 @@ class RemoteLife:
         try:
             source = read_source(order)
         except (JobError, OSError) as error:
-            self._tell(_failed(order, error))
+            self._tell(WorkFailed.of(order.job_id, error))
             return
         self._source_mode = source.mode
         await self._on_node(self._actor.work.remote(order, source))
@@ -154,7 +154,7 @@ class RemoteLife:
                 with results.sink(file) as sink:
                     await self._fetch(file, sink)
         except (JobError, OSError) as error:
-            return _failed(self._order, error)
+            return WorkFailed.of(self._order.job_id, error)
         await self._on_node(self._actor.clear.remote())
         return done
 
@@ -177,24 +177,6 @@ class RemoteLife:
 
 async def _wait(answer: Awaitable[None]) -> None:
     await answer
-
-
-def _failed(order: WorkOrder, error: JobError | OSError) -> WorkFailed:
-    """Tell an error of our own side in the words that a worker has for it."""
-    if isinstance(error, OSError):
-        return WorkFailed(
-            job_id=order.job_id,
-            reason=Reason.IO_ERROR,
-            message=str(error),
-            is_retryable=True,
-            oserror_errno=error.errno,
-        )
-    return WorkFailed(
-        job_id=order.job_id,
-        reason=error.reason,
-        message=str(error),
-        is_retryable=error.is_retryable,
-    )
 
 
 def _how(error: BaseException | None, is_node_alive: Callable[[], bool]) -> tuple[RemoteEnd, str]:

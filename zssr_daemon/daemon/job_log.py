@@ -149,8 +149,13 @@ def _output_keys(job: Job) -> dict[str, Any]:
     }
 
 
+def node_keys(node: str) -> dict[str, str]:
+    """Return the key of a log line that names a machine; none for this one, whose name is ""."""
+    return {"node": node} if node else {}
+
+
 def _place_keys(place: Place) -> dict[str, str]:
-    return {"device": place.device} | ({"node": place.node} if place.node else {})
+    return {"device": place.device} | node_keys(place.node)
 
 
 def _number(value: float | None, *, digits: int | None = None) -> float | None:

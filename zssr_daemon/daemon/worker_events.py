@@ -1,10 +1,9 @@
 """WorkerEvents: what follows for a job from what its worker says, and from a worker's end."""
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
 
 from zssr_daemon.daemon.job_lifecycle import JobLifecycle
+from zssr_daemon.daemon.job_log import node_keys
 from zssr_daemon.errors import Reason, SourceChangedError
 from zssr_daemon.executor.interface import ExecutorEvent, WorkerEnd, WorkerEnded
 from zssr_daemon.ledger.job import Job
@@ -48,7 +47,8 @@ class WorkerEvents:
         """
         match event:
             case WorkerReady():
-                self._log.info(Events.WORKER_READY, **_without_empty_node(asdict(event)))
+                keys = {"device": event.device, "torch_version": event.torch_version}
+                self._log.info(Events.WORKER_READY, **keys, **node_keys(event.node))
                 self._metrics.worker_ready(event.torch_version)
             case WorkProgress():
                 self._jobs.progress(event)
@@ -98,14 +98,9 @@ class WorkerEvents:
 
     def _worker_ended(self, ended: WorkerEnded) -> None:
         log = self._log.info if ended.reason is WorkerEnd.RECYCLE else self._log.warning
-        keys = {"reason": ended.reason, "message": ended.message, "node": ended.node}
-        log(Events.WORKER_RESTARTED, **_without_empty_node(keys))
+        keys = {"reason": ended.reason, "message": ended.message, **node_keys(ended.node)}
+        log(Events.WORKER_RESTARTED, **keys)
         self._metrics.worker_restarted(ended.reason)
         job = self._jobs.find(ended.job_id or "")
         if job is not None:
             self._jobs.attempt_failed(job, ended.reason.blame, ended.message)
-
-
-def _without_empty_node(keys: dict[str, Any]) -> dict[str, Any]:
-    """Leave the node out of a log line where it is this machine."""
-    return {name: value for name, value in keys.items() if name != "node" or value}

@@ -1,9 +1,9 @@
 """Messages: the plain data that supervisor and child processes send to each other."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from zssr_daemon.errors import Reason
+from zssr_daemon.errors import JobError, Reason
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.protocol.kernel_file import KernelFile
@@ -136,6 +136,24 @@ class WorkFailed:
     is_retryable: bool
     oserror_errno: int | None = None
     ends_worker: bool = False  # whether the process is of no more use, and ends
+
+    @classmethod
+    def of(cls, job_id: str, error: JobError | OSError) -> Self:
+        """Tell an error of the image, or of the system."""
+        if isinstance(error, OSError):
+            return cls(
+                job_id=job_id,
+                reason=Reason.IO_ERROR,
+                message=str(error),
+                is_retryable=True,
+                oserror_errno=error.errno,
+            )
+        return cls(
+            job_id=job_id,
+            reason=error.reason,
+            message=str(error),
+            is_retryable=error.is_retryable,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

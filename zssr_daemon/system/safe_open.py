@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from zssr_daemon.errors import ImageError, Reason
+from zssr_daemon.errors import ImageError, Reason, SourceChangedError
+from zssr_daemon.system.file_identity import FileIdentity
 
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -38,6 +39,18 @@ def open_source(root: str | Path, rel_path: str) -> int:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ImageError(f"{name!r} is not a regular file", reason=Reason.UNSAFE_FILE)
+    return fd
+
+
+def open_known_source(root: str | Path, rel_path: str, identity: FileIdentity) -> int:
+    """Open a file as `open_source` does, if it is still the one with that identity.
+
+    Raises SourceChangedError where it is another one, and what `open_source` raises.
+    """
+    fd = open_source(root, rel_path)
+    if FileIdentity.from_stat(os.fstat(fd)) != identity:
+        os.close(fd)
+        raise SourceChangedError("the source changed before its job began")
     return fd
 
 

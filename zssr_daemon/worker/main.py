@@ -111,22 +111,20 @@ def _answer(order: WorkOrder, link: Link, enlarge: Enlarge) -> object:
     except _Cancelled:
         return WorkCancelled(job_id=order.job_id)
     except JobError as error:
-        failed = _failed(order, error.reason, str(error), is_retryable=error.is_retryable)
+        failed = WorkFailed.of(order.job_id, error)
         return replace(failed, ends_worker=error.reason == DeviceError.reason)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except OSError as error:
-        failed = _failed(order, Reason.IO_ERROR, str(error), is_retryable=True)
-        return replace(failed, oserror_errno=error.errno)
+        return WorkFailed.of(order.job_id, error)
     except Exception as error:  # noqa: BLE001 (the job boundary: one bad image, not one dead worker)
-        failed = _failed(order, Reason.INTERNAL_ERROR, repr(error), is_retryable=True)
-        return replace(failed, ends_worker=isinstance(error, _REPLACED))
-
-
-def _failed(order: WorkOrder, reason: Reason, message: str, *, is_retryable: bool) -> WorkFailed:
-    return WorkFailed(
-        job_id=order.job_id, reason=reason, message=message, is_retryable=is_retryable
-    )
+        return WorkFailed(
+            job_id=order.job_id,
+            reason=Reason.INTERNAL_ERROR,
+            message=repr(error),
+            is_retryable=True,
+            ends_worker=isinstance(error, _REPLACED),
+        )
 
 
 def _progress_sender(link: Link) -> Callable[[WorkProgress], None]:

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from zssr_daemon.errors import SourceChangedError
 from zssr_daemon.imaging import decode
 from zssr_daemon.imaging.coding.lossy_coding import read_tables
 from zssr_daemon.imaging.formats import CONFINED_FORMATS
 from zssr_daemon.imaging.readers.content import format_of, read_file
 from zssr_daemon.imaging.samples.decoded import DecodedImage
 from zssr_daemon.protocol.messages import WorkOrder
-from zssr_daemon.system.file_identity import FileIdentity
-from zssr_daemon.system.safe_open import open_source
+from zssr_daemon.system.safe_open import open_known_source
 from zssr_daemon.worker.confined.decoder import count_frames_confined, decode_confined
 from zssr_daemon.zssr.degradation.jpeg_tables import JpegTables
 
@@ -80,10 +78,8 @@ class SourceFile:
 
 
 def _content(order: WorkOrder) -> bytes:
-    fd = open_source(order.inbox, order.src_rel)
+    fd = open_known_source(order.inbox, order.src_rel, order.identity)
     try:
-        if FileIdentity.from_stat(os.fstat(fd)) != order.identity:
-            raise SourceChangedError("the source changed before its job began")
         return read_file(fd, order.limits)
     finally:
         os.close(fd)
