@@ -1,14 +1,16 @@
 """Recipes: the starts that are trained, by name; those of grey images are folded from them."""
 
+from functools import partial
+
 from zssr_daemon.zssr.start.recipe import Recipe
 
+#: All have the network of the presets.
+_shipped = partial(Recipe, width=64, depth=8, channels=3)
+
 RECIPES = {
-    "rgb-64x8": Recipe(width=64, depth=8, channels=3, iterations=30_000),
+    "rgb-64x8": _shipped(iterations=30_000),
     # For sources that were compressed; it learns what is left to learn after the one above.
-    "rgb-64x8-jpeg": Recipe(
-        width=64,
-        depth=8,
-        channels=3,
+    "rgb-64x8-jpeg": _shipped(
         begins_with="rgb-64x8",
         qualities=(30, 95),
         seed=18,
@@ -18,10 +20,7 @@ RECIPES = {
         memory=0.998,
     ),
     # For noisy sources, which are cleaned before the network sees them.
-    "rgb-64x8-noise": Recipe(
-        width=64,
-        depth=8,
-        channels=3,
+    "rgb-64x8-noise": _shipped(
         begins_with="rgb-64x8",
         noises=(1.5, 18.0),
         seed=20,
@@ -32,20 +31,14 @@ RECIPES = {
         memory=0.998,
     ),
     # For one pass of 3 or 4, which a kernel needs: a blur is undone at once.
-    "rgb-64x8-x4": Recipe(
-        width=64,
-        depth=8,
-        channels=3,
+    "rgb-64x8-x4": _shipped(
         scale=4.0,
         begins_with="rgb-64x8",
         seed=44,
         iterations=12_000,
         crop_size=96,
     ),
-    "rgb-64x8-x3": Recipe(
-        width=64,
-        depth=8,
-        channels=3,
+    "rgb-64x8-x3": _shipped(
         scale=3.0,
         begins_with="rgb-64x8-x4",
         seed=43,

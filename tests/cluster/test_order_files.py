@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.work_reports import report_of
 from tests.parts.worker_parts import order_for
 from zssr_daemon.cluster.order_files import Results
 from zssr_daemon.cluster.scratch import ResultFile
 from zssr_daemon.errors import Reason, TransientError
-from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkReport
+from zssr_daemon.protocol.messages import WorkDone, WorkOrder
 
 SHA256 = "a" * 64
 JOB = "0" * 32
@@ -24,22 +25,7 @@ def order(tmp_path: Path) -> WorkOrder:
 
 def results_of(order: WorkOrder, frames: int = 1, source_mode: int = 0o644) -> Results:
     """Return where the results of an order belong."""
-    report = WorkReport(
-        out_width=1,
-        out_height=1,
-        seconds={},
-        iterations=1,
-        restarts=0,
-        is_fallback=False,
-        start=None,
-        start_sha256=None,
-        psnr_network_db=None,
-        psnr_bicubic_db=None,
-        patch_size=1,
-        batch_size=1,
-        peak_memory_bytes=1,
-    )
-    done = WorkDone(job_id=order.job_id, out_sha256=SHA256, report=report, frames=frames)
+    done = WorkDone(job_id=order.job_id, out_sha256=SHA256, report=report_of(), frames=frames)
     return Results(order, done, source_mode)
 
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.parts.daemon_parts import queue
 from tests.parts.tiny_settings import TINY
+from tests.parts.work_reports import report_of
 from zssr_daemon.daemon.job_log import JobLog
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import Place
@@ -34,15 +35,11 @@ def progress(stage: Stage, step: int) -> WorkProgress:
 
 def report(psnr_db: float | None) -> WorkReport:
     """Return a report."""
-    return WorkReport(
-        out_width=2,
+    return report_of(
         out_height=3,
         seconds={"fit": 1.23456},
         iterations=4,
-        restarts=0,
         is_fallback=True,
-        start=None,
-        start_sha256=None,
         psnr_network_db=psnr_db,
         psnr_bicubic_db=30.12345,
         patch_size=64,

@@ -146,15 +146,8 @@ class DaemonProcess:
 
     def wait_for(self, event: str, **keys: Any) -> dict[str, Any]:
         """Wait until this run has logged `event` with `keys`, and return the line."""
-        found: list[dict[str, Any]] = []
-
-        def is_there() -> bool:
-            assert self._process.poll() is None or _matching(self, event, keys), stderr_of(self)
-            found[:] = _matching(self, event, keys)
-            return bool(found)
-
-        wait_until(is_there, f"{event} {keys}")
-        return found[0]
+        wanted = {"event": event, **keys}
+        return wait_for_line(self._process, self.log, wanted, lambda: stderr_of(self))
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log lines of this run."""
@@ -167,9 +160,23 @@ def stderr_of(daemon: DaemonProcess) -> str:
     return stderr.read().decode() if stderr else ""
 
 
-def _matching(daemon: DaemonProcess, event: str, keys: dict[str, Any]) -> list[dict[str, Any]]:
-    wanted = {"event": event, **keys}
-    return [line for line in daemon.log() if wanted.items() <= line.items()]
+def wait_for_line(
+    process: subprocess.Popen[Any],
+    log: Callable[[], list[dict[str, Any]]],
+    wanted: dict[str, Any],
+    why_ended: Callable[[], object],
+) -> dict[str, Any]:
+    """Wait until a process has logged a line with what is wanted, and return the line."""
+    found: list[dict[str, Any]] = []
+
+    def is_there() -> bool:
+        is_over = process.poll() is not None  # asked first, so that its last lines count
+        found[:] = [line for line in log() if wanted.items() <= line.items()]
+        assert found or not is_over, why_ended()
+        return bool(found)
+
+    wait_until(is_there, f"{wanted}")
+    return found[0]
 
 
 def lines(root: Path) -> list[dict[str, Any]]:

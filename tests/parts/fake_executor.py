@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.parts.work_reports import report_of
 from zssr_daemon.errors import Reason
 from zssr_daemon.executor.interface import ExecutorEvent, OnRung, Place, WorkerEnd, WorkerEnded
-from zssr_daemon.protocol.messages import WorkCancelled, WorkDone, WorkFailed, WorkOrder, WorkReport
+from zssr_daemon.protocol.messages import WorkCancelled, WorkDone, WorkFailed, WorkOrder
 from zssr_daemon.telemetry.status import WorkerStatus
 
 Answer = Callable[[WorkOrder], list[ExecutorEvent]]
@@ -23,20 +24,10 @@ def good(order: WorkOrder) -> list[ExecutorEvent]:
     """Write the part and say so."""
     content = content_of(order)
     Path(order.part).write_bytes(content)
-    report = WorkReport(
-        out_width=2,
-        out_height=2,
+    report = report_of(
         seconds={"decode": 0.0, "fit": 1.0, "infer": 0.1, "encode": 0.0},
-        iterations=1,
-        restarts=0,
-        is_fallback=False,
-        start=None,
-        start_sha256=None,
         psnr_network_db=30.0,
         psnr_bicubic_db=29.0,
-        patch_size=128,
-        batch_size=4,
-        peak_memory_bytes=1,
     )
     sha256 = hashlib.sha256(content).hexdigest()
     return [WorkDone(job_id=order.job_id, out_sha256=sha256, report=report)]

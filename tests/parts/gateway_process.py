@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tests.parts.daemon_process import WAIT_S, wait_until
+from tests.parts.daemon_process import WAIT_S, wait_for_line, wait_until
 from tests.parts.log_lines import assert_valid
 from tests.parts.ray_cluster import RayCluster
 from zssr_daemon.protocol.cluster_wire import (
@@ -103,15 +103,7 @@ class GatewayProcess:
     def wait_for(self, event: str, **keys: Any) -> dict[str, Any]:
         """Wait until this run has logged `event` with `keys`, and return the line."""
         wanted = {"event": event, **keys}
-        found: list[dict[str, Any]] = []
-
-        def is_there() -> bool:
-            found[:] = [line for line in self.log() if wanted.items() <= line.items()]
-            assert found or self._process.poll() is None, f"the gateway ended: {self.log()}"
-            return bool(found)
-
-        wait_until(is_there, f"{event} {keys} of the gateway")
-        return found[0]
+        return wait_for_line(self._process, self.log, wanted, lambda: f"it ended: {self.log()}")
 
     def _all_lines(self) -> list[dict[str, Any]]:
         if not self._file.exists():

@@ -29,13 +29,14 @@ from tests.parts.publish_parts import (
     worked,
 )
 from tests.parts.tiny_settings import SettingsFactory
+from tests.parts.work_reports import report_of
 from zssr_daemon.errors import ImageError, JobError
 from zssr_daemon.imaging.formats import ImageLimits
 from zssr_daemon.imaging.output_format import OutputRules
 from zssr_daemon.ledger.job import Job, JobState
 from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.protocol.attempt_files import frame_part, is_part, part_rel
-from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress, WorkReport
+from zssr_daemon.protocol.messages import WorkDone, WorkOrder, WorkProgress
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.file_identity import FileIdentity
 from zssr_daemon.system.safe_open import open_known_source
@@ -141,7 +142,7 @@ class Recorder(Enlarger):
         return WorkDone(
             job_id=order.job_id,
             out_sha256=str(order.frame),
-            report=report_of(order.frame + 1),
+            report=report_of(iterations=order.frame + 1, seconds={"fit": 1.0}),
         )
 
 
@@ -149,25 +150,6 @@ def progress(job_id: str, fraction: float) -> WorkProgress:
     """Return a sign of life."""
     return WorkProgress(
         job_id=job_id, stage="fit", step=1, steps=2, fraction=fraction, loss=None, lr=None
-    )
-
-
-def report_of(iterations: int) -> WorkReport:
-    """Return a report that can be told from others."""
-    return WorkReport(
-        out_width=1,
-        out_height=1,
-        seconds={"fit": 1.0},
-        iterations=iterations,
-        restarts=0,
-        is_fallback=False,
-        start=None,
-        start_sha256=None,
-        psnr_network_db=None,
-        psnr_bicubic_db=None,
-        patch_size=128,
-        batch_size=4,
-        peak_memory_bytes=1,
     )
 
 
