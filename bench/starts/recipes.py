@@ -9,6 +9,17 @@ _shipped = partial(Recipe, width=64, depth=8, channels=3)
 
 RECIPES = {
     "rgb-64x8": _shipped(iterations=30_000),
+    # Twice as deep, for presets that give a picture more time.
+    "rgb-64x8-deep": _shipped(
+        pairs=4,
+        begins_with="rgb-64x8",
+        seed=31,
+        renewal=24,
+        iterations=40_000,
+        batch_size=8,
+        crop_size=72,
+        lr=1.5e-3,
+    ),
     # For sources that were compressed; it learns what is left to learn after the one above.
     "rgb-64x8-jpeg": _shipped(
         begins_with="rgb-64x8",

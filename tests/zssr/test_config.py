@@ -49,6 +49,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("in_channels", 2),
         ("model_width", 0),
         ("model_depth", 1),
+        ("model_pairs", -1),
         ("model_kernel_size", 4),
         ("lr", 0.0),
         ("lr", float("inf")),
@@ -181,3 +182,15 @@ def test_a_list_is_taken_for_a_pair() -> None:
     config = ZSSRConfig(scale_factor=factor)
     assert config == ZSSRConfig(scale_factor=(2.0, 3.0))
     assert hash(config) == hash(ZSSRConfig(scale_factor=(2.0, 3.0)))
+
+
+@pytest.mark.parametrize(
+    ("scale", "is_clean", "expected"),
+    [(2.0, True, 4), (2.5, True, 4), (2.6, True, 0), (4.0, True, 0), (2.0, False, 0)],
+)
+def test_pairs_are_for_sources_whose_starts_have_them(
+    scale: float, is_clean: bool, expected: int
+) -> None:
+    """Clean ones, enlarged by less than about 2.5 in one pass."""
+    config = ZSSRConfig(model_pairs=4, scale_factor=scale).in_one_pass()
+    assert config.for_source(is_clean=is_clean).model_pairs == expected

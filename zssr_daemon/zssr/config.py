@@ -8,7 +8,16 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from zssr_daemon.zssr.presets import PRESETS
-from zssr_daemon.zssr.scale import Scale, at_most, is_isotropic, label, per_axis, power, scaled_size
+from zssr_daemon.zssr.scale import (
+    Scale,
+    at_most,
+    is_isotropic,
+    label,
+    per_axis,
+    power,
+    scaled_size,
+    unshuffle_factor,
+)
 from zssr_daemon.zssr.target import TARGET_FORMS, Target, TargetForms
 
 # Where a pixel of the small image lies in the square of large pixels that it stands for.
@@ -48,6 +57,9 @@ def _whole(low: int, high: int) -> Range:
 
 SCALE_RANGE = _above(1, 8)
 
+#: The largest factor of unshuffling for which there is a start with pairs.
+PAIRS_UNSHUFFLE = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZSSRConfig:
@@ -83,6 +95,9 @@ class ZSSRConfig:
     model_width: Annotated[int, _whole(1, 512)] = 64
     # Convolutions.
     model_depth: Annotated[int, _whole(2, 32)] = 8
+    # Pairs of further convolutions between them, each pair's result added to what it gets; none
+    # where a source is not clean, or one pass enlarges by more than 2.5: no start has them there.
+    model_pairs: Annotated[int, _whole(0, 32)] = 0
     # Side of each convolution, odd, in pixels of the network's grid.
     model_kernel_size: Annotated[int, _whole(1, 9)] = 3
 
@@ -231,6 +246,14 @@ class ZSSRConfig:
         return replace(
             self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=float(most)
         )
+
+    def for_source(self, *, is_clean: bool) -> Self:
+        """Return the same for a source that is clean or not: with pairs only where starts have them.
+
+        A network that begins as a plain one and learns its pairs in one fit is no better for them.
+        """
+        unshuffle = unshuffle_factor(self.network_scale, self.model_variant)
+        return self if is_clean and unshuffle <= PAIRS_UNSHUFFLE else replace(self, model_pairs=0)
 
     @property
     def scale_label(self) -> str:

@@ -5,6 +5,7 @@ the area: a step is four times cheaper than with the paper's full-size network, 
 """
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -17,9 +18,27 @@ Variant = Literal["compact", "paper"]
 LEAK = 0.1  # with a plain ReLU whole fits died: the residual went to zero and stayed there
 
 
+class Pair(nn.Module):
+    """Two convolutions with a leaky ReLU between, whose result is added to what they get."""
+
+    def __init__(self, first: nn.Conv2d, second: nn.Conv2d, leak: float) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+        self._leak = leak
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x`, (N, width, h, w), and what the pair adds to it."""
+        between = functional.leaky_relu(self.first(x), self._leak, inplace=True)
+        added: Tensor = self.second(between)
+        return x + added
+
+
 class ResidualNet(nn.Module):
     """Maps an enlarged, centred image to the residual that sharpens it.
 
+    pairs: stand evenly spread behind the hidden layers, and make the network deeper by two
+    convolutions each.
     variant: "paper" has no biases, a plain ReLU, the published initialisation, and no centring.
     """
 
@@ -32,6 +51,7 @@ class ResidualNet(nn.Module):
         depth: int,
         kernel_size: int,
         generator: torch.Generator,
+        pairs: int = 0,
         variant: Variant = "compact",
     ) -> None:
         super().__init__()
@@ -42,18 +62,20 @@ class ResidualNet(nn.Module):
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
         # Built without storage: the default initialisation would draw from the global generator.
-        layers = [
-            nn.Conv2d(
-                before,
-                after,
-                kernel_size,
-                padding=kernel_size // 2,
-                bias=not is_paper,
-                device="meta",
-            )
-            for before, after in pairwise(widths)
+        convolution = partial(
+            nn.Conv2d,
+            kernel_size=kernel_size,
+            padding=kernel_size // 2,
+            bias=not is_paper,
+            device="meta",
+        )
+        layers = [convolution(before, after) for before, after in pairwise(widths)]
+        between = [
+            Pair(convolution(width, width), convolution(width, width), self._leak)
+            for _ in range(pairs)
         ]
         self.layers = nn.ModuleList(layers).to_empty(device="cpu")
+        self.pairs = nn.ModuleList(between).to_empty(device="cpu")
         if is_paper:
             self._initialise_as_published(generator)
         else:
@@ -66,14 +88,14 @@ class ResidualNet(nn.Module):
             nn.init.normal_(weight, std=math.sqrt(0.1 / fan_in), generator=generator)
 
     def _initialise(self, generator: torch.Generator) -> None:
-        """Draw Kaiming weights (arXiv 1502.01852), and a last layer near zero."""
-        weights = [parameter for parameter in self.parameters() if parameter.dim() > 1]
+        """Draw Kaiming weights (arXiv 1502.01852), a last layer near zero, pairs that add zero."""
         for parameter in self.parameters():
-            nn.init.zeros_(parameter)  # biases stay zero, weights are set below
-        for weight in weights[:-1]:
-            nn.init.kaiming_normal_(weight, a=LEAK, generator=generator)
+            nn.init.zeros_(parameter)  # biases and the second of each pair stay zero
+        *hidden, last = self.layers
+        for layer in [*hidden, *(pair.first for pair in self.pairs)]:
+            nn.init.kaiming_normal_(layer.weight, a=LEAK, generator=generator)
         # A tiny last layer starts the fit at plain bicubic instead of at noise.
-        nn.init.normal_(weights[-1], std=1e-3, generator=generator)
+        nn.init.normal_(last.weight, std=1e-3, generator=generator)
 
     def forward(self, centred: Tensor) -> Tensor:
         """Return the residual of `centred`.
@@ -83,9 +105,16 @@ class ResidualNet(nn.Module):
         """
         x = functional.pixel_unshuffle(centred, self.unshuffle)  # (N, C * u * u, H / u, W / u)
         x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self.layers[:-1]:
+        for number, layer in enumerate(self.layers[:-1]):
             x = functional.leaky_relu(layer(x), self._leak, inplace=True)
+            for pair in self._pairs_behind(number):
+                x = pair(x)
         return functional.pixel_shuffle(self.layers[-1](x), self.unshuffle)
+
+    def _pairs_behind(self, number: int) -> list[nn.Module]:
+        """Return the pairs behind a hidden layer."""
+        hidden, pairs = len(self.layers) - 1, len(self.pairs)
+        return [pair for i, pair in enumerate(self.pairs) if i * hidden // pairs == number]
 
 
 def input_centre(variant: Variant = "compact") -> float:
@@ -96,6 +125,6 @@ def input_centre(variant: Variant = "compact") -> float:
     return 0.0 if variant == "paper" else 0.5
 
 
-def receptive_radius(*, depth: int, kernel_size: int, unshuffle: int) -> int:
+def receptive_radius(*, depth: int, pairs: int, kernel_size: int, unshuffle: int) -> int:
     """Return how far, in output pixels, one input pixel can reach: the halo of a tile."""
-    return depth * (kernel_size // 2) * unshuffle
+    return (depth + 2 * pairs) * (kernel_size // 2) * unshuffle

@@ -9,7 +9,7 @@ from zssr_daemon.zssr.start.grey import folded_to_grey
 
 def network(channels: int) -> ResidualNet:
     """Return a small network with weights far from zero, its last layer too."""
-    config = ZSSRConfig(model_width=8, model_depth=3)
+    config = ZSSRConfig(model_width=8, model_depth=3, model_pairs=1)
     generator = torch.Generator().manual_seed(channels)
     net = ResidualNet(
         channels=channels,
@@ -17,6 +17,7 @@ def network(channels: int) -> ResidualNet:
         width=config.model_width,
         depth=config.model_depth,
         kernel_size=config.model_kernel_size,
+        pairs=config.model_pairs,
         generator=generator,
     )
     with torch.no_grad():

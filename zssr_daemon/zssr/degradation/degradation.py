@@ -62,7 +62,7 @@ class Degradation:
         """Return `config` as a source of this kind needs it.
 
         With a kernel one pass reaches the whole scale: a network that also removes a blur must not
-        be applied to its own output. With noise or compression there are fewer back-projections,
+        be applied to its own output. Only clean sources have `model_pairs`. With noise or compression there are fewer back-projections,
         since they hold the result to the faults of the source too; and the weakest residuals are
         no longer noise.
 
@@ -71,6 +71,7 @@ class Degradation:
         """
         if isinstance(self.blur, Kernel):
             config = config.in_one_pass()
+        config = config.for_source(is_clean=self.is_clean)
         if self.is_clean:
             return config
         kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)

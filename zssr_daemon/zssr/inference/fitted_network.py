@@ -41,6 +41,7 @@ class FittedNetwork:
         """How far around a tile the network looks, in output pixels."""
         return receptive_radius(
             depth=self.config.model_depth,
+            pairs=self.config.model_pairs,
             kernel_size=self.config.model_kernel_size,
             unshuffle=self.unshuffle,
         )

@@ -10,9 +10,10 @@ def folded_to_grey(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
     It does to a grey image just what the colour network does to the same image with three equal
     channels, averaged over its three results: the first convolution adds up its weights over the
-    colours, the last one averages weights and biases over them.
+    colours, the last one averages weights and biases over them. Pairs are inside, and stay as they are.
     """
-    numbers = sorted({int(name.split(".")[1]) for name in state})
+    layers = (name for name in state if name.startswith("layers."))
+    numbers = sorted({int(name.split(".")[1]) for name in layers})
     first, last = f"layers.{numbers[0]}", f"layers.{numbers[-1]}"
     folded = dict(state)
     weight = state[f"{first}.weight"]  # (width, colours * u * u, k, k)

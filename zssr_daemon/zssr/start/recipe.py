@@ -13,6 +13,7 @@ class Recipe:
     # The network.
     width: int  # channels of its hidden layers
     depth: int  # convolutions
+    pairs: int = 0  # of further ones
     channels: int  # 3, or 1: the luma of the same pictures
     scale: float = 2.0  # of one pass
     # The name of a shipped start, whose layers of the same shape are taken; None: chance.
@@ -48,6 +49,7 @@ class Recipe:
             in_channels="auto",
             model_width=self.width,
             model_depth=self.depth,
+            model_pairs=self.pairs,
         )
 
     @property

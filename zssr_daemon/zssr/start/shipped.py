@@ -52,16 +52,21 @@ class ShippedStart:
             StartError: it holds none.
         """
         try:
-            weights = Weights(file.key, checked_state(safetensors.torch.load(file.content)))
+            state = safetensors.torch.load(file.content)
+            single = {name: value.float() for name, value in state.items()}
+            weights = Weights(file.key, checked_state(single))
         except (ValueError, KeyError, SafetensorError) as error:
             raise StartError(f"start {file.name} cannot be read: {error}") from error
         return cls(name=file.name, sha256=file.sha256, weights=weights, made=file.made)
 
 
 def start_bytes(weights: Weights, made: dict[str, Any]) -> bytes:
-    """Return weights as the file of a start; the same weights and recipe, the same bytes."""
+    """Return weights as the file of a start; the same weights and recipe, the same bytes.
+
+    They are rounded to half precision, which is finer than the convolutions' bf16.
+    """
     told = json.dumps({"key": weights.key, "made": made}, sort_keys=True)
-    state = {name: value.contiguous() for name, value in sorted(weights.state.items())}
+    state = {name: value.half().contiguous() for name, value in sorted(weights.state.items())}
     return safetensors.torch.save(state, {ENTRY: told})
 
 

@@ -30,6 +30,8 @@ def network_values(config: ZSSRConfig, channels: int) -> dict[str, Any]:
         channels = config.in_channels
     names = [field.name for field in fields(config) if field.name.startswith("model_")]
     values: dict[str, Any] = {name: getattr(config, name) for name in names}
+    if not config.model_pairs:
+        del values["model_pairs"]  # weights from before there were pairs stay of use
     return values | {"channels": channels, "scale": _as_floats(config.network_scale)}
 
 

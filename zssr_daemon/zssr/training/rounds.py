@@ -120,6 +120,7 @@ def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) ->
         unshuffle=unshuffle_factor(config.network_scale, config.model_variant),
         width=config.model_width,
         depth=config.model_depth,
+        pairs=config.model_pairs,
         kernel_size=config.model_kernel_size,
         generator=generator,
         variant=config.model_variant,

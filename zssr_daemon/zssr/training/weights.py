@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -85,7 +85,8 @@ def compatibility_key(config: ZSSRConfig, channels: int, degradation: Degradatio
     This is the architecture, the scale, the channels, and what degraded the source beyond
     shrinking. channels: of the image, 1 or 3.
     """
-    values = network_values(config, channels)
+    pairs = degradation.adapted(config).model_pairs
+    values = network_values(replace(config, model_pairs=pairs), channels)
     if degradation.blur.sha256 is not None:
         values |= {"scale": config.total_scale, "kernel": degradation.blur.sha256}
     if not degradation.is_clean:
