@@ -46,9 +46,7 @@ def test_receptive_radius_bounds_what_a_pixel_reaches(
     poked[0, :, centre, centre] = 1.0
     with torch.no_grad():
         changed = (net(image) != net(poked))[0].any(dim=0)
-    radius = receptive_radius(
-        depth=3, pairs=pairs, kernel_size=kernel_size, unshuffle=unshuffle
-    )
+    radius = receptive_radius(depth=3, pairs=pairs, kernel_size=kernel_size, unshuffle=unshuffle)
     reached = changed.any(dim=0).nonzero().flatten()
     assert centre - radius == int(reached.min())
     assert centre + unshuffle - 1 + radius == int(reached.max())

@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 
 from zssr_daemon.errors import SettingsError
-from zssr_daemon.settings.cluster_table import Cluster, token_fault
+from zssr_daemon.settings.cluster_table import Cluster
 from zssr_daemon.settings.schema import Settings
 
 #: The one minor version that this program is tested with; all machines have the same.
@@ -27,9 +27,7 @@ def prepare(settings: Settings) -> Cluster:
             "holds its token; docs/cluster.md says how"
         )
     _check_ray()
-    fault = token_fault(cluster.token_file)
-    if fault is not None:
-        raise SettingsError(f"[cluster] token_file: {fault}; docs/cluster.md says how to make one")
+    cluster.check_token()
     variables = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(cluster.token_file),

@@ -15,7 +15,7 @@ from zssr_daemon.daemon.progress_board import ProgressBoard
 from zssr_daemon.daemon.signals import Signals
 from zssr_daemon.daemon.start_check import configured_start, start_warnings
 from zssr_daemon.daemon.supervisor import Supervisor
-from zssr_daemon.errors import LedgerLostError, SettingsError
+from zssr_daemon.errors import LedgerLostError
 from zssr_daemon.executor.interface import Executor
 from zssr_daemon.executor.joint import JointExecutor
 from zssr_daemon.executor.local import LocalExecutor
@@ -29,7 +29,6 @@ from zssr_daemon.ledger.ledger import Ledger
 from zssr_daemon.ledger.lock import LedgerLock
 from zssr_daemon.protocol.kernel_file import KernelFile
 from zssr_daemon.protocol.web_token import ensure_token
-from zssr_daemon.settings.cluster_table import token_fault
 from zssr_daemon.settings.load import load_settings, unknown_environment_names
 from zssr_daemon.settings.schema import Settings
 from zssr_daemon.system.mounts import mount_of
@@ -55,7 +54,7 @@ def run_daemon(settings: Settings, settings_file: Path, *, is_once: bool, consol
         InboxLockedError: another daemon works on the same inbox, or on one above or below it.
     """
     check_folders(settings, settings_file)
-    _check_token(settings)
+    settings.cluster.check_token()
     kernel = configured_kernel(settings)
     warnings = [*settings.warnings, *start_warnings(settings, configured_start(settings))]
     terminal = console if console.is_terminal else None
@@ -151,12 +150,6 @@ class _Daemon:
             state = self.settings.folders.state
             parts.append(ClusterExecutor(state, limits, max_slots=cluster.max_slots))
         return JointExecutor(parts)
-
-
-def _check_token(settings: Settings) -> None:
-    token_file = settings.cluster.token_file
-    if settings.cluster.is_used and token_file is not None and (fault := token_fault(token_file)):
-        raise SettingsError(f"[cluster] token_file = {fault}")
 
 
 def _log_start(daemon: _Daemon, settings_file: Path, warnings: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from zssr_daemon.errors import SettingsError
 from zssr_daemon.settings.table import OptionalPath, SettingsTable
 
 #: A host and a port; addresses of IPv6 stand in brackets.
@@ -29,6 +30,18 @@ class Cluster(SettingsTable):
     def is_used(self) -> bool:
         """Whether there is a cluster."""
         return bool(self.address)
+
+    def check_token(self) -> None:
+        """Look at the token, where there is a cluster.
+
+        Raises:
+            SettingsError: its file holds none that only its owner knows.
+        """
+        fault = token_fault(self.token_file) if self.is_used and self.token_file else None
+        if fault is not None:
+            raise SettingsError(
+                f"[cluster] token_file = {fault}; docs/cluster.md says how to make one"
+            )
 
     @field_validator("address")
     @classmethod

@@ -248,7 +248,7 @@ class ZSSRConfig:
         )
 
     def for_source(self, *, is_clean: bool) -> Self:
-        """Return the same for a source that is clean or not: with pairs only where starts have them.
+        """Return the same, with pairs only for sources and scales whose start has them.
 
         A network that begins as a plain one and learns its pairs in one fit is no better for them.
         """

@@ -62,9 +62,9 @@ class Degradation:
         """Return `config` as a source of this kind needs it.
 
         With a kernel one pass reaches the whole scale: a network that also removes a blur must not
-        be applied to its own output. Only clean sources have `model_pairs`. With noise or compression there are fewer back-projections,
-        since they hold the result to the faults of the source too; and the weakest residuals are
-        no longer noise.
+        be applied to its own output. Only clean sources have `model_pairs`. With noise or
+        compression there are fewer back-projections, since they hold the result to the faults of
+        the source too; and the weakest residuals are no longer noise.
 
         Raises:
             ValueError: with a kernel the total scale is more than 8.

@@ -10,7 +10,7 @@ def folded_to_grey(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
     It does to a grey image just what the colour network does to the same image with three equal
     channels, averaged over its three results: the first convolution adds up its weights over the
-    colours, the last one averages weights and biases over them. Pairs are inside, and stay as they are.
+    colours, the last one averages weights and biases over them. Pairs are inside, and stay.
     """
     layers = (name for name in state if name.startswith("layers."))
     numbers = sorted({int(name.split(".")[1]) for name in layers})
