@@ -91,11 +91,12 @@ class ResidualNet(nn.Module):
         """Draw Kaiming weights (arXiv 1502.01852), a last layer near zero, pairs that add zero."""
         for parameter in self.parameters():
             nn.init.zeros_(parameter)  # biases and the second of each pair stay zero
-        *hidden, last = self.layers
-        for layer in [*hidden, *(pair.first for pair in self.pairs)]:
-            nn.init.kaiming_normal_(layer.weight, a=LEAK, generator=generator)
+        last = f"layers.{len(self.layers) - 1}.weight"
+        for name, weight in self.named_parameters():
+            if weight.dim() > 1 and name != last and ".second." not in name:
+                nn.init.kaiming_normal_(weight, a=LEAK, generator=generator)
         # A tiny last layer starts the fit at plain bicubic instead of at noise.
-        nn.init.normal_(last.weight, std=1e-3, generator=generator)
+        nn.init.normal_(self.get_parameter(last), std=1e-3, generator=generator)
 
     def forward(self, centred: Tensor) -> Tensor:
         """Return the residual of `centred`.
