@@ -185,12 +185,20 @@ def test_a_list_is_taken_for_a_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "is_clean", "expected"),
-    [(2.0, True, 4), (2.5, True, 4), (2.6, True, 0), (4.0, True, 0), (2.0, False, 0)],
+    ("overrides", "is_clean", "expected"),
+    [
+        ({}, True, 4),
+        ({}, False, 0),
+        ({"scale_factor": 2.5}, True, 4),
+        ({"scale_factor": 2.6}, True, 0),
+        ({"scale_factor": 4.0}, True, 0),
+        ({"start": "none"}, True, 0),
+        ({"model_width": 48, "model_depth": 6}, True, 0),
+    ],
 )
-def test_pairs_are_for_sources_whose_starts_have_them(
-    scale: float, is_clean: bool, expected: int
+def test_pairs_are_for_fits_whose_start_has_them(
+    overrides: dict[str, Any], is_clean: bool, expected: int
 ) -> None:
-    """Clean ones, enlarged by less than about 2.5 in one pass."""
-    config = ZSSRConfig(model_pairs=4, scale_factor=scale).in_one_pass()
+    """Those of clean sources, by the shipped network, enlarged by at most 2.5 in one pass."""
+    config = ZSSRConfig(**overrides).in_one_pass()
     assert config.for_source(is_clean=is_clean).model_pairs == expected

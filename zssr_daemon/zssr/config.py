@@ -57,8 +57,8 @@ def _whole(low: int, high: int) -> Range:
 
 SCALE_RANGE = _above(1, 8)
 
-#: The largest factor of unshuffling for which there is a start with pairs.
-PAIRS_UNSHUFFLE = 2
+#: Width, depth, kernel size and factor of unshuffling of the network whose start has pairs.
+PAIRED_NETWORK = (64, 8, 3, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +95,13 @@ class ZSSRConfig:
     model_width: Annotated[int, _whole(1, 512)] = 64
     # Convolutions.
     model_depth: Annotated[int, _whole(2, 32)] = 8
-    # Pairs of further convolutions between them, each pair's result added to what it gets; none
-    # where a source is not clean, or one pass enlarges by more than 2.5: no start has them there.
-    model_pairs: Annotated[int, _whole(0, 32)] = 0
+    # Pairs of further convolutions between them, each adding to what it gets; see `for_source`.
+    model_pairs: Annotated[int, _whole(0, 32)] = 4
     # Side of each convolution, odd, in pixels of the network's grid.
     model_kernel_size: Annotated[int, _whole(1, 9)] = 3
 
-    # Peak learning rate of Adam from chance; from weights a quarter of it. Halve it if fits restart
-    # often.
+    # Peak learning rate of Adam from chance; from weights a quarter of it, with pairs an eighth.
+    # Halve it if fits restart often.
     lr: Annotated[float, _above(0, 10)] = 4e-3
     # cosine: warm up, then fall to lr_stop over the whole budget.
     # plateau: the paper's rule, which divides the rate when the reconstruction stalls.
@@ -138,7 +137,7 @@ class ZSSRConfig:
     fit_budget_s: Annotated[float, _above(0, 1_000_000)] = 10.0
     # Most iterations of a fit that starts from weights, all rounds together, and never more than
     # num_epochs; where seconds are the budget, it has as many of them as any other.
-    warm_num_epochs: Annotated[int, _whole(1, 1_000_000)] = 600
+    warm_num_epochs: Annotated[int, _whole(1, 1_000_000)] = 300
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
     # affine: the paper's, drawn anew for each crop; black where a warp leaves the image.
@@ -248,12 +247,11 @@ class ZSSRConfig:
         )
 
     def for_source(self, *, is_clean: bool) -> Self:
-        """Return the same, with pairs only for sources and scales whose start has them.
-
-        A network that begins as a plain one and learns its pairs in one fit is no better for them.
-        """
+        """Return the same without pairs, which are slower, unless there is a start that has them."""
         unshuffle = unshuffle_factor(self.network_scale, self.model_variant)
-        return self if is_clean and unshuffle <= PAIRS_UNSHUFFLE else replace(self, model_pairs=0)
+        network = (self.model_width, self.model_depth, self.model_kernel_size, unshuffle)
+        has_start = is_clean and self.start != "none" and network == PAIRED_NETWORK
+        return self if has_start else replace(self, model_pairs=0)
 
     @property
     def scale_label(self) -> str:

@@ -6,6 +6,7 @@ Standard library only, as `config` is.
 # Differences from the defaults of ZSSRConfig, which are `balanced`.
 PRESETS: dict[str, dict[str, object]] = {
     "instant": {
+        "model_pairs": 0,
         "num_epochs": 900,
         "warm_num_epochs": 40,
         "rounds": 1,
@@ -13,6 +14,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "back_projections": 2,
     },
     "fast": {
+        "model_pairs": 0,
         "num_epochs": 900,
         "warm_num_epochs": 200,
         "rounds": 2,
@@ -20,7 +22,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "back_projections": 4,
     },
     "balanced": {},
-    "best": {"num_epochs": 11000, "warm_num_epochs": 4000, "rounds": 4},
+    "best": {"num_epochs": 11000, "warm_num_epochs": 2000, "rounds": 4},
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
         "max_pass_scale": 8.0,
@@ -32,6 +34,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "model_variant": "paper",
         "model_width": 64,
         "model_depth": 8,
+        "model_pairs": 0,
         "lr": 1e-3,
         "lr_schedule": "plateau",
         "adam_beta2": 0.999,

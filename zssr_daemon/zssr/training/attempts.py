@@ -17,6 +17,8 @@ from zssr_daemon.zssr.training.weights import Weights
 
 #: The peak rate of a fit that starts from weights, as a share of `lr`: it has less way to go.
 WARM_RATE = 0.25
+#: The same for a network with pairs, whose start is nearer to where the fit ends.
+PAIRED_WARM_RATE = 0.125
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ def attempts_in_turn(
         replace(cold, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
     ]
     if initial_weights is not None:
-        lr = config.lr * WARM_RATE
+        lr = config.lr * (PAIRED_WARM_RATE if config.model_pairs else WARM_RATE)
         attempts.insert(0, replace(cold, initial_weights=initial_weights, lr=lr))
     return attempts
 
