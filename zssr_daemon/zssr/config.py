@@ -247,7 +247,7 @@ class ZSSRConfig:
         )
 
     def for_source(self, *, is_clean: bool) -> Self:
-        """Return the same without pairs, which are slower, unless there is a start that has them."""
+        """Return the same without pairs, which cost time, unless there is a start with them."""
         unshuffle = unshuffle_factor(self.network_scale, self.model_variant)
         network = (self.model_width, self.model_depth, self.model_kernel_size, unshuffle)
         has_start = is_clean and self.start != "none" and network == PAIRED_NETWORK
