@@ -32,8 +32,8 @@ ALGORITHM_FLOORS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("inference",),
     ("estimation",),
-    ("degradation", "device"),
-    ("ops", "config", "network"),
+    ("degradation", "device", "network"),
+    ("ops", "config"),
     ("scale", "progress", "presets", "target"),
 )
 

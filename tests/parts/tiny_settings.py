@@ -11,6 +11,7 @@ TINY = ZSSRConfig(
     crop_size=8,
     model_width=4,
     model_depth=2,
+    model_pairs=0,
     self_ensemble=False,
     back_projections=0,
 )

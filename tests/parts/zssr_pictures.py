@@ -67,6 +67,7 @@ def quick(**overrides: Any) -> ZSSRConfig:
         "rounds": 1,
         "model_width": 16,
         "model_depth": 4,
+        "model_pairs": 0,
         "crop_size": 16,
         "self_ensemble": 1,
         "precision": "fp32",

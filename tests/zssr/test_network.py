@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from zssr_daemon.zssr.network import ResidualNet, receptive_radius
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.scale import unshuffle_factor
 
 
@@ -11,15 +12,15 @@ def network(
     *, seed: int = 0, kernel_size: int = 3, unshuffle: int = 2, pairs: int = 0
 ) -> ResidualNet:
     """Return a small network."""
-    return ResidualNet(
-        channels=3,
-        unshuffle=unshuffle,
-        width=8,
-        depth=3,
-        kernel_size=kernel_size,
-        pairs=pairs,
-        generator=torch.Generator().manual_seed(seed),
+    config = ZSSRConfig(
+        scale_factor=float(unshuffle),
+        max_pass_scale=float(unshuffle),
+        model_width=8,
+        model_depth=3,
+        model_kernel_size=kernel_size,
+        model_pairs=pairs,
     )
+    return ResidualNet(config, channels=3, generator=torch.Generator().manual_seed(seed))
 
 
 def grown(net: ResidualNet) -> ResidualNet:
@@ -46,7 +47,7 @@ def test_receptive_radius_bounds_what_a_pixel_reaches(
     poked[0, :, centre, centre] = 1.0
     with torch.no_grad():
         changed = (net(image) != net(poked))[0].any(dim=0)
-    radius = receptive_radius(depth=3, pairs=pairs, kernel_size=kernel_size, unshuffle=unshuffle)
+    radius = net.receptive_radius
     reached = changed.any(dim=0).nonzero().flatten()
     assert centre - radius == int(reached.min())
     assert centre + unshuffle - 1 + radius == int(reached.max())

@@ -251,7 +251,7 @@ class ZSSRConfig:
         unshuffle = unshuffle_factor(self.network_scale, self.model_variant)
         network = (self.model_width, self.model_depth, self.model_kernel_size, unshuffle)
         has_start = is_clean and self.start != "none" and network == PAIRED_NETWORK
-        return self if has_start else replace(self, model_pairs=0)
+        return self if has_start or not self.model_pairs else replace(self, model_pairs=0)
 
     @property
     def scale_label(self) -> str:

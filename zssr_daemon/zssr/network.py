@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.scale import unshuffle_factor
+
 Variant = Literal["compact", "paper"]
 
 LEAK = 0.1  # with a plain ReLU whole fits died: the residual went to zero and stayed there
@@ -37,30 +40,24 @@ class Pair(nn.Module):
 class ResidualNet(nn.Module):
     """Maps an enlarged, centred image to the residual that sharpens it.
 
-    pairs: stand evenly spread behind the hidden layers, and make the network deeper by two
-    convolutions each.
-    variant: "paper" has no biases, a plain ReLU, the published initialisation, and no centring.
+    Its pairs stand evenly spread behind the hidden layers, and make it deeper by two convolutions
+    each. The variant "paper" has no biases, a plain ReLU, the published initialisation, and no
+    centring.
     """
 
-    def __init__(
-        self,
-        *,
-        channels: int,
-        unshuffle: int,
-        width: int,
-        depth: int,
-        kernel_size: int,
-        generator: torch.Generator,
-        pairs: int = 0,
-        variant: Variant = "compact",
-    ) -> None:
+    def __init__(self, config: ZSSRConfig, *, channels: int, generator: torch.Generator) -> None:
+        """Draw the weights of an unfitted network of the `model_` keys for one pass of `config`.
+
+        channels: of the image that it sees, 1 or 3.
+        """
         super().__init__()
-        is_paper = variant == "paper"
-        self.unshuffle = unshuffle
-        self.centre = input_centre(variant)
+        is_paper = config.model_variant == "paper"
+        width, kernel_size = config.model_width, config.model_kernel_size
+        self.unshuffle = unshuffle_factor(config.network_scale, config.model_variant)
+        self.centre = input_centre(config.model_variant)
         self._leak = 0.0 if is_paper else LEAK
-        outer = channels * unshuffle**2
-        widths = [outer, *[width] * (depth - 1), outer]
+        outer = channels * self.unshuffle**2
+        widths = [outer, *[width] * (config.model_depth - 1), outer]
         # Built without storage: the default initialisation would draw from the global generator.
         convolution = partial(
             nn.Conv2d,
@@ -72,7 +69,7 @@ class ResidualNet(nn.Module):
         layers = [convolution(before, after) for before, after in pairwise(widths)]
         between = [
             Pair(convolution(width, width), convolution(width, width), self._leak)
-            for _ in range(pairs)
+            for _ in range(config.model_pairs)
         ]
         self.layers = nn.ModuleList(layers).to_empty(device="cpu")
         self.pairs = nn.ModuleList(between).to_empty(device="cpu")
@@ -112,6 +109,12 @@ class ResidualNet(nn.Module):
                 x = pair(x)
         return functional.pixel_shuffle(self.layers[-1](x), self.unshuffle)
 
+    @property
+    def receptive_radius(self) -> int:
+        """How far, in output pixels, one input pixel can reach: the halo of a tile."""
+        convolutions = [each for each in self.modules() if isinstance(each, nn.Conv2d)]
+        return sum(each.kernel_size[0] // 2 for each in convolutions) * self.unshuffle
+
     def _pairs_behind(self, number: int) -> list[nn.Module]:
         """Return the pairs behind a hidden layer."""
         hidden, pairs = len(self.layers) - 1, len(self.pairs)
@@ -124,8 +127,3 @@ def input_centre(variant: Variant = "compact") -> float:
     The paper's network sees images as they are.
     """
     return 0.0 if variant == "paper" else 0.5
-
-
-def receptive_radius(*, depth: int, pairs: int, kernel_size: int, unshuffle: int) -> int:
-    """Return how far, in output pixels, one input pixel can reach: the halo of a tile."""
-    return (depth + 2 * pairs) * (kernel_size // 2) * unshuffle

@@ -11,15 +11,7 @@ def network(channels: int) -> ResidualNet:
     """Return a small network with weights far from zero, its last layer too."""
     config = ZSSRConfig(model_width=8, model_depth=3, model_pairs=1)
     generator = torch.Generator().manual_seed(channels)
-    net = ResidualNet(
-        channels=channels,
-        unshuffle=2,
-        width=config.model_width,
-        depth=config.model_depth,
-        kernel_size=config.model_kernel_size,
-        pairs=config.model_pairs,
-        generator=generator,
-    )
+    net = ResidualNet(config, channels=channels, generator=generator)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)

@@ -91,7 +91,6 @@ def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:
     [
         {"model_width": 8},
         {"model_depth": 3},
-        {"model_pairs": 1},
         {"model_kernel_size": 5},
         {"model_variant": "paper"},
         {"scale_factor": 3.0, "max_pass_scale": 3.0},

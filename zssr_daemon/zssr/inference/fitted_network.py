@@ -12,7 +12,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.tiles import Box, Forward, apply_tiled, whole
-from zssr_daemon.zssr.network import ResidualNet, receptive_radius
+from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.wrap import continued
 from zssr_daemon.zssr.progress import Progress
 from zssr_daemon.zssr.scale import Scale, mean
@@ -39,12 +39,7 @@ class FittedNetwork:
     @property
     def halo(self) -> int:
         """How far around a tile the network looks, in output pixels."""
-        return receptive_radius(
-            depth=self.config.model_depth,
-            pairs=self.config.model_pairs,
-            kernel_size=self.config.model_kernel_size,
-            unshuffle=self.unshuffle,
-        )
+        return self.network.receptive_radius
 
     @property
     def tile_side(self) -> int:

@@ -19,7 +19,7 @@ from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
 from zssr_daemon.zssr.network import ResidualNet
 from zssr_daemon.zssr.ops.resize import resize
 from zssr_daemon.zssr.progress import Progress
-from zssr_daemon.zssr.scale import area_ratio, part_way, ratio, unshuffle_factor
+from zssr_daemon.zssr.scale import area_ratio, part_way, ratio
 from zssr_daemon.zssr.training.affine_pairs import AffinePool
 from zssr_daemon.zssr.training.budget import Budget, round_count
 from zssr_daemon.zssr.training.fit import DivergedError, fit
@@ -115,16 +115,7 @@ def new_pool(fathers: list[Tensor], rule: PairRule, config: ZSSRConfig, *, is_bf
 
 def new_network(part: Tensor, config: ZSSRConfig, generator: torch.Generator) -> ResidualNet:
     """Return an unfitted network for parts like `part` (C, h, w), on its device."""
-    network = ResidualNet(
-        channels=part.shape[-3],
-        unshuffle=unshuffle_factor(config.network_scale, config.model_variant),
-        width=config.model_width,
-        depth=config.model_depth,
-        pairs=config.model_pairs,
-        kernel_size=config.model_kernel_size,
-        generator=generator,
-        variant=config.model_variant,
-    )
+    network = ResidualNet(config, channels=part.shape[-3], generator=generator)
     return network.to(part.device).to(memory_format=torch.channels_last)
 
 
