@@ -18,11 +18,15 @@ PRESETS: dict[str, dict[str, object]] = {
         "num_epochs": 900,
         "warm_num_epochs": 200,
         "rounds": 2,
-        "self_ensemble": 4,
         "back_projections": 4,
     },
     "balanced": {},
-    "best": {"num_epochs": 11000, "warm_num_epochs": 2000, "rounds": 4},
+    "best": {
+        "num_epochs": 11000,
+        "warm_num_epochs": 2000,
+        "rounds": 4,
+        "self_ensemble": True,
+    },
     # The published algorithm (arXiv 1712.06087) with one jump to the scale, for comparison.
     "paper": {
         "max_pass_scale": 8.0,
@@ -44,6 +48,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "crop_size": 128,
         "batch_size": 1,
         "rounds": 1,
+        "self_ensemble": True,
         "ensemble_reduce": "median",
         "ensemble_back_projections": 10,
         "back_projections": 10,
