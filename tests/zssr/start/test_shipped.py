@@ -150,6 +150,26 @@ def test_every_preset_has_a_start(preset: str, channels: int) -> None:
         assert start.family == family
 
 
+@pytest.mark.parametrize(
+    ("preset", "is_deep"),
+    [("instant", False), ("fast", False), ("balanced", True), ("best", True)],
+)
+def test_deeper_start_is_for_clean_sources_of_slow_presets(preset: str, is_deep: bool) -> None:
+    """Sources with noise or JPEG, and passes of more than 2.5, begin with plain networks."""
+    config = ZSSRConfig.from_preset(preset)
+    kernel = Degradation(blur=Kernel.of(torch.ones(3, 3, dtype=torch.float64).numpy() / 9))
+    for degradation, scale, expected in (
+        (Degradation(), 2.0, is_deep),
+        (kernel, 2.0, is_deep),
+        (Degradation(noise_std=3), 2.0, False),
+        (Degradation(jpeg_quality=60), 2.0, False),
+        (kernel, 4.0, False),
+    ):
+        start = find_start(degradation.adapted(replace(config, scale_factor=scale)), 3)
+        assert start is not None
+        assert (start.name == "rgb-64x8-deep") == expected
+
+
 @pytest.mark.parametrize("scale", [2.0, 2.5, 3.0, 3.5, 4.0, (3.0, 4.0)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_known_blur_has_a_start_up_to_4(scale: Scale, channels: int) -> None:
