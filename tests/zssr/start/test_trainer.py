@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.parts.starts import add_start, unfitted
 from zssr_daemon.zssr.network import input_centre
 from zssr_daemon.zssr.ops.luma import luma
+from zssr_daemon.zssr.start import trainer as trainer_module
 from zssr_daemon.zssr.start.picture_pool import (
     PicturePool,
     degradation_of_picture,
@@ -88,6 +91,19 @@ def test_training_goes_on_from_a_shipped_start() -> None:
     assert Trainer(recipe).weights().state.keys() == start.weights.state.keys()
     for name, value in Trainer(recipe).weights().state.items():
         assert torch.equal(value, start.weights.state[name])
+
+
+def test_training_begins_with_the_start_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make starts` writes several, and some of them begin with one that it has just made."""
+    monkeypatch.setattr(trainer_module, "shipped_folder", lambda: tmp_path)
+    recipe = replace(TINY, begins_with="tiny")
+    for seed in (0, 1):
+        made = unfitted(TINY.config, seed=seed)
+        add_start(tmp_path, made)
+        for name, value in Trainer(recipe).weights().state.items():
+            assert torch.equal(value, made.state[name].half().float())
 
 
 @pytest.mark.parametrize("scale", [3.0, 4.0])

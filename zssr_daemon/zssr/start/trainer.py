@@ -13,6 +13,7 @@ from zssr_daemon.zssr.device import is_bf16_wanted
 from zssr_daemon.zssr.start.picture_pool import PicturePool
 from zssr_daemon.zssr.start.recipe import Recipe
 from zssr_daemon.zssr.start.shipped import shipped_starts
+from zssr_daemon.zssr.start.start_file import shipped_folder
 from zssr_daemon.zssr.training.fit import BETA1, clip_gradients
 from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.rounds import new_network
@@ -34,7 +35,8 @@ class Trainer:
         self._is_bf16 = is_bf16_wanted(config.precision, torch.device("cpu"))
         self.network = new_network(torch.zeros(recipe.channels, 1, 1), config, self._generator)
         if recipe.begins_with is not None:
-            starts = {start.name: start.weights for start in shipped_starts()}
+            # Read anew: the one that is named may have been made a moment ago.
+            starts = {start.name: start.weights for start in shipped_starts(shipped_folder())}
             self._take_over(starts[recipe.begins_with])
         self._average = {name: value.clone() for name, value in self.network.state_dict().items()}
         betas = (BETA1, recipe.beta2)
