@@ -1,4 +1,4 @@
-"""Table: the results of `bench.quality.run`, one row for each set, scale and preset.
+"""Table: the results of `bench.quality.run`, one row for each set, scale, preset and parameters.
 
 python -m bench.quality.table
 """
@@ -9,8 +9,11 @@ from statistics import mean
 from typing import Any
 
 from bench.provenance import RESULTS
+from zssr_daemon.zssr.presets import PRESETS
 
-PRESETS = ("fast", "balanced", "best", "paper")
+#: A group's results differ in nothing but the seed: set, scale, place of the preset, parameters.
+Key = tuple[str, int, int, str]
+
 HEADER = (
     "set",
     "preset",
@@ -21,19 +24,25 @@ HEADER = (
     "back-projection",
     "worst image above it",
     "core s",
+    "measured",
 )
 
 
 def main() -> None:
     """Read every result, group the seeds, print."""
-    groups: dict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
-    for path in RESULTS.glob("quality_*.json"):
+    groups: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    for path in sorted(RESULTS.glob("quality_*.json")):
         result = json.loads(path.read_text())
-        groups[result["set"], result["scale"], PRESETS.index(result["preset"])].append(result)
+        groups[_key(result)].append(result)
     print("| " + " | ".join(HEADER) + " |")
     print("|" + "---|" * len(HEADER))
     for key in sorted(groups):
         print("| " + " | ".join(_row(groups[key])) + " |")
+
+
+def _key(result: dict[str, Any]) -> Key:
+    parameters = json.dumps(result["config"] | {"seed": None}, sort_keys=True)
+    return result["set"], result["scale"], list(PRESETS).index(result["preset"]), parameters
 
 
 def _row(results: list[dict[str, Any]]) -> list[str]:
@@ -58,6 +67,7 @@ def _row(results: list[dict[str, Any]]) -> list[str]:
         f"{means[0]['psnr_floor_db']:.2f}",
         f"{worst:+.2f} ({name})",
         f"{mean(each.get('cpu_seconds', each['seconds']) for each in means):.0f}",
+        first["date"][:10],
     ]
 
 
