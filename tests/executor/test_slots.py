@@ -28,6 +28,7 @@ from tests.parts.worker_parts import (
     node_of,
     order_for,
     submit,
+    wait_for_room,
 )
 from zssr_daemon.executor import slots
 from zssr_daemon.executor.interface import StopRung, WorkerEnd, WorkerEnded
@@ -130,7 +131,7 @@ def test_killed_worker_is_replaced(executor: SlotExecutor, tmp_path: Path) -> No
 
 def test_idle_worker_that_died_gets_no_job(executor: SlotExecutor) -> None:
     """No job is charged with an attempt that could not begin."""
-    assert executor.has_room()
+    wait_for_room(executor)
     os.kill(child_of(executor).pid, signal.SIGKILL)
     if not node_of(executor):  # from afar it is heard of by the next poll only
         wait_until(lambda: not executor.has_room())

@@ -100,14 +100,19 @@ def ends(events: list[ExecutorEvent]) -> list[WorkerEnded]:
     return [event for event in events if isinstance(event, WorkerEnded)]
 
 
-def submit(executor: SlotExecutor, order: WorkOrder) -> None:
-    """Hand an order over as soon as there is room."""
+def wait_for_room(executor: SlotExecutor) -> None:
+    """Return when a worker is ready and idle."""
 
     def has_room() -> bool:
         executor.poll()
         return executor.has_room()
 
     wait_until(has_room, "room")
+
+
+def submit(executor: SlotExecutor, order: WorkOrder) -> None:
+    """Hand an order over as soon as there is room."""
+    wait_for_room(executor)
     place = executor.submit(order)
     assert place == Place("cpu", node_of(executor))
     assert not executor.has_room()

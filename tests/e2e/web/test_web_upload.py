@@ -115,8 +115,8 @@ def test_the_page_is_killed_amid_an_upload(
     window.expect_state("killed.png", "refused")
     expect(window.row("killed.png")).to_contain_text("does not answer")
     expect(window.page.get_by_role("alert")).to_contain_text("server is away")
-    site.start_page()
-    assert halves(site) == []
+    site.start_page()  # it listens first, so that no other page can be at work, and cleans up then
+    wait_until(lambda: not halves(site), "the half upload to go")
     assert not [name for name in files(site.inbox) if name.endswith("killed.png")]
     window.slow_down(0)
     window.row("killed.png").get_by_role("button", name=re.compile("Send again")).click()
