@@ -41,5 +41,4 @@ def start_warnings(settings: Settings, start: StartFile | None) -> list[str]:
 def _config(settings: Settings) -> ZSSRConfig:
     """Return the parameters of a clean source's fit; with a kernel the whole scale is one pass."""
     has_kernel = isinstance(settings.degradation.kernel, Path)
-    config = settings.zssr.in_one_pass() if has_kernel else settings.zssr
-    return config.for_source(is_clean=True)
+    return settings.zssr.for_source(has_kernel=has_kernel, is_clean=True)

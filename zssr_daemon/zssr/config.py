@@ -246,12 +246,13 @@ class ZSSRConfig:
             self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=float(most)
         )
 
-    def for_source(self, *, is_clean: bool) -> Self:
-        """Return the same without pairs, which cost time, unless there is a start with them."""
-        unshuffle = unshuffle_factor(self.network_scale, self.model_variant)
-        network = (self.model_width, self.model_depth, self.model_kernel_size, unshuffle)
-        has_start = is_clean and self.start != "none" and network == PAIRED_NETWORK
-        return self if has_start or not self.model_pairs else replace(self, model_pairs=0)
+    def for_source(self, *, has_kernel: bool = False, is_clean: bool) -> Self:
+        """Return the same, `in_one_pass` with a kernel, without pairs unless a start has them."""
+        own = self.in_one_pass() if has_kernel else self
+        unshuffle = unshuffle_factor(own.network_scale, own.model_variant)
+        network = (own.model_width, own.model_depth, own.model_kernel_size, unshuffle)
+        has_start = is_clean and own.start != "none" and network == PAIRED_NETWORK
+        return own if has_start or not own.model_pairs else replace(own, model_pairs=0)
 
     @property
     def scale_label(self) -> str:

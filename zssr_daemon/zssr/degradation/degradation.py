@@ -69,9 +69,8 @@ class Degradation:
         Raises:
             ValueError: with a kernel the total scale is more than 8.
         """
-        if isinstance(self.blur, Kernel):
-            config = config.in_one_pass()
-        config = config.for_source(is_clean=self.is_clean)
+        has_kernel = isinstance(self.blur, Kernel)
+        config = config.for_source(has_kernel=has_kernel, is_clean=self.is_clean)
         if self.is_clean:
             return config
         kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)
