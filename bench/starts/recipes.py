@@ -41,6 +41,28 @@ RECIPES = {
         lr=1e-3,
         memory=0.998,
     ),
+    # The deeper ones of both.
+    "rgb-64x8-deep-jpeg": _shipped(
+        pairs=4,
+        begins_with="rgb-64x8-deep",
+        qualities=(30, 95),
+        seed=18,
+        iterations=5_000,
+        batch_size=10,
+        crop_size=64,
+        lr=1e-3,
+        memory=0.998,
+    ),
+    "rgb-64x8-deep-noise": _shipped(
+        pairs=4,
+        begins_with="rgb-64x8-deep",
+        noises=(1.5, 18.0),
+        seed=20,
+        renewal=24,
+        iterations=3_000,
+        lr=1e-3,
+        memory=0.998,
+    ),
     # For one pass of 3 or 4, which a kernel needs: a blur is undone at once.
     "rgb-64x8-x4": _shipped(
         scale=4.0,

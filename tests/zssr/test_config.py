@@ -187,20 +187,21 @@ def test_a_list_is_taken_for_a_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "is_clean", "expected"),
+    ("overrides", "has_kernel", "expected"),
     [
+        ({}, False, 4),
         ({}, True, 4),
-        ({}, False, 0),
         ({"scale_factor": 2.5}, True, 4),
         ({"scale_factor": 2.6}, True, 0),
         ({"scale_factor": 4.0}, True, 0),
-        ({"start": "none"}, True, 0),
-        ({"model_width": 48, "model_depth": 6}, True, 0),
+        ({"scale_factor": 4.0}, False, 4),
+        ({"start": "none"}, False, 0),
+        ({"model_width": 48, "model_depth": 6}, False, 0),
     ],
 )
 def test_pairs_are_for_fits_whose_start_has_them(
-    overrides: dict[str, Any], is_clean: bool, expected: int
+    overrides: dict[str, Any], has_kernel: bool, expected: int
 ) -> None:
-    """Those of clean sources, by the shipped network, enlarged by at most 2.5 in one pass."""
-    config = ZSSRConfig(**overrides).in_one_pass()
-    assert config.for_source(is_clean=is_clean).model_pairs == expected
+    """Those of the shipped network, with a drawn start, by at most 2.5 in one pass."""
+    config = ZSSRConfig(**overrides)
+    assert config.for_source(has_kernel=has_kernel).model_pairs == expected

@@ -39,6 +39,5 @@ def start_warnings(settings: Settings, start: StartFile | None) -> list[str]:
 
 
 def _config(settings: Settings) -> ZSSRConfig:
-    """Return the parameters of a clean source's fit; with a kernel the whole scale is one pass."""
-    has_kernel = isinstance(settings.degradation.kernel, Path)
-    return settings.zssr.for_source(has_kernel=has_kernel, is_clean=True)
+    """Return the parameters of a fit; with a kernel the whole scale is one pass."""
+    return settings.zssr.for_source(has_kernel=isinstance(settings.degradation.kernel, Path))

@@ -246,12 +246,12 @@ class ZSSRConfig:
             self, scale_factor=self.total_scale, scale_times=1, max_pass_scale=float(most)
         )
 
-    def for_source(self, *, has_kernel: bool = False, is_clean: bool) -> Self:
+    def for_source(self, *, has_kernel: bool) -> Self:
         """Return the same, `in_one_pass` with a kernel, without pairs unless a start has them."""
         own = self.in_one_pass() if has_kernel else self
         unshuffle = unshuffle_factor(own.network_scale, own.model_variant)
         network = (own.model_width, own.model_depth, own.model_kernel_size, unshuffle)
-        has_start = is_clean and own.start != "none" and network == PAIRED_NETWORK
+        has_start = own.start != "none" and network == PAIRED_NETWORK
         return own if has_start or not own.model_pairs else replace(own, model_pairs=0)
 
     @property

@@ -145,7 +145,7 @@ def test_every_preset_has_a_start(preset: str, channels: int) -> None:
     config = ZSSRConfig.from_preset(preset)
     families: tuple[Family, ...] = ("clean", "jpeg", "noise")
     for family in families:
-        start = find_start(config.for_source(is_clean=family == "clean"), channels, family=family)
+        start = find_start(config, channels, family=family)
         assert start is not None
         assert start.family == family
 
@@ -154,28 +154,30 @@ def test_every_preset_has_a_start(preset: str, channels: int) -> None:
     ("preset", "is_deep"),
     [("instant", False), ("fast", False), ("balanced", True), ("best", True)],
 )
-def test_deeper_start_is_for_clean_sources_of_slow_presets(preset: str, is_deep: bool) -> None:
-    """Sources with noise or JPEG, and passes of more than 2.5, begin with plain networks."""
+def test_deeper_starts_are_for_slow_presets(preset: str, is_deep: bool) -> None:
+    """Clean, compressed and noisy sources have one each; passes of more than 2.5 have none."""
     config = ZSSRConfig.from_preset(preset)
     kernel = Degradation(blur=Kernel.of(torch.ones(3, 3, dtype=torch.float64).numpy() / 9))
-    for degradation, scale, expected in (
-        (Degradation(), 2.0, is_deep),
-        (kernel, 2.0, is_deep),
-        (Degradation(noise_std=3), 2.0, False),
-        (Degradation(jpeg_quality=60), 2.0, False),
-        (kernel, 4.0, False),
-    ):
-        start = find_start(degradation.adapted(replace(config, scale_factor=scale)), 3)
+    degradations: dict[Family, Degradation] = {
+        "clean": kernel,
+        "jpeg": Degradation(jpeg_quality=60),
+        "noise": Degradation(noise_std=3),
+    }
+    for family, degradation in degradations.items():
+        start = find_start(degradation.adapted(config), 3, family=family)
         assert start is not None
-        assert (start.name == "rgb-64x8-deep") == expected
+        assert start.family == family
+        assert ("-deep" in start.name) == is_deep
+    above = find_start(kernel.adapted(replace(config, scale_factor=4.0)), 3)
+    assert above is not None
+    assert "-deep" not in above.name
 
 
 @pytest.mark.parametrize("scale", [2.0, 2.5, 3.0, 3.5, 4.0, (3.0, 4.0)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_known_blur_has_a_start_up_to_4(scale: Scale, channels: int) -> None:
     """A kernel's whole enlargement is one pass, and there are starts for those up to 4."""
-    one_pass = ZSSRConfig.from_preset("best", scale_factor=scale).in_one_pass()
-    config = one_pass.for_source(is_clean=True)
+    config = ZSSRConfig.from_preset("best", scale_factor=scale).for_source(has_kernel=True)
     start = find_start(config, channels)
     assert start is not None
     assert start.name.startswith("rgb-64x8")

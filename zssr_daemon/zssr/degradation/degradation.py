@@ -62,15 +62,15 @@ class Degradation:
         """Return `config` as a source of this kind needs it.
 
         With a kernel one pass reaches the whole scale: a network that also removes a blur must not
-        be applied to its own output. Only clean sources have `model_pairs`. With noise or
-        compression there are fewer back-projections, since they hold the result to the faults of
-        the source too; and the weakest residuals are no longer noise.
+        be applied to its own output; `model_pairs` are left out where no start has them. With noise
+        or compression there are fewer back-projections, since they hold the result to the faults
+        of the source too; and the weakest residuals are no longer noise.
 
         Raises:
             ValueError: with a kernel the total scale is more than 8.
         """
         has_kernel = isinstance(self.blur, Kernel)
-        config = config.for_source(has_kernel=has_kernel, is_clean=self.is_clean)
+        config = config.for_source(has_kernel=has_kernel)
         if self.is_clean:
             return config
         kept = 1 / (1 + (self.noise_std / HALVING_NOISE_STD) ** 2)
