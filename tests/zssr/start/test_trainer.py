@@ -59,7 +59,7 @@ def test_training_teaches_what_bicubic_lost() -> None:
 
 def test_start_for_jpegs_learns_from_compressed_sons() -> None:
     """Each picture has a quality of its own, the same whenever it is drawn again."""
-    recipe = replace(TINY, qualities=(30, 40), restarts=(8,))
+    recipe = replace(TINY, qualities=(30, 40))
     found = [degradation_of_picture(recipe, number) for number in range(40)]
     assert found == [degradation_of_picture(recipe, number) for number in range(40)]
     assert {each.jpeg_quality for each in found} == set(range(30, 41))
@@ -162,16 +162,6 @@ def test_rate_rises_and_falls() -> None:
     assert rates.index(max(rates)) == pytest.approx(100, abs=1)
     assert rates[-1] == pytest.approx(TINY.lr_stop)
     assert rates[100:] == sorted(rates[100:], reverse=True)
-
-
-def test_rate_begins_anew_at_a_restart() -> None:
-    """Each cycle has the rates of a training of its length without restarts."""
-    whole = Trainer(replace(TINY, iterations=500, restarts=(200,)))
-    for begin, length in ((0, 200), (200, 300)):
-        alone = Trainer(replace(TINY, iterations=length))
-        for alone.iteration in range(length):
-            whole.iteration = begin + alone.iteration
-            assert whole.rate() == alone.rate()
 
 
 def test_pool_is_renewed_one_by_one() -> None:

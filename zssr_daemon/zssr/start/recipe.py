@@ -36,11 +36,8 @@ class Recipe:
     lr: float = 2e-3  # peak rate of Adam
     lr_stop: float = 1e-5
     beta2: float = 0.99
-    # Iterations after which the rate begins anew (warm restarts, arXiv 1608.03983). Each cycle of
-    # the rate ends as a training without restarts would.
-    restarts: tuple[int, ...] = ()
-    warm_up: float = 0.02  # share of a cycle in which the rate rises
-    squared: float = 0.1  # share of a cycle, its end, with the squared error
+    warm_up: float = 0.02  # share of the iterations in which the rate rises
+    squared: float = 0.1  # share of the iterations, the last ones, with the squared error
     memory: float = 0.999  # of the average of the weights, which is the result
 
     @property
@@ -55,15 +52,6 @@ class Recipe:
             model_pairs=self.pairs,
         )
 
-    def cycle(self, iteration: int) -> tuple[int, int]:
-        """Return how many iterations of its cycle lie before `iteration`, and the cycle's length.
-
-        iteration: from 0 to iterations - 1.
-        """
-        begin = max(each for each in (0, *self.restarts) if each <= iteration)
-        end = min(each for each in (*self.restarts, self.iterations) if each > iteration)
-        return iteration - begin, end - begin
-
     @property
     def values(self) -> dict[str, Any]:
         """The recipe as plain names and numbers."""
@@ -72,6 +60,6 @@ class Recipe:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """Return the recipe that `values` tells of."""
+        ranges = {name: values.get(name) for name in ("qualities", "noises")}
         # JSON knows lists only.
-        tuples = {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
-        return cls(**values | tuples)
+        return cls(**values | {name: each and tuple(each) for name, each in ranges.items()})

@@ -78,8 +78,7 @@ class Trainer:
     def rate(self) -> float:
         """Return the learning rate of the next iteration: up linearly, down along half a cosine."""
         recipe = self.recipe
-        before, length = recipe.cycle(self.iteration)
-        share = (before + 1) / length
+        share = (self.iteration + 1) / recipe.iterations
         if share < recipe.warm_up:
             return recipe.lr * share / recipe.warm_up
         done = (share - recipe.warm_up) / (1 - recipe.warm_up)
@@ -135,9 +134,8 @@ class Trainer:
         return self._pool
 
     def _loss(self, predicted: Tensor, residual: Tensor) -> Tensor:
-        """Return the mean distance; at the end of a cycle its square, which PSNR counts."""
-        before, length = self.recipe.cycle(self.iteration)
-        if before < (1 - self.recipe.squared) * length:
+        """Return the mean distance; at the end its square, which PSNR counts."""
+        if self.iteration < (1 - self.recipe.squared) * self.recipe.iterations:
             return functional.l1_loss(predicted, residual)
         return functional.mse_loss(predicted, residual)
 
