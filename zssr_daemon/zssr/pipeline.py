@@ -1,6 +1,7 @@
 """The pipeline: an image in, the super-resolved image out (arXiv 1712.06087)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,15 +16,16 @@ from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, NoNetwork
 from zssr_daemon.zssr.inference.grain import Grain
 from zssr_daemon.zssr.inference.infer import enlarged_size
 from zssr_daemon.zssr.inference.passes import all_passes, inference_work
-from zssr_daemon.zssr.inference.strips import PassRunner, Put
+from zssr_daemon.zssr.inference.strips import PassRunner, Put, place, whole_pass
 from zssr_daemon.zssr.ops.regions import regions, wrap_of_parts
 from zssr_daemon.zssr.ops.wrap import Wrap, WrapName
 from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.scale import Scale
 from zssr_daemon.zssr.start.shipped import find_start
 from zssr_daemon.zssr.start.start_file import Family
-from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
+from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded, of_start
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
+from zssr_daemon.zssr.training.later_passes import fit_later_passes, later_work
 from zssr_daemon.zssr.training.network_key import network_key
 from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import fit_work
@@ -100,7 +102,7 @@ def super_resolve(
     started_s = time.perf_counter()
     result, keep = _destination(image, config, put)
     keep = _with_grain(keep, image, source, config.total_scale, degradation)
-    _run_passes(planes, fit.runner, _taking_planes(keep, image.shape[0], config))
+    _run_passes(planes, fit.runners, _taking_planes(keep, image.shape[0], config))
     return _super_resolved(result, fit, key, time.perf_counter() - started_s)
 
 
@@ -182,7 +184,7 @@ class _Fit:
 
     result: FitResult
     start: _Start | None  # which it began with
-    runner: FittedNetwork | NoNetwork
+    runners: tuple[FittedNetwork | NoNetwork, ...]  # one for each pass
     psnr_bicubic_db: float | None
     memory: Memory
     progress: Progress
@@ -196,26 +198,32 @@ def _fit(
     on_step: OnStep | None,
     start: _Start | None,
 ) -> _Fit:
-    """Fit a network on (N, C, H, W), or on the regions of it that a fit looks at."""
+    """Fit a network for each pass on (N, C, H, W), or on the regions of it that a fit looks at."""
     wrap = rule.blur.wrap
     parts = regions(planes, torch.Generator().manual_seed(config.seed), wrap)
     rule_of_parts = rule.within(wrap_of_parts(planes, parts, wrap))
     initial_weights = None if start is None else start.weights
     attempts = attempts_in_turn(config, rule_of_parts, planes.device, initial_weights)
+    whole = of_start(config, initial_weights)
+    fits = fit_work(parts, attempts[0]) + later_work(parts, whole, rule_of_parts)
     inference = inference_work(planes, config, rule.blur)
-    progress = Progress(on_step, fit_work(parts, attempts[0]) + inference)
+    progress = Progress(on_step, fits + inference)
     memory = Memory(config)
     started_s = time.perf_counter()
     guard = Guard(parts, rule_of_parts, back_projections=config.back_projections)
     result = fit_guarded(parts, guard, attempts, memory, progress)
+    networks: tuple[FittedNetwork | NoNetwork, ...]
+    if result.fitted is None:
+        nothing = NoNetwork(config=config, blur=rule.blur, progress=progress)
+        networks = (nothing,) * len(all_passes(config))
+    else:
+        networks = fit_later_passes(parts, result.fitted, whole, rule_of_parts)
     seconds = time.perf_counter() - started_s
     progress.leave_only(inference)
     return _Fit(
         result=result,
         start=start if result.is_warm else None,
-        runner=NoNetwork(config=config, blur=rule.blur, progress=progress)
-        if result.fitted is None
-        else replace(result.fitted, blur=rule.blur),
+        runners=tuple(replace(each, blur=rule.blur) for each in networks),
         psnr_bicubic_db=None if guard.is_flat else psnr_db(guard.bicubic_mse),
         memory=memory,
         progress=progress,
@@ -223,18 +231,16 @@ def _fit(
     )
 
 
-def _run_passes(planes: Tensor, runner: FittedNetwork | NoNetwork, put: Put) -> None:
+def _run_passes(planes: Tensor, runners: Sequence[FittedNetwork | NoNetwork], put: Put) -> None:
     """Run pass after pass, each held to the source by back-projection; `put` takes the last one.
 
     planes: the source, (N, C, H, W).
     """
     previous = planes
-    schedule = all_passes(runner.config)
-    for step in schedule[:-1]:
-        result = planes.new_empty(*planes.shape[:2], *enlarged_size(planes, step.kept))
-        PassRunner(previous, planes, step, runner).run(partial(_place, result))
-        previous = result
-    PassRunner(previous, planes, schedule[-1], runner).run(put)
+    *earlier, last = zip(all_passes(runners[0].config), runners, strict=True)
+    for step, runner in earlier:
+        previous = whole_pass(previous, planes, step, runner)
+    PassRunner(previous, planes, *last).run(put)
 
 
 def _destination(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Tensor, Put]:
@@ -242,7 +248,7 @@ def _destination(image: Tensor, config: ZSSRConfig, put: Put | None) -> tuple[Te
     if put is not None:
         return image.new_empty(image.shape[0], 0, 0), put
     result = image.new_empty(image.shape[0], *enlarged_size(image, config.total_scale))
-    return result, partial(_place, result)
+    return result, partial(place, result)
 
 
 def _with_grain(
@@ -257,12 +263,6 @@ def _with_grain(
 def _taking_planes(put: Put, channels: int, config: ZSSRConfig) -> Put:
     """Return what hands parts of the planes (N, C', h, w) to `put` as parts of the image."""
     return lambda part, top, left: put(from_planes(part, channels, config).cpu(), top, left)
-
-
-def _place(image: Tensor, part: Tensor, top: int, left: int) -> None:
-    """Copy a part into an image."""
-    height, width = part.shape[-2:]
-    image[..., top : top + height, left : left + width] = part
 
 
 def _super_resolved(image: Tensor, fit: _Fit, key: str, infer_s: float) -> SuperResolved:
@@ -282,5 +282,5 @@ def _super_resolved(image: Tensor, fit: _Fit, key: str, infer_s: float) -> Super
         patch_size=fit.memory.patch_size,
         batch_size=fit.memory.batch_size,
         seconds={"fit": fit.seconds, "infer": infer_s},
-        tileable=fit.runner.blur.wrap.name,
+        tileable=fit.runners[0].blur.wrap.name,
     )

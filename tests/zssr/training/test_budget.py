@@ -3,7 +3,7 @@
 import pytest
 
 from zssr_daemon.zssr.config import ZSSRConfig
-from zssr_daemon.zssr.training.budget import Budget
+from zssr_daemon.zssr.training.budget import MIN_LATER, Budget, split_budget
 
 
 class Clock:
@@ -68,3 +68,32 @@ def test_iterations_within_seconds_are_estimated_from_the_pace() -> None:
     assert budget.steps(10) == 40
     clock.now_s = 300.0
     assert budget.steps(60) == 60
+
+
+@pytest.mark.parametrize(("scale", "later_passes"), [(3.0, 1), (4.0, 1), (8.0, 2)])
+@pytest.mark.parametrize("iterations", [300, 301, 4200])
+def test_iterations_are_split_over_the_passes(
+    scale: float, later_passes: int, iterations: int
+) -> None:
+    """All are spent; each later pass has a third of what the first one has, in one round."""
+    first, later = split_budget(ZSSRConfig(scale_factor=scale, num_epochs=iterations, rounds=3))
+    assert later is not None
+    assert first.num_epochs + later_passes * later.num_epochs == iterations
+    assert later.num_epochs == pytest.approx(first.num_epochs / 3, abs=1)
+    assert (first.rounds, later.rounds) == (3, 1)
+
+
+def test_seconds_are_split_over_the_passes() -> None:
+    """Whatever num_epochs says."""
+    config = ZSSRConfig(scale_factor=8.0, budget="seconds", fit_budget_s=10.0, num_epochs=1)
+    first, later = split_budget(config)
+    assert later is not None
+    assert (first.fit_budget_s, later.fit_budget_s) == pytest.approx((6, 2))
+
+
+def test_one_pass_and_few_iterations_are_not_split() -> None:
+    """A later pass begins to be fitted where it has `MIN_LATER`."""
+    few = ZSSRConfig(scale_factor=4.0, num_epochs=4 * MIN_LATER - 1)
+    for config in (ZSSRConfig(), ZSSRConfig(scale_factor=4.0).in_one_pass(), few):
+        assert split_budget(config) == (config, None)
+    assert split_budget(ZSSRConfig(scale_factor=4.0, num_epochs=4 * MIN_LATER))[1] is not None

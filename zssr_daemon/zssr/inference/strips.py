@@ -8,6 +8,7 @@ Where that side wraps, the first and the last strip are neighbours.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -95,6 +96,22 @@ class Plan:
         """Return the strips before the first and after the last one, where strips wrap."""
         length = self.edges[-1]
         return ((-self.halo, 0), (length, length + self.halo)) if self.wraps else (None, None)
+
+
+def place(image: Tensor, part: Tensor, top: int, left: int) -> None:
+    """Copy a part into an image."""
+    height, width = part.shape[-2:]
+    image[..., top : top + height, left : left + width] = part
+
+
+def whole_pass(
+    previous: Tensor, source: Tensor, step: Pass, fitted: FittedNetwork | NoNetwork
+) -> Tensor:
+    """Return the whole result of one pass; parameters as of `PassRunner`."""
+    size = scaled_size((source.shape[-2], source.shape[-1]), step.kept)
+    result = source.new_empty(*source.shape[:2], *size)
+    PassRunner(previous, source, step, fitted).run(partial(place, result))
+    return result
 
 
 class PassRunner:

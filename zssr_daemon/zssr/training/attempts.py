@@ -9,6 +9,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.device import Memory, is_bf16_wanted
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork
 from zssr_daemon.zssr.progress import Progress
+from zssr_daemon.zssr.training.budget import split_budget
 from zssr_daemon.zssr.training.fit import DivergedError
 from zssr_daemon.zssr.training.guard import Guard
 from zssr_daemon.zssr.training.pair_rule import PairRule
@@ -38,10 +39,9 @@ def attempts_in_turn(
 
     From the given weights, if any; from chance; half the rate with another seed; then a quarter of
     the rate in fp32. With given weights all of them have the iterations of a warm fit, so that
-    weights which do not help cost little time.
+    weights which do not help cost little time. Of these, later passes have their part.
     """
-    if initial_weights is not None:
-        config = replace(config, num_epochs=config.warm_iterations)
+    config, _ = split_budget(of_start(config, initial_weights))
     cold = Attempt(
         config=config,
         rule=rule,
@@ -55,9 +55,21 @@ def attempts_in_turn(
         replace(cold, lr=config.lr / 4, seed=config.seed + 2, is_bf16=False),
     ]
     if initial_weights is not None:
-        lr = config.lr * (PAIRED_WARM_RATE if config.model_pairs else WARM_RATE)
-        attempts.insert(0, replace(cold, initial_weights=initial_weights, lr=lr))
+        warm = replace(cold, initial_weights=initial_weights, lr=warm_lr(config))
+        attempts.insert(0, warm)
     return attempts
+
+
+def of_start(config: ZSSRConfig, initial_weights: Weights | None) -> ZSSRConfig:
+    """Return `config` with the iterations of fits after such a start, for all passes together."""
+    if initial_weights is None:
+        return config
+    return replace(config, num_epochs=config.warm_iterations)
+
+
+def warm_lr(config: ZSSRConfig) -> float:
+    """Return the peak rate of a fit that starts from weights."""
+    return config.lr * (PAIRED_WARM_RATE if config.model_pairs else WARM_RATE)
 
 
 def fit_guarded(
@@ -74,7 +86,7 @@ def fit_guarded(
         if restarts > 0:
             progress.add_work(fit_work(parts, attempt))
         try:
-            fitted, mse = _fit_within_memory(parts, guard, attempt, memory, progress)
+            fitted, mse = fit_within_memory(parts, guard, attempt, memory, progress)
         except DivergedError:
             continue
         is_warm = attempt.initial_weights is not None
@@ -82,10 +94,16 @@ def fit_guarded(
     return FitResult(fitted=None, mse=None, restarts=len(attempts) - 1, is_warm=False)
 
 
-def _fit_within_memory(
+def fit_within_memory(
     parts: list[Tensor], guard: Guard, attempt: Attempt, memory: Memory, progress: Progress
 ) -> tuple[FittedNetwork, float]:
-    """Fit with as many crops an iteration as memory allows; each try begins from the start."""
+    """Fit with as many crops an iteration as memory allows; each try begins from the start.
+
+    Returns the network, or the given weights where they are better, and its error for the guard.
+
+    Raises:
+        DivergedError: neither is good enough.
+    """
 
     def begin(smaller: ZSSRConfig) -> tuple[FittedNetwork, float]:
         each = replace(attempt, config=smaller)

@@ -3,11 +3,18 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.inference.passes import all_passes
 
 UNLIMITED = 2**62
+
+#: What a later pass has, as a share of what the first one has.
+LATER_SHARE = 1 / 3
+
+#: With fewer iterations than these its fit would take longer to prepare than to run.
+MIN_LATER = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +73,25 @@ def round_count(config: ZSSRConfig) -> int:
     """Return how many rounds there are: at least one iteration each."""
     is_timed = config.budget == "seconds"
     return config.rounds if is_timed else min(config.rounds, config.num_epochs)
+
+
+def split_budget(config: ZSSRConfig) -> tuple[ZSSRConfig, ZSSRConfig | None]:
+    """Return the config of the first pass's fit, and that of each later one, in one round.
+
+    Together they have what `config` has. None: there is one pass, or too little for a later one.
+    """
+    count = len(all_passes(config)) - 1
+    share = LATER_SHARE / (1 + count * LATER_SHARE)
+    iterations = int(config.num_epochs * share)
+    if count == 0 or (iterations < MIN_LATER and config.budget != "seconds"):
+        return config, None
+    iterations = max(iterations, 1)
+    later = replace(
+        config, num_epochs=iterations, fit_budget_s=config.fit_budget_s * share, rounds=1
+    )
+    first = replace(
+        config,
+        num_epochs=max(config.num_epochs - count * iterations, 1),
+        fit_budget_s=config.fit_budget_s * (1 - count * share),
+    )
+    return first, later

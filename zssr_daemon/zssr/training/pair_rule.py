@@ -13,18 +13,20 @@ from zssr_daemon.zssr.network import input_centre
 from zssr_daemon.zssr.ops.padding import pad_to_multiple
 from zssr_daemon.zssr.ops.wrap import Wrap
 from zssr_daemon.zssr.scale import Scale, inverse, scaled_size, unshuffle_factor
+from zssr_daemon.zssr.training.earlier_passes import EarlierPasses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRule:
     """Make every lr_son as the source was made, and every pair as the network needs it."""
 
-    scale: Scale  # from the lr_son to the hr_father
+    scale: Scale  # of one pass
     unshuffle: int = 2  # the sides of a pair are multiples of it, pixels
     centre: float = 0.5  # subtracted from the network's input, so that it lies about zero
     is_rounded: bool = True  # whether sons are rounded as the source is, by degradation.levels
     degradation: Degradation = IDEAL  # of the source, and so of the sons
     noise_seed: int = 0
+    earlier: EarlierPasses | None = None  # of a later pass, whose sons are what these make
 
     @classmethod
     def of(cls, config: ZSSRConfig, degradation: Degradation = IDEAL) -> Self:
@@ -55,13 +57,16 @@ class PairRule:
         """Return the son of a father (..., C, H, W) float32 in [0, 1]: shrunk, spoilt, cleaned.
 
         The source was rounded to levels, so the network learns from sons with the same rounding.
-        Of noise and compression it sees what cleaning leaves, as it does in the source.
+        Of noise and compression it sees what cleaning leaves, as it does in the source. For a later
+        pass it is shrunk by all passes, and enlarged by the earlier ones.
         generator: draws the noise; needed where the degradation has noise.
         """
-        size = scaled_size((hr_father.shape[-2], hr_father.shape[-1]), inverse(self.scale))
-        son = self.blur.shrink(hr_father, size, self.scale).clamp(0, 1)
+        scale = self.scale if self.earlier is None else self.earlier.total
+        size = scaled_size((hr_father.shape[-2], hr_father.shape[-1]), inverse(scale))
+        son = self.blur.shrink(hr_father, size, scale).clamp(0, 1)
         spoilt = self.degradation.spoilt(son, is_rounded=self.is_rounded, generator=generator)
-        return self.degradation.cleaned(spoilt)
+        cleaned = self.degradation.cleaned(spoilt)
+        return cleaned if self.earlier is None else self.earlier.run(cleaned, self.blur)
 
     def pair(self, hr_father: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return (2C, H', W') of a father (C, H, W): the network's input, then the residual.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zssr_daemon.zssr.config import ZSSRConfig
+from zssr_daemon.zssr.degradation.blur import Blur
 from zssr_daemon.zssr.device import Memory
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, ensemble_members
@@ -161,6 +162,12 @@ def own_fathers(parts: list[Tensor], fitted: FittedNetwork) -> list[Tensor]:
     return fathers
 
 
+def own_fathers_work(parts: list[Tensor], config: ZSSRConfig, blur: Blur) -> float:
+    """Return the arithmetic of `own_fathers` in output pixels passed forward."""
+    area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
+    return area * len(ensemble_members(config, blur))
+
+
 def iteration_work(config: ZSSRConfig) -> float:
     """Return one iteration's arithmetic in output pixels passed forward; backward costs two."""
     return 3.0 * config.batch_size * config.crop_size**2
@@ -169,10 +176,8 @@ def iteration_work(config: ZSSRConfig) -> float:
 def fit_work(parts: list[Tensor], attempt: Attempt) -> float:
     """Return the arithmetic of `fit_rounds` in output pixels passed forward."""
     config = attempt.config
-    area = sum(part.shape[-2] * part.shape[-1] for part in parts) * area_ratio(config.network_scale)
-    members = len(ensemble_members(config, attempt.rule.blur))
-    between_rounds = (round_count(config) - 1) * area * members
-    return config.num_epochs * iteration_work(config) + between_rounds
+    between_rounds = own_fathers_work(parts, config, attempt.rule.blur)
+    return config.num_epochs * iteration_work(config) + (round_count(config) - 1) * between_rounds
 
 
 def _reporter(
