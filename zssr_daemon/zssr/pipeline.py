@@ -23,7 +23,7 @@ from zssr_daemon.zssr.progress import OnStep, Progress, Step
 from zssr_daemon.zssr.scale import Scale
 from zssr_daemon.zssr.start.shipped import find_start
 from zssr_daemon.zssr.start.start_file import Family
-from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded, of_start
+from zssr_daemon.zssr.training.attempts import FitResult, attempts_in_turn, fit_guarded
 from zssr_daemon.zssr.training.guard import Guard, psnr_db
 from zssr_daemon.zssr.training.later_passes import fit_later_passes, later_work
 from zssr_daemon.zssr.training.network_key import network_key
@@ -202,10 +202,11 @@ def _fit(
     wrap = rule.blur.wrap
     parts = regions(planes, torch.Generator().manual_seed(config.seed), wrap)
     rule_of_parts = rule.within(wrap_of_parts(planes, parts, wrap))
+    if start is not None:  # so that weights which do not help cost little time
+        config = replace(config, num_epochs=config.warm_iterations)
     initial_weights = None if start is None else start.weights
     attempts = attempts_in_turn(config, rule_of_parts, planes.device, initial_weights)
-    whole = of_start(config, initial_weights)
-    fits = fit_work(parts, attempts[0]) + later_work(parts, whole, rule_of_parts)
+    fits = fit_work(parts, attempts[0]) + later_work(parts, config, rule_of_parts)
     inference = inference_work(planes, config, rule.blur)
     progress = Progress(on_step, fits + inference)
     memory = Memory(config)
@@ -217,7 +218,7 @@ def _fit(
         nothing = NoNetwork(config=config, blur=rule.blur, progress=progress)
         networks = (nothing,) * len(all_passes(config))
     else:
-        networks = fit_later_passes(parts, result.fitted, whole, rule_of_parts)
+        networks = fit_later_passes(parts, result.fitted, config, rule_of_parts)
     seconds = time.perf_counter() - started_s
     progress.leave_only(inference)
     return _Fit(

@@ -38,10 +38,9 @@ def attempts_in_turn(
     """Return the fits to try in turn.
 
     From the given weights, if any; from chance; half the rate with another seed; then a quarter of
-    the rate in fp32. With given weights all of them have the iterations of a warm fit, so that
-    weights which do not help cost little time. Of these, later passes have their part.
+    the rate in fp32. config: with the iterations of all passes; the first one has its part of them.
     """
-    config, _ = split_budget(of_start(config, initial_weights))
+    config, _ = split_budget(config)
     cold = Attempt(
         config=config,
         rule=rule,
@@ -58,13 +57,6 @@ def attempts_in_turn(
         warm = replace(cold, initial_weights=initial_weights, lr=warm_lr(config))
         attempts.insert(0, warm)
     return attempts
-
-
-def of_start(config: ZSSRConfig, initial_weights: Weights | None) -> ZSSRConfig:
-    """Return `config` with the iterations of fits after such a start, for all passes together."""
-    if initial_weights is None:
-        return config
-    return replace(config, num_epochs=config.warm_iterations)
 
 
 def warm_lr(config: ZSSRConfig) -> float:

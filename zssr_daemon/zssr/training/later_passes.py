@@ -21,9 +21,6 @@ from zssr_daemon.zssr.training.pair_rule import PairRule
 from zssr_daemon.zssr.training.rounds import Attempt, iteration_work, own_fathers, own_fathers_work
 from zssr_daemon.zssr.training.weights import Weights
 
-#: The peak rate, as a share of that of a fit that starts from weights: the way is shorter still.
-LATER_RATE = 0.5
-
 
 def fit_later_passes(
     parts: list[Tensor],
@@ -72,7 +69,7 @@ def _fitted_on(
     attempt = Attempt(
         config=config,
         rule=rule,
-        lr=LATER_RATE * warm_lr(config),
+        lr=warm_lr(config),
         seed=config.seed,
         is_bf16=before.is_bf16,
         initial_weights=Weights.of(before.network, network_key(config, parts[0].shape[0])),
