@@ -46,7 +46,7 @@ class SuperResolved:
     # hash of initial_weights; None for chance, also where weights were tried and did not help.
     start: str | None
     start_sha256: str | None
-    weights: Weights | None  # of the network; None with a fallback
+    weights: Weights | None  # of the network, that of the first pass; None with a fallback
     is_fallback: bool  # bicubic and back-projection only: no fit succeeded, or nothing to learn
     # How well the image is rebuilt from its own shrunken version, both with back-projection, dB
     # over all channels. None without a network, or where bicubic errs by rounding only.
@@ -69,7 +69,7 @@ def super_resolve(
     put: Put | None = None,
     degradation: Degradation = IDEAL,
 ) -> SuperResolved:
-    """Super-resolve `image` by config.total_scale with a network fitted on it alone.
+    """Super-resolve `image` by config.total_scale with a network fitted on it alone, or one a pass.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.
