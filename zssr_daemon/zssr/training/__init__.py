@@ -1,1 +1,1 @@
-"""The fit: pairs of crops, the schedule, the guard, the rounds."""
+"""The fit: pairs of crops, the schedule, the guard, the rounds, later passes."""
