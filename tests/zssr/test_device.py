@@ -39,8 +39,10 @@ def freed_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have children map each large block by itself, so that a freed one is free for any use.
 
     Else the heap keeps it, and a limit on the address space leaves nothing to what must be mapped.
+    One heap serves all threads: each further one would reserve up to 128 MiB for good.
     """
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(128 << 10))
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
 
 
 @contextmanager
