@@ -7,6 +7,9 @@ from zssr_daemon.zssr.start.recipe import Recipe
 #: All have the network of the presets.
 _shipped = partial(Recipe, width=64, depth=8, channels=3)
 
+#: A short training, which goes on from another start with spoilt sources.
+_spoilt = partial(_shipped, lr=1e-3, memory=0.998)
+
 RECIPES = {
     "rgb-64x8": _shipped(iterations=30_000),
     # Twice as deep, for presets that give a picture more time.
@@ -21,28 +24,24 @@ RECIPES = {
         lr=1.5e-3,
     ),
     # For sources that were compressed; it learns what is left to learn after the one above.
-    "rgb-64x8-jpeg": _shipped(
+    "rgb-64x8-jpeg": _spoilt(
         begins_with="rgb-64x8",
         qualities=(30, 95),
         seed=18,
         renewal=12,
         iterations=2_400,
-        lr=1e-3,
-        memory=0.998,
     ),
     # For noisy sources, which are cleaned before the network sees them.
-    "rgb-64x8-noise": _shipped(
+    "rgb-64x8-noise": _spoilt(
         begins_with="rgb-64x8",
         noises=(1.5, 18.0),
         seed=20,
         renewal=24,
         iterations=2_400,
         crop_size=32,
-        lr=1e-3,
-        memory=0.998,
     ),
     # The deeper ones of both.
-    "rgb-64x8-deep-jpeg": _shipped(
+    "rgb-64x8-deep-jpeg": _spoilt(
         pairs=4,
         begins_with="rgb-64x8-deep",
         qualities=(30, 95),
@@ -50,18 +49,14 @@ RECIPES = {
         iterations=5_000,
         batch_size=10,
         crop_size=64,
-        lr=1e-3,
-        memory=0.998,
     ),
-    "rgb-64x8-deep-noise": _shipped(
+    "rgb-64x8-deep-noise": _spoilt(
         pairs=4,
         begins_with="rgb-64x8-deep",
         noises=(1.5, 18.0),
         seed=20,
         renewal=24,
         iterations=3_000,
-        lr=1e-3,
-        memory=0.998,
     ),
     # For one pass of 3 or 4, which a kernel needs: a blur is undone at once.
     "rgb-64x8-x4": _shipped(

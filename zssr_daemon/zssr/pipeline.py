@@ -69,7 +69,7 @@ def super_resolve(
     put: Put | None = None,
     degradation: Degradation = IDEAL,
 ) -> SuperResolved:
-    """Super-resolve `image` by config.total_scale with a network fitted on it alone, or one a pass.
+    """Super-resolve `image` by config.total_scale with networks fitted on it alone, one a pass.
 
     image: (C, H, W) float32 on the CPU, C 1 or 3, [0, 1], any size from 1 x 1.
     on_step: called after every iteration, tile and long calculation; what it raises ends the call.

@@ -158,16 +158,16 @@ def test_deeper_starts_are_for_slow_presets(preset: str, is_deep: bool) -> None:
     """Clean, compressed and noisy sources have one each; passes of more than 2.5 have none."""
     config = ZSSRConfig.from_preset(preset)
     kernel = Degradation(blur=Kernel.of(torch.ones(3, 3, dtype=torch.float64).numpy() / 9))
-    degradations: dict[Family, Degradation] = {
-        "clean": kernel,
-        "jpeg": Degradation(jpeg_quality=60),
-        "noise": Degradation(noise_std=3),
-    }
-    for family, degradation in degradations.items():
+    families: tuple[tuple[Family, Degradation, str], ...] = (
+        ("clean", Degradation(), ""),
+        ("clean", kernel, ""),
+        ("jpeg", Degradation(jpeg_quality=60), "-jpeg"),
+        ("noise", Degradation(noise_std=3), "-noise"),
+    )
+    for family, degradation, ending in families:
         start = find_start(degradation.adapted(config), 3, family=family)
         assert start is not None
-        assert start.family == family
-        assert ("-deep" in start.name) == is_deep
+        assert start.name == f"rgb-64x8{'-deep' if is_deep else ''}{ending}"
     above = find_start(kernel.adapted(replace(config, scale_factor=4.0)), 3)
     assert above is not None
     assert "-deep" not in above.name

@@ -18,7 +18,7 @@ from zssr_daemon.zssr.config import ZSSRConfig
 from zssr_daemon.zssr.degradation.blur import BICUBIC, Blur
 from zssr_daemon.zssr.inference.back_projection import back_project
 from zssr_daemon.zssr.inference.fitted_network import FittedNetwork, NoNetwork
-from zssr_daemon.zssr.inference.infer import apply_network
+from zssr_daemon.zssr.inference.infer import apply_network, enlarged_size
 from zssr_daemon.zssr.inference.passes import Pass
 from zssr_daemon.zssr.inference.residual_trust import FINE, MIDDLE, WINDOW, contrast
 from zssr_daemon.zssr.inference.tiles import Box
@@ -108,8 +108,7 @@ def whole_pass(
     previous: Tensor, source: Tensor, step: Pass, fitted: FittedNetwork | NoNetwork
 ) -> Tensor:
     """Return the whole result of one pass; parameters as of `PassRunner`."""
-    size = scaled_size((source.shape[-2], source.shape[-1]), step.kept)
-    result = source.new_empty(*source.shape[:2], *size)
+    result = source.new_empty(*source.shape[:2], *enlarged_size(source, step.kept))
     PassRunner(previous, source, step, fitted).run(partial(place, result))
     return result
 

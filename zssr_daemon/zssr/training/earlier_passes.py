@@ -25,6 +25,7 @@ class EarlierPasses:
         """Return (..., C, h, w) of sources (..., C, H, W), both float32 in [0, 1].
 
         One view is enough: an average of more costs several times as much, and differs little.
+        Aliasing is not judged: these sources are smaller than the image, and alias more than it.
         blur: of these sources, whose wrap may be another than that of the image.
         """
         planes = source.reshape(-1, *source.shape[-3:])

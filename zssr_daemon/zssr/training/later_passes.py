@@ -34,7 +34,8 @@ def fit_later_passes(
     config: as `split_budget` takes it. A fit that makes nothing better leaves its pass the network
     of the pass before.
     """
-    steps, (_, later) = tuple(all_passes(config)), split_budget(config)
+    steps = tuple(all_passes(config))
+    _, later = split_budget(config)
     if later is None:
         return (first,) * len(steps)
     fathers = parts + own_fathers(parts, first)
