@@ -149,7 +149,7 @@ class Lane:
         with ExitStack() as stack:
             stack.enter_context(self._start())
             for point in self._way.points:
-                self._order.write_text(f"{point} {self._victim}")
+                self._give_order(point)
                 self._drop(str(point))
                 wait_until(self._is_carried_out, f"{self._victim} killed at {point}")
                 if self._victim != "worker":
@@ -164,6 +164,12 @@ class Lane:
         return DaemonProcess(
             self._root, command=[str(SCRIPT)], environment={"CRASH_ORDER": str(self._order)}
         )
+
+    def _give_order(self, point: Failpoint) -> None:
+        """Write the order under another name: the daemon may read it at any moment."""
+        draft = self._root / "order.draft"
+        draft.write_text(f"{point} {self._victim}")
+        draft.rename(self._order)
 
     def _drop(self, name: str) -> None:
         """Drop a picture like no other, or a text."""

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.parts.daemon_parts import identity_of, wait_until
+from tests.parts.daemon_process import of_process
 from tests.parts.worker_parts import (
     LONG,
     WORKER_MAIN,
@@ -155,8 +156,9 @@ def test_cancelled_job_stops(executor: SlotExecutor, tmp_path: Path) -> None:
 
 def is_stopped(pid: int) -> bool:
     """Tell whether SIGSTOP has reached every thread; until then one of them may take SIGTERM."""
-    states = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return all(state.rpartition(") ")[2].startswith("T") for state in states)
+    threads = [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
+    states = [of_process(pid, f"task/{thread}/stat").rpartition(b") ")[2] for thread in threads]
+    return all(state.startswith(b"T") for state in states)
 
 
 def test_cancelled_job_that_does_not_stop_is_killed(

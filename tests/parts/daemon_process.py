@@ -59,6 +59,9 @@ auto = false
 #: How long to wait for what must come; long, since a machine may be busy with other things.
 WAIT_S = 150.0
 
+#: How many of a daemon's last log lines a failed test shows.
+LAST_LINES = 10
+
 
 class DaemonProcess:
     """One run of the daemon; leaving the context ends it and checks that no process is left."""
@@ -102,10 +105,17 @@ class DaemonProcess:
         _, stderr = self._process.communicate(timeout=WAIT_S)
         self._stdout.close()
         wait_until(lambda: not any(is_alive(pid) for pid in children), "the children to end")
-        if kind is None:
-            assert stderr.decode() == ""
-            for line in self.log():
-                assert_valid(line)
+        if error is not None:
+            error.add_note(self._last_words(stderr.decode()))
+            return
+        assert stderr.decode() == ""
+        for line in self.log():
+            assert_valid(line)
+
+    def _last_words(self, stderr: str) -> str:
+        """Say how the daemon ended, for whoever reads why a test failed."""
+        last = "\n".join(json.dumps(line) for line in self.log()[-LAST_LINES:])
+        return f"daemon in {self.root}: exit code {self._process.returncode}\n{last}\n{stderr}"
 
     @property
     def pid(self) -> int:
@@ -122,27 +132,16 @@ class DaemonProcess:
 
     def children(self) -> list[int]:
         """Return the process ids of the supervisor's children."""
-        try:
-            text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        except OSError:  # it is gone, and the kernel gave its children another parent
-            return []
-        return [int(pid) for pid in text.split()]
+        # Of a daemon that is gone, the children have another parent already.
+        return [int(pid) for pid in of_process(self.pid, f"task/{self.pid}/children").split()]
 
     def spawned(self) -> list[int]:
         """Return the process ids of the workers and the probe."""
-        return [
-            pid
-            for pid in self.children()
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [pid for pid in self.children() if b"spawn_main" in of_process(pid, "cmdline")]
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
-        return [
-            pid
-            for pid in self.spawned()
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "zssr-worker"
-        ]
+        return [pid for pid in self.spawned() if of_process(pid, "comm") == b"zssr-worker\n"]
 
     def wait_for(self, event: str, **keys: Any) -> dict[str, Any]:
         """Wait until this run has logged `event` with `keys`, and return the line."""
@@ -228,13 +227,18 @@ def wait_until(is_true: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def of_process(pid: int, name: str) -> bytes:
+    """Return what a file of /proc says of a process, nothing once the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process exists and is not a zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    after_name = of_process(pid, "stat").rpartition(b")")[2].split()
+    return bool(after_name) and after_name[0] != b"Z"
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
