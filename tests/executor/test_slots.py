@@ -90,6 +90,7 @@ def test_equal_work_gives_equal_bytes(executor: SlotExecutor, tmp_path: Path) ->
 def test_broken_source_fails(executor: SlotExecutor, tmp_path: Path) -> None:
     """The worker says why, and goes on living."""
     order = order_for(tmp_path)
+    wait_for_room(executor)
     pid = child_of(executor).pid
     source = tmp_path / order.src_rel
     source.write_bytes(source.read_bytes()[:60])
