@@ -34,7 +34,7 @@ ALGORITHM_FLOORS: tuple[tuple[str, ...], ...] = (
     ("estimation",),
     ("degradation", "device", "network"),
     ("ops", "config"),
-    ("scale", "progress", "presets", "target"),
+    ("scale", "progress", "presets", "target", "limits"),
 )
 
 #: What the algorithm may import besides itself and the standard library.
@@ -155,8 +155,9 @@ def test_algorithm_stands_alone() -> None:
 
 def test_settings_load_no_torch() -> None:
     """The parameters are plain: standard library only."""
-    for module in ("zssr.config", "zssr.scale", "zssr.presets", "zssr.target"):
-        assert own_imports(MODULES[module]) <= {"zssr.scale", "zssr.presets", "zssr.target"}
+    plain = {"zssr.config", "zssr.limits", "zssr.scale", "zssr.presets", "zssr.target"}
+    for module in plain:
+        assert own_imports(MODULES[module]) <= plain
         outside = {name.split(".")[0] for name in imports(MODULES[module])}
         assert outside <= sys.stdlib_module_names | {"zssr_daemon"}
 

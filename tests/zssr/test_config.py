@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from zssr_daemon.zssr.config import LIMITS, Range, ZSSRConfig
+from zssr_daemon.zssr.config import LIMITS, ZSSRConfig
+from zssr_daemon.zssr.limits import Range
 from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.scale import Scale
 
@@ -50,6 +51,7 @@ def test_unknown_preset_is_refused_by_name() -> None:
         ("model_width", 0),
         ("model_depth", 1),
         ("model_pairs", -1),
+        ("pairs_max_pixels", -1),
         ("model_kernel_size", 4),
         ("lr", 0.0),
         ("lr", float("inf")),
@@ -205,3 +207,17 @@ def test_pairs_are_for_fits_whose_start_has_them(
     """Those of the shipped network, with a drawn start, by at most 2.5 in one pass."""
     config = ZSSRConfig(**overrides)
     assert config.for_source(has_kernel=has_kernel).model_pairs == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "size", "expected"),
+    [(100, (10, 10), 4), (100, (101, 1), 0), (100, (1, 101), 0), (0, (20_000, 20_000), 4)],
+)
+@pytest.mark.parametrize("has_target", [False, True])
+def test_large_sources_have_no_pairs(
+    limit: int, size: tuple[int, int], expected: int, has_target: bool
+) -> None:
+    """Those above `pairs_max_pixels`; 0 is no limit."""
+    target = f"long:{2 * max(size)}" if has_target else ""
+    sized = ZSSRConfig(pairs_max_pixels=limit, target=target).for_size(*size)
+    assert (sized.model_pairs, sized.total_scale) == (expected, 2.0)

@@ -5,8 +5,9 @@ and each list of choices stands once, in the type of its field; `LIMITS` is the 
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self
 
+from zssr_daemon.zssr.limits import Range, above, limit_of, one_of, whole
 from zssr_daemon.zssr.presets import PRESETS
 from zssr_daemon.zssr.scale import (
     Scale,
@@ -18,7 +19,7 @@ from zssr_daemon.zssr.scale import (
     scaled_size,
     unshuffle_factor,
 )
-from zssr_daemon.zssr.target import TARGET_FORMS, Target, TargetForms
+from zssr_daemon.zssr.target import TARGET_FORMS, Target
 
 # Where a pixel of the small image lies in the square of large pixels that it stands for.
 # centred: in its middle, as every resize has it; topleft: on its first pixel, as slicing has it.
@@ -27,35 +28,7 @@ KernelPhase = Literal["centred", "topleft"]
 Preset = Literal["instant", "fast", "balanced", "best", "paper"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The numbers that a parameter may have; NaN is in no range."""
-
-    low: float
-    high: float  # may be reached
-    is_low_allowed: bool = True
-    is_whole: bool = False
-
-    def __contains__(self, value: float) -> bool:
-        if not (self.low <= value if self.is_low_allowed else self.low < value):
-            return False
-        return value <= self.high and (not self.is_whole or int(value) == value)
-
-    def __str__(self) -> str:
-        if not self.is_low_allowed:
-            return f"above {self.low} and at most {self.high}"
-        return f"{'a whole number ' if self.is_whole else ''}from {self.low} to {self.high}"
-
-
-def _above(low: float, high: float) -> Range:
-    return Range(low, high, is_low_allowed=False)
-
-
-def _whole(low: int, high: int) -> Range:
-    return Range(low, high, is_whole=True)
-
-
-SCALE_RANGE = _above(1, 8)
+SCALE_RANGE = above(1, 8)
 
 #: Width, depth, kernel size and factor of unshuffling of the network whose start has pairs.
 PAIRED_NETWORK = (64, 8, 3, 2)
@@ -73,7 +46,7 @@ class ZSSRConfig:
     scale_factor: Annotated[Scale, SCALE_RANGE] = 2.0
     # Steps: the fitted network is applied again to its own output, so the total is
     # scale_factor ** scale_times.
-    scale_times: Annotated[int, _whole(1, 8)] = 1
+    scale_times: Annotated[int, whole(1, 8)] = 1
     # A size in place of a factor: "3840x2160" to fit within, "long:3000", "short:2000" for a side,
     # "300dpi@20x30cm" for a print, turned as the picture is. `for_size` makes a factor of it.
     target: Annotated[str, TARGET_FORMS] = ""
@@ -92,33 +65,36 @@ class ZSSRConfig:
     # paper: works on the output's grid, as it stands in the article; 4 times slower at scale 2.
     model_variant: Literal["compact", "paper"] = "compact"
     # Channels of the hidden layers. A fit from chance is as good with 48, and faster.
-    model_width: Annotated[int, _whole(1, 512)] = 64
+    model_width: Annotated[int, whole(1, 512)] = 64
     # Convolutions.
-    model_depth: Annotated[int, _whole(2, 32)] = 8
+    model_depth: Annotated[int, whole(2, 32)] = 8
     # Pairs of further convolutions between them, each adding to what it gets; see `for_source`.
-    model_pairs: Annotated[int, _whole(0, 32)] = 4
+    model_pairs: Annotated[int, whole(0, 32)] = 4
+    # Largest source, in pixels, that has these pairs: they double the time of inference, which for
+    # larger ones is nearly all the time. 0: sources of any size have them; see `for_size`.
+    pairs_max_pixels: Annotated[int, whole(0, 2**31 - 1)] = 0
     # Side of each convolution, odd, in pixels of the network's grid.
-    model_kernel_size: Annotated[int, _whole(1, 9)] = 3
+    model_kernel_size: Annotated[int, whole(1, 9)] = 3
 
     # Peak learning rate of Adam from chance; from weights a quarter of it, with pairs an eighth.
     # Halve it if fits restart often.
-    lr: Annotated[float, _above(0, 10)] = 4e-3
+    lr: Annotated[float, above(0, 10)] = 4e-3
     # cosine: warm up, then fall to lr_stop over the whole budget.
     # plateau: the paper's rule, which divides the rate when the reconstruction stalls.
     lr_schedule: Literal["cosine", "plateau"] = "cosine"
     # Learning rate where the cosine ends and below which the plateau rule stops.
-    lr_stop: Annotated[float, _above(0, 10)] = 9e-6
+    lr_stop: Annotated[float, above(0, 10)] = 9e-6
     # plateau: divisor of the rate at a drop.
-    lr_decay: Annotated[float, _above(1, 1000)] = 10.0
+    lr_decay: Annotated[float, above(1, 1000)] = 10.0
     # plateau: drop when -lr_decay_ratio * slope is below the slope's standard error.
-    lr_decay_ratio: Annotated[float, _above(0, 1000)] = 1.5
+    lr_decay_ratio: Annotated[float, above(0, 1000)] = 1.5
     # plateau: iterations the line is fitted over, which is also the least distance of two drops;
     # at least 3 times reconstruct_step, for a line needs three points.
-    lr_decay_range: Annotated[int, _whole(3, 1_000_000)] = 256
+    lr_decay_range: Annotated[int, whole(3, 1_000_000)] = 256
     # plateau: iterations between two decisions.
-    lr_decay_step: Annotated[int, _whole(1, 100_000)] = 60
+    lr_decay_step: Annotated[int, whole(1, 100_000)] = 60
     # plateau: iterations between two reconstruction errors, the points of the line.
-    reconstruct_step: Annotated[int, _whole(1, 100_000)] = 50
+    reconstruct_step: Annotated[int, whole(1, 100_000)] = 50
     # Adam's memory of squared gradients.
     adam_beta2: Annotated[float, Range(0, 0.999_999)] = 0.95
     # Gradients longer than this are shortened to it; 0 leaves them alone.
@@ -132,12 +108,12 @@ class ZSSRConfig:
     # on the machine and its load; the same file then never again gives the same bytes.
     budget: Literal["iterations", "seconds"] = "iterations"
     # Most iterations of one fit, all rounds together. The knob between speed and quality.
-    num_epochs: Annotated[int, _whole(1, 1_000_000)] = 4200
+    num_epochs: Annotated[int, whole(1, 1_000_000)] = 4200
     # seconds: wall seconds of one fit, all rounds together; the cosine follows the clock.
-    fit_budget_s: Annotated[float, _above(0, 1_000_000)] = 10.0
+    fit_budget_s: Annotated[float, above(0, 1_000_000)] = 10.0
     # Most iterations of a fit that starts from weights, all rounds together, and never more than
     # num_epochs; where seconds are the budget, it has as many of them as any other.
-    warm_num_epochs: Annotated[int, _whole(1, 1_000_000)] = 300
+    warm_num_epochs: Annotated[int, whole(1, 1_000_000)] = 300
 
     # pyramid: fathers at six sizes under the 8 rotations and flips, computed once.
     # affine: the paper's, drawn anew for each crop; black where a warp leaves the image.
@@ -145,22 +121,22 @@ class ZSSRConfig:
     # Round sons to the levels of the source, 255 for 8 bits.
     son_rounding: bool = True
     # Side of a training crop, pixels of the father; cut to the image if that is smaller.
-    crop_size: Annotated[int, _whole(8, 1024)] = 32
+    crop_size: Annotated[int, whole(8, 1024)] = 32
     # Crops per iteration.
-    batch_size: Annotated[int, _whole(1, 1024)] = 4
+    batch_size: Annotated[int, whole(1, 1024)] = 4
     # How many times to fit. Before each further time the result, shrunk to three sizes, joins the
     # fathers.
-    rounds: Annotated[int, _whole(1, 16)] = 3
+    rounds: Annotated[int, whole(1, 16)] = 3
 
     # Side of an inference tile without its halo, source pixels. Smaller = less memory.
-    patch_size: Annotated[int, _whole(8, 4096)] = 256
+    patch_size: Annotated[int, whole(8, 4096)] = 256
     # Rotations and flips averaged at inference: false = 1, true = 8.
     self_ensemble: bool | Literal[1, 4, 8] = 4
     # How the ensemble is reduced; median is the paper's, mean measured 0.01 dB better.
     ensemble_reduce: Literal["mean", "median"] = "mean"
     # Corrections of each of the ensemble's images before they are reduced. The paper's way, worth
     # nothing measurable; needs memory for as many whole results.
-    ensemble_back_projections: Annotated[int, _whole(0, 100)] = 0
+    ensemble_back_projections: Annotated[int, whole(0, 100)] = 0
     # Withhold the residual amid fine stripes that are false, folded from finer ones.
     alias_guard: bool = True
     # Withhold half of a residual this weak, and more of weaker ones, which are sharpened noise.
@@ -168,12 +144,12 @@ class ZSSRConfig:
     # 0 adds all.
     faint_residual: Annotated[float, Range(0, 255)] = 1.5
     # Corrections after inference that make the result shrink back to the source.
-    back_projections: Annotated[int, _whole(0, 100)] = 8
+    back_projections: Annotated[int, whole(0, 100)] = 8
 
     # Arithmetic of the convolutions; auto = bf16 where the device is fast at it.
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     # Seed of every random choice.
-    seed: Annotated[int, _whole(0, 2**31 - 1)] = 0
+    seed: Annotated[int, whole(0, 2**31 - 1)] = 0
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with a ValueError that names the key."""
@@ -183,7 +159,7 @@ class ZSSRConfig:
             value = getattr(self, key)
             is_checked = key == "scale_factor" and isinstance(value, tuple)
             if not is_checked and value not in limit:
-                wanted = _one_of(limit) if isinstance(limit, tuple) else limit
+                wanted = one_of(limit) if isinstance(limit, tuple) else limit
                 raise ValueError(f"{key} = {value!r}: must be {wanted}")
         least = 3 * self.reconstruct_step
         if self.lr_decay_range < least:
@@ -209,7 +185,7 @@ class ZSSRConfig:
     def from_preset(cls, preset: str = "balanced", **overrides: Any) -> Self:
         """Build the configuration of `preset`, each of `overrides` replacing one of its values."""
         if preset not in PRESETS:
-            raise ValueError(f"preset = {preset!r}: must be {_one_of(tuple(PRESETS))}")
+            raise ValueError(f"preset = {preset!r}: must be {one_of(tuple(PRESETS))}")
         values: dict[str, Any] = {"preset": preset, **PRESETS[preset], **overrides}
         return cls(**values)
 
@@ -269,20 +245,23 @@ class ZSSRConfig:
         return wanted if is_isotropic(self.network_scale) else min(wanted, 4)
 
     def for_size(self, width: int, height: int) -> Self:
-        """Return the parameters for a source of that size: a target gives them their factor.
+        """Return the parameters for a source of that size, in pixels.
 
-        Done twice, this changes nothing more. Raises ValueError where that factor cannot be.
+        A target gives them their factor; a source above `pairs_max_pixels` has no pairs. Done
+        twice, this changes nothing more. Raises ValueError where that factor cannot be.
         """
-        if not self.target:
-            return self
-        factor = Target.parse(self.target).factor(width, height)
+        is_large = 0 < self.pairs_max_pixels < width * height
+        own = replace(self, model_pairs=0) if is_large and self.model_pairs else self
+        if not own.target:
+            return own
+        factor = Target.parse(own.target).factor(width, height)
         if factor not in SCALE_RANGE:
             size = f"a source of {width} x {height} pixels"
             raise ValueError(
                 f"target = {self.target!r}: {size} needs a factor of {factor:.3g}: must be "
                 f"{SCALE_RANGE}"
             )
-        return replace(self, scale_factor=factor, scale_times=1)
+        return replace(own, scale_factor=factor, scale_times=1)
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """Return (width, height) in pixels of the result for a source of that size.
@@ -294,27 +273,5 @@ class ZSSRConfig:
         return out_width, out_height
 
 
-def _limit(kind: Any) -> Range | TargetForms | tuple[object, ...]:
-    """Return what a field of type `kind` may be: a range of numbers, or one of some values."""
-    if get_origin(kind) is not Annotated:
-        return _choices(kind)
-    (limit,) = kind.__metadata__
-    assert isinstance(limit, Range | TargetForms)
-    return limit
-
-
-def _choices(kind: Any) -> tuple[object, ...]:
-    """Return the values of bool, of a Literal, or of a union of these."""
-    if kind is bool:
-        return (False, True)
-    if get_origin(kind) is Literal:
-        return get_args(kind)
-    return tuple(value for part in get_args(kind) for value in _choices(part))
-
-
-def _one_of(choices: tuple[object, ...]) -> str:
-    return f"one of {', '.join(map(str, choices))}"
-
-
 #: What each parameter may be, by its name. A pair for scale_factor is checked by itself.
-LIMITS = {field.name: _limit(field.type) for field in fields(ZSSRConfig)}
+LIMITS = {field.name: limit_of(field.type) for field in fields(ZSSRConfig)}

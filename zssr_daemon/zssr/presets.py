@@ -6,9 +6,10 @@ Standard library only, as `config` is.
 # Differences from the defaults of ZSSRConfig, which are `balanced`.
 PRESETS: dict[str, dict[str, object]] = {
     "instant": {
-        "model_pairs": 0,
+        # Beyond this size it would no longer be quick: inference is nearly all of its time.
+        "pairs_max_pixels": 512 * 512,
         "num_epochs": 900,
-        "warm_num_epochs": 40,
+        "warm_num_epochs": 32,
         "rounds": 1,
         "self_ensemble": False,
         "back_projections": 2,

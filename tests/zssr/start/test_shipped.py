@@ -152,9 +152,9 @@ def test_every_preset_has_a_start(preset: str, channels: int) -> None:
 
 @pytest.mark.parametrize(
     ("preset", "is_deep"),
-    [("instant", False), ("fast", False), ("balanced", True), ("best", True)],
+    [("instant", True), ("fast", False), ("balanced", True), ("best", True)],
 )
-def test_deeper_starts_are_for_slow_presets(preset: str, is_deep: bool) -> None:
+def test_which_presets_have_deeper_starts(preset: str, is_deep: bool) -> None:
     """Clean, compressed and noisy sources have one each; passes of more than 2.5 have none."""
     config = ZSSRConfig.from_preset(preset)
     kernel = Degradation(blur=Kernel.of(torch.ones(3, 3, dtype=torch.float64).numpy() / 9))
@@ -183,6 +183,15 @@ def test_a_known_blur_has_a_start_up_to_4(scale: Scale, channels: int) -> None:
     assert start.name.startswith("rgb-64x8")
 
 
+def test_instant_has_a_deeper_start_for_small_sources_only() -> None:
+    """Up to 512 × 512 pixels the deeper network still is quick."""
+    config = ZSSRConfig.from_preset("instant")
+    for size, name in (((512, 512), "rgb-64x8-deep"), ((513, 512), "rgb-64x8")):
+        start = find_start(Degradation().adapted(config.for_size(*size)), 3)
+        assert start is not None
+        assert start.name == name
+
+
 def test_compressed_sources_begin_with_their_own_start() -> None:
     """Whatever else happened to them."""
     config = ZSSRConfig.from_preset("instant", num_epochs=2)
@@ -190,7 +199,7 @@ def test_compressed_sources_begin_with_their_own_start() -> None:
         super_resolve(texture(24, 24), config, device="cpu", degradation=degradation).start
         for degradation in (Degradation(jpeg_quality=60), Degradation(noise_std=3, jpeg_quality=90))
     }
-    assert names == {"rgb-64x8-jpeg"}
+    assert names == {"rgb-64x8-deep-jpeg"}
 
 
 def test_noisy_sources_begin_with_their_own_start() -> None:
@@ -200,7 +209,7 @@ def test_noisy_sources_begin_with_their_own_start() -> None:
         super_resolve(texture(24, 24), config, device="cpu", degradation=degradation).start
         for degradation in (Degradation(noise_std=3), Degradation())
     ]
-    assert names == ["rgb-64x8-noise", "rgb-64x8"]
+    assert names == ["rgb-64x8-deep-noise", "rgb-64x8-deep"]
 
 
 @pytest.mark.parametrize("family", ["jpeg", "noise"])
