@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from tests.parts.zssr_pictures import load, quick, texture
-from zssr_daemon.zssr.inference.residual_trust import contrast, credit, trust
+from zssr_daemon.zssr.inference.residual_trust import (
+    WINDOW,
+    contrast,
+    credit,
+    local_mean,
+    trust,
+)
+from zssr_daemon.zssr.ops.wrap import OPEN, Wrap
 from zssr_daemon.zssr.pipeline import super_resolve
 
 
@@ -105,3 +112,22 @@ def test_setting_reaches_the_result() -> None:
         for levels in (255.0, 4.0, 0.0)
     )
     assert float((weak - some).abs().mean()) < float((weak - full).abs().mean())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (24, 25), (7, 30), (60, 3)])
+@pytest.mark.parametrize("wrap", [OPEN, Wrap(x=True, y=False), Wrap(x=True, y=True)])
+def test_local_mean_is_that_of_the_pixels_around(size: tuple[int, int], wrap: Wrap) -> None:
+    """At the border of fewer, unless the image goes on there; weak values beside strong count."""
+    generator = torch.Generator().manual_seed(0)
+    image = 10 ** (-8 * torch.rand(2, 1, *size, generator=generator))
+    means = local_mean(image, wrap)
+    reach = WINDOW // 2
+    offsets = range(-reach, reach + 1)
+    height, width = size
+    for y, x in {(0, 0), (height // 2, width // 2), (height - 1, width - 1)}:
+        rows = [y + i for i in offsets if wrap.y or 0 <= y + i < height]
+        columns = [x + i for i in offsets if wrap.x or 0 <= x + i < width]
+        around = image[..., [row % height for row in rows], :]
+        around = around[..., [column % width for column in columns]]
+        expected = around.double().mean(dim=(-2, -1))
+        torch.testing.assert_close(means[..., y, x].double(), expected, rtol=1e-6, atol=0.0)

@@ -71,12 +71,33 @@ def local_mean(image: Tensor, wrap: Wrap = OPEN) -> Tensor:
     """
     reach = WINDOW // 2
     image = continued(image, wrap.ends(reach, reach, reach, reach), wrap)
-    down, across = (0 if wrap.y else reach), (0 if wrap.x else reach)
-    for window, padding in (((WINDOW, 1), (down, 0)), ((1, WINDOW), (0, across))):
-        image = functional.avg_pool2d(
-            image, window, stride=1, padding=padding, count_include_pad=False
-        )
-    return torch.as_tensor(image)
+    for axis, wraps in ((-2, wrap.y), (-1, wrap.x)):
+        ends = (0, 0) if wraps else (reach, reach)
+        line = functional.pad(image.new_ones(image.shape[axis]), ends)
+        counts = _window_sums(line, -1)
+        padded = functional.pad(image, ends if axis == -1 else (0, 0, *ends))
+        image = _window_sums(padded, axis) / (counts if axis == -1 else counts[:, None])
+    return image
+
+
+def _window_sums(image: Tensor, axis: int) -> Tensor:
+    """Return the sums of each WINDOW values in a row along `axis`, which becomes shorter by them.
+
+    Sums of 1, 2, 4, 8 and so on are made of each other: fewer additions than one for each value,
+    and none that runs along the whole axis, in which weak values would drown.
+    """
+    length = image.shape[axis] - WINDOW + 1
+    total = image.new_zeros(())
+    block, begin = image, 0
+    for bit in range(WINDOW.bit_length()):
+        if bit > 0:  # from sums of half the width
+            half = 2 ** (bit - 1)
+            rest = block.shape[axis] - half
+            block = block.narrow(axis, 0, rest) + block.narrow(axis, half, rest)
+        if WINDOW & 2**bit:
+            total = total + block.narrow(axis, begin, length)
+            begin += 2**bit
+    return total
 
 
 def _soften(image: Tensor, by: float, wrap: Wrap) -> Tensor:
