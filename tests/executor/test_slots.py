@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.parts.daemon_parts import identity_of, wait_until
-from tests.parts.daemon_process import of_process
+from tests.parts.daemon_process import stat_of
 from tests.parts.worker_parts import (
     LONG,
     WORKER_MAIN,
@@ -157,9 +157,8 @@ def test_cancelled_job_stops(executor: SlotExecutor, tmp_path: Path) -> None:
 
 def is_stopped(pid: int) -> bool:
     """Tell whether SIGSTOP has reached every thread; until then one of them may take SIGTERM."""
-    threads = [path.name for path in Path(f"/proc/{pid}/task").iterdir()]
-    states = [of_process(pid, f"task/{thread}/stat").rpartition(b") ")[2] for thread in threads]
-    return all(state.startswith(b"T") for state in states)
+    threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat_of(pid, thread)[:1] == [b"T"] for thread in threads)
 
 
 def test_cancelled_job_that_does_not_stop_is_killed(

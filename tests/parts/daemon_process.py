@@ -235,10 +235,18 @@ def of_process(pid: int, name: str) -> bytes:
         return b""
 
 
+def stat_of(pid: int, thread: int | None = None) -> list[bytes]:
+    """Return the state of a process or of one of its threads, its parent, and what follows.
+
+    The list is empty once it is gone.
+    """
+    name = "stat" if thread is None else f"task/{thread}/stat"
+    return of_process(pid, name).rpartition(b")")[2].split()
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process exists and is not a zombie."""
-    after_name = of_process(pid, "stat").rpartition(b")")[2].split()
-    return bool(after_name) and after_name[0] != b"Z"
+    return stat_of(pid)[:1] not in ([], [b"Z"])
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,11 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from tests.parts.daemon_process import is_alive, wait_until
+from tests.parts.daemon_process import is_alive, of_process, stat_of, wait_until
 from tests.parts.net_space import NetSpace
 
 ROOT = Path(__file__).parents[2]
@@ -130,13 +129,10 @@ class RayCluster:
 
 
 def _has(pid: int, parts: tuple[str, ...]) -> bool:
-    with suppress(OSError):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return is_alive(pid) and all(part in command for part in parts)
-    return False
+    command = of_process(pid, "cmdline").replace(b"\0", b" ").decode()
+    return is_alive(pid) and all(part in command for part in parts)
 
 
 def _parent(pid: int) -> int | None:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    return None
+    after_name = stat_of(pid)
+    return int(after_name[1]) if after_name else None

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.parts.daemon_parts import DEADLINE_S, wait_until
+from tests.parts.daemon_process import is_alive
 from zssr_daemon.system.child_process import ChildProcess
 
 FAREWELL = "farewell"
@@ -129,7 +130,7 @@ def orphan_of_killed_parent(tmp_path: Path, target: str, state: str) -> int:
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert _runs(pid)
+        assert is_alive(pid)
         parent.kill()
         parent.wait(DEADLINE_S)
     return pid
@@ -147,7 +148,7 @@ def orphan_of_killed_parent(tmp_path: Path, target: str, state: str) -> int:
 def test_child_ends_with_its_parent(tmp_path: Path, target: str, state: str) -> None:
     """A parent that is killed leaves no child behind, whatever the child is doing."""
     pid = orphan_of_killed_parent(tmp_path, target, state)
-    wait_until(lambda: not _runs(pid), "the orphan's end")
+    wait_until(lambda: not is_alive(pid), "the orphan's end")
 
 
 def test_child_whose_parent_ended_first_ends_too(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_child_whose_parent_ended_first_ends_too(tmp_path: Path) -> None:
     pid = orphan_of_killed_parent(tmp_path, "deaf", "stopped-at-start")
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: not _runs(pid), "the orphan's end")
+    wait_until(lambda: not is_alive(pid), "the orphan's end")
 
 
 def test_child_has_a_name(child: ChildProcess) -> None:
@@ -172,11 +173,3 @@ def test_resident_size_is_told(child: ChildProcess) -> None:
     assert child.resident_bytes > 1_000_000
     child.kill()
     assert child.resident_bytes == 0
-
-
-def _runs(pid: int) -> bool:
-    """Tell whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -251,7 +251,7 @@ class ZSSRConfig:
         twice, this changes nothing more. Raises ValueError where that factor cannot be.
         """
         is_large = 0 < self.pairs_max_pixels < width * height
-        own = replace(self, model_pairs=0) if is_large and self.model_pairs else self
+        own = replace(self, model_pairs=0) if is_large else self
         if not own.target:
             return own
         factor = Target.parse(own.target).factor(width, height)
